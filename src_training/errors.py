@@ -1,0 +1,41 @@
+"""The errors a person can act on: each carries one line that names the thing, the finding and the cure."""
+
+from __future__ import annotations
+
+
+class LightVesselError(Exception):
+    """A foreseeable problem; ``str(error)`` is one line: what, which file, the cure."""
+
+    exit_code = 2
+
+
+class UnreadableCine(LightVesselError):
+    """A file or folder that cannot be read as an angiogram."""
+
+
+class BadMask(LightVesselError):
+    """A mask whose values or shape cannot be understood as vessel / background / ignore."""
+
+
+class DatasetError(LightVesselError):
+    """A workspace or dataset that is missing, unsound, or refuses what was asked."""
+
+
+class ModelError(LightVesselError):
+    """A model that is missing, damaged, or does not fit its card."""
+
+
+class RunError(LightVesselError):
+    """A training run that cannot be started, found, resumed or cancelled."""
+
+
+class Refused(LightVesselError):
+    """The promotion gate said no."""
+
+    exit_code = 3
+
+
+class Cancelled(LightVesselError):
+    """A person asked for the work to stop."""
+
+    exit_code = 130

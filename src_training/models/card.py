@@ -1,0 +1,75 @@
+"""The model card: everything about a model that is not its weights, as one checked, hashable record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LabelProtocol = Literal["full-tree", "syntax", "unknown"]
+
+
+class Architecture(BaseModel):
+    """Which network to build: the numbers `networks.build_network` needs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: str = "s2d-repunet"
+    base_channels: int = Field(16, ge=4, le=256)
+    depth: int = Field(3, ge=1, le=5)
+    blocks: int = Field(2, ge=1, le=4)
+    stem_factor: int = Field(2, ge=1, le=4)
+
+
+class Normalisation(BaseModel):
+    """How grey values become network input: robust percentiles inside the collimated field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    low_percentile: float = Field(1.0, ge=0, le=50)
+    high_percentile: float = Field(99.0, ge=50, le=100)
+    clip: float = Field(1.5, gt=0)
+
+
+class ModelCard(BaseModel):
+    """One model's record, stored as ``card.json`` beside its weights.
+
+    ``threshold`` is a probability; ``min_component_px`` counts pixels at the working scale
+    (longer side = ``input_size``). ``files`` maps each file of the model folder to its sha256.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_version: int = 1
+    name: str
+    created_utc: str
+    architecture: Architecture
+    normalisation: Normalisation = Normalisation()
+    input_size: int = Field(512, ge=64, le=2048)
+    threshold: float = Field(0.5, gt=0, lt=1)
+    min_component_px: int = Field(0, ge=0)
+    label_protocol: LabelProtocol = "unknown"
+    parameters: int = 0
+    gflop_512: float = 0.0
+    parent: str | None = None
+    teacher: str | None = None
+    run: str | None = None
+    dataset_snapshot: str | None = None
+    trained_on: str = ""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    licence: str = ""
+    data_licence: str = ""
+    files: dict[str, str] = Field(default_factory=dict)
+    intended_use: str = "Research use only. Not a medical device, not for diagnosis."
+
+    def to_json(self) -> str:
+        """Canonical text: sorted keys, so that equal cards have equal hashes."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def model_id(self) -> str:
+        """``<name>-<first 10 hex of the card's sha256>``: a changed card is another model."""
+        return f"{self.name}-{hashlib.sha256(self.to_json().encode()).hexdigest()[:10]}"

@@ -1,0 +1,27 @@
+"""Shared fixtures: the user's own settings are never touched, real data is used where it is present."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("LIGHTVESSEL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def private_user_folders(tmp_path, monkeypatch):
+    """Site key, caches and napari settings of a test live and die with the test."""
+    monkeypatch.setenv("LIGHTVESSEL_CONFIG_DIR", str(tmp_path / "user-config"))
+    monkeypatch.setenv("LIGHTVESSEL_CACHE_DIR", str(tmp_path / "user-cache"))
+    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real angiograms; tests that need it are skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder of real angiograms (shared/data) is not present")
+    return SHARED_DATA
