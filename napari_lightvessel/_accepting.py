@@ -1,0 +1,182 @@
+"""Accepting corrected frames: a person's decision goes to the dataset in a thread; "Saved" comes only when durable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from psygnal import Signal
+
+from napari_lightvessel import _jobs, _preferences
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
+from napari_lightvessel._session import Session
+from src_training import Frame, Origin, Revision, Workspace
+from src_training.errors import BadMask, DatasetError, LightVesselError
+
+Region = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class _Save:
+    state: CineState
+    t: int
+    status: str
+    labels: np.ndarray
+    mask: np.ndarray
+    origin: Origin
+    region: bool
+    workspace: Workspace
+
+
+class Accepter:
+    """Takes decisions on frames of the Session's cine and saves them one after the other.
+
+    Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``.
+    """
+
+    saving = Signal(str)
+    saved = Signal(str)
+    failed = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._waiting: deque[_Save] = deque()
+        self._job: _jobs.Job | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is not yet durable."""
+        return self._job is not None or bool(self._waiting)
+
+    def accept(self, region: Region | None = None) -> None:
+        """The shown frame was reviewed, wholly or inside ``region`` (rows, columns)."""
+        self._decide(ACCEPTED, region)
+
+    def no_vessel(self) -> None:
+        """The shown frame holds no vessel: its mask is emptied (undoable) and saved."""
+        self._decide(NO_VESSEL)
+
+    def not_evaluable(self) -> None:
+        """Nobody can judge the shown frame: it is recorded, and trained on never."""
+        self._decide(NOT_EVALUABLE)
+
+    def close(self) -> None:
+        """Hear nothing more; a save that runs still finishes."""
+        self._waiting.clear()
+
+    def blocked(self) -> str:
+        """Why nothing can be accepted now; empty when it can."""
+        if self.session.state is None:
+            return "Open an angiogram first."
+        if self.session.workspace is None:
+            return "Needs a workspace to save into: New… or Open… at the top."
+        return ""
+
+    # -- deciding ------------------------------------------------------------------------------------------
+
+    def _decide(self, status: str, region: Region | None = None) -> None:
+        reason = self.blocked()
+        if reason:
+            self.failed.emit(reason)
+            return
+        try:
+            save = self._prepare(status, region)
+        except LightVesselError as error:
+            self.failed.emit(str(error))
+            return
+        save.state.marks[save.t].saving = True
+        self._waiting.append(save)
+        self.saving.emit(f"saving frame {save.t}…")
+        self.session.marks_changed.emit(save.state)
+        self._next()
+
+    def _prepare(self, status: str, region: Region | None) -> _Save:
+        state, t, workspace = self.session.state, self.session.frame, self.session.workspace
+        assert state is not None and workspace is not None
+        if status == NO_VESSEL and state.mask is not None:
+            state.mask.replace(t, np.zeros(state.cine.shape[1:], np.uint8))
+        labels = state.labels(t).copy()
+        if status == ACCEPTED:
+            _check(state, t, labels)
+        mask = _mask(status, labels, region)
+        origin = _origin(status, state.marks[t], labels)
+        return _Save(state, t, status, labels, mask, origin, region is not None, workspace)
+
+    # -- saving --------------------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        if self._job is not None or not self._waiting:
+            return
+        save = self._waiting.popleft()
+
+        def done(revision: Revision) -> None:
+            self._job = None
+            self._on_saved(save, revision)
+            self._next()
+
+        def failed(problem: _jobs.Problem) -> None:
+            self._job = None
+            save.state.marks[save.t].saving = False
+            self.session.marks_changed.emit(save.state)
+            self.failed.emit(f"Frame {save.t} is not saved. {problem.line}")
+            self._next()
+
+        self._job = _jobs.start(_append(save), done=done, failed=failed)
+
+    def _on_saved(self, save: _Save, revision: Revision) -> None:
+        mark = save.state.marks[save.t]
+        mark.status, mark.saving, mark.region = save.status, False, save.region
+        mark.baseline = Plane.of(save.labels)
+        mark.saved = revision.text
+        self.session.marks_changed.emit(save.state)
+        self.session.dataset_grew.emit()
+        self.saved.emit(saved_line(save.t, revision))
+
+
+def saved_line(t: int, revision: Revision) -> str:
+    """What the section says once a frame is durable."""
+    line = f"Saved · frame {t} · case {revision.text}"
+    return line if revision.patient_key else line + " · patient unknown: used for training only"
+
+
+def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision]:
+    patient = save.state.cine.patient_id or save.state.patient or None
+
+    def work(_cancelled: Callable[[], bool]) -> Revision:
+        frame = Frame.from_cine(save.state.cine, save.t, patient=patient)
+        return save.workspace.dataset.append(frame, save.mask, save.origin)
+
+    return work
+
+
+def _mask(status: str, labels: np.ndarray, region: Region | None) -> np.ndarray:
+    if status == NOT_EVALUABLE:
+        return np.full(labels.shape, 255, np.uint8)  # 255: nobody can say anything about any pixel
+    return stored_mask(labels, region)
+
+
+def _check(state: CineState, t: int, labels: np.ndarray) -> None:
+    strange = np.unique(labels[labels > UNSURE])
+    if strange.size:
+        raise BadMask(
+            f"Frame {t} holds label {', '.join(map(str, strange[:3]))}. Use 1 for vessel and 2 for unsure."
+        )
+    if not labels.any():
+        raise DatasetError(
+            f"Frame {t} has no mask. Segment or paint it first, or press No vessel if there is none."
+        )
+
+
+def _origin(status: str, mark: Mark, labels: np.ndarray) -> Origin:
+    proposal = mark.proposal.labels() if mark.proposal else None
+    return Origin(
+        status=status,
+        annotator=_preferences.get("annotator", ""),
+        model_id=mark.model_id,
+        proposal_sha256=hashlib.sha256(proposal.tobytes()).hexdigest() if proposal is not None else None,
+        effort=mark.effort(labels),
+    )

@@ -1,0 +1,122 @@
+"""One cine's work: probabilities, masks and frame marks, bound to its Image layer whatever that is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_lightvessel._layers import MaskLayer
+from napari_lightvessel._marks import PROPOSED, UNANNOTATED, VESSEL, Mark, Plane
+from src_training import Cine, mask_from_probability
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One frame's answer: ``probability`` float16 (Y, X), ``mask`` uint8 0/1 at the asked threshold."""
+
+    t: int
+    probability: np.ndarray
+    mask: np.ndarray
+    model_id: str
+
+
+@dataclass
+class CineState:
+    """What a person and the network have done on one cine; changed in the GUI thread only."""
+
+    image: Image
+    cine: Cine
+    threshold: float | None = None
+    min_size_px: int | None = None
+    inverted: bool = False
+    looks_bright: bool | None = None
+    patient: str = ""
+    mask: MaskLayer | None = None
+    probabilities: dict[int, np.ndarray] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.marks = [Mark() for _ in range(self.n_frames)]
+        self.area_px = np.full(self.n_frames, np.nan)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the cine."""
+        return int(self.cine.shape[0])
+
+    def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
+        """The Labels layer, made when missing and put back when somebody removed it."""
+        if self.mask is None:
+            self.mask = MaskLayer(viewer, self.image, tuple(self.cine.shape))
+        self.mask.show(viewer)
+        return self.mask
+
+    def labels(self, t: int) -> np.ndarray:
+        """Frame ``t``'s labels (Y, X); zeros while there is no layer."""
+        if self.mask is None:
+            return np.zeros(self.cine.shape[1:], np.uint8)
+        return self.mask.plane(t)
+
+    def edited(self, t: int) -> bool:
+        """Whether a person changed frame ``t`` since it was proposed or saved."""
+        return self.mask is not None and self.marks[t].differs(self.mask.plane(t))
+
+    def edited_frames(self) -> list[int]:
+        """Every frame with changes that are not in the dataset."""
+        return [t for t in range(self.n_frames) if self.edited(t)]
+
+    def protected(self, t: int) -> bool:
+        """Whether a prediction must not touch frame ``t`` unasked."""
+        return self.marks[t].decided or self.edited(t)
+
+    def take(self, prediction: Prediction) -> bool:
+        """Keep a prediction's probability; show its mask unless the frame is a person's. True if shown."""
+        self.probabilities[prediction.t] = prediction.probability
+        return self.propose(prediction.t, prediction.mask, prediction.model_id)
+
+    def propose(self, t: int, mask: np.ndarray, model_id: str | None = None) -> bool:
+        """Show a proposed mask on frame ``t`` unless a person edited or decided it. True if shown."""
+        if self.mask is None or self.protected(t):
+            return False
+        self.mask.put(t, mask)
+        self._mark_proposed(t, mask, model_id)
+        return True
+
+    def replace(self, t: int, mask: np.ndarray, model_id: str | None = None) -> None:
+        """Put a proposal over a person's work: only when they asked, and as one undoable step."""
+        if self.mask is not None:
+            self.mask.replace(t, mask)
+            self._mark_proposed(t, mask, model_id)
+
+    def derived(self, t: int) -> np.ndarray:
+        """Frame ``t``'s mask from its stored probability at the present threshold and size filter."""
+        return mask_from_probability(
+            self.probabilities[t].astype(np.float32), self.threshold or 0.5, self.min_size_px or 0
+        )
+
+    def measure(self, frames: Iterable[int]) -> None:
+        """Refresh the vessel area of these frames."""
+        for t in frames:
+            self.area_px[t] = np.count_nonzero(self.labels(t) == VESSEL)
+
+    def next_open(self, after: int) -> int | None:
+        """The next frame a person has not decided, wrapping round; None when all are."""
+        order = [(after + step) % self.n_frames for step in range(1, self.n_frames + 1)]
+        waiting = [t for t in order if self.marks[t].status == PROPOSED or self.edited(t)]
+        return next(iter(waiting), None)
+
+    def _mark_proposed(self, t: int, mask: np.ndarray, model_id: str | None) -> None:
+        mark = self.marks[t]
+        mark.baseline = mark.proposal = Plane.of(mask)
+        mark.status, mark.saved, mark.region = PROPOSED, "", False
+        mark.strokes = 0
+        mark.model_id = model_id or mark.model_id
+        self.area_px[t] = np.count_nonzero(mask)
+
+    def forget_proposal(self, t: int) -> None:
+        """Back to an unannotated frame without a mask (used when a person starts from empty)."""
+        self.marks[t] = Mark(status=UNANNOTATED)

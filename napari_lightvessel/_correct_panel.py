@@ -1,0 +1,249 @@
+"""Section 2, Correct: paint with napari's own tools, decide frame by frame, see what is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QButtonGroup, QLineEdit, QMenu, QPushButton, QToolButton
+
+from napari_lightvessel import _layers
+from napari_lightvessel._accepting import Accepter
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._frame_list import FrameList
+from napari_lightvessel._keys import bind_keys
+from napari_lightvessel._marks import UNSURE, VESSEL
+from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._session import Session
+from napari_lightvessel._style import Colours
+from src_training.errors import LightVesselError
+
+_TOOLS = (("Pan", "pan_zoom"), ("Paint", "paint"), ("Erase", "erase"), ("Fill", "fill"))
+_TIPS = {
+    "pan_zoom": "Move and zoom (Z)",
+    "paint": "Paint with the brush; [ and ] change its size (P)",
+    "erase": "Erase (E)",
+    "fill": "Fill or remove a whole piece (F)",
+}
+_LOOK_AGAIN_MS = 60  # one look after a burst of paint and refresh events
+
+
+class CorrectPanel(Section):
+    """Shows frames and their status; hands decisions to an Accepter."""
+
+    def __init__(self, session: Session, accepter: Accepter, colours: Colours) -> None:
+        super().__init__("2  Correct")
+        self.session, self.accepter = session, accepter
+        self._bound: list[object] = []
+        self._look_again = QTimer(self)
+        self._look_again.setSingleShot(True)
+        self._look_again.setInterval(_LOOK_AGAIN_MS)
+        self._look_again.timeout.connect(self._show_edits)
+        self._make_parts(colours)
+        self._lay_out()
+        self._connect()
+        self._show_cine(session.state)
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    def _make_parts(self, colours: Colours) -> None:
+        self.tools = {mode: self._tool(label, mode) for label, mode in _TOOLS}
+        self.tool_group = QButtonGroup(self)
+        for tool in self.tools.values():
+            self.tool_group.addButton(tool)
+        self.unsure_button = button("Unsure", self._toggle_unsure, "Paint what nobody can tell (label 2)")
+        self.unsure_button.setCheckable(True)
+        self.frames = FrameList(colours)
+        self.accept_button = button("Accept", self.accepter.accept, primary=True)
+        self.next_button = button("Next", self.go_next)
+        self.region_button = QToolButton(text="Accept region")
+        self.region_button.setProperty("lv", "plain")
+        self.region_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.region_menu = QMenu(self)
+        self.region_menu.addAction("Draw a rectangle", self.draw_region)
+        self.region_menu.addAction("Accept inside my rectangle", self.accept_drawn_region)
+        self.region_menu.addAction("Accept what the view shows", self.accept_view)
+        self.region_button.setMenu(self.region_menu)
+        self.no_vessel_button = button("No vessel", self.accepter.no_vessel)
+        self.not_evaluable_button = button("Not evaluable", self.accepter.not_evaluable)
+        self.patient = QLineEdit()
+        self.patient.setPlaceholderText("unknown: used for training only")
+        self.patient.setToolTip("A pseudonym, never a name. Frames of one patient stay on one side of the split.")
+        self.line = TellLine()
+
+    def _lay_out(self) -> None:
+        self.patient_row = row(name("Patient"), self.patient)
+        self.add(row(*self.tools.values(), None, self.unsure_button))
+        self.add(self.frames)
+        self.add(row(wide(self.accept_button), self.next_button))
+        self.add(row(wide(self.region_button), self.no_vessel_button, self.not_evaluable_button))
+        self.add(self.patient_row, self.line)
+
+    def _tool(self, label: str, mode: str) -> QPushButton:
+        made = button(label, lambda: self.use_tool(mode), _TIPS[mode])
+        made.setCheckable(True)
+        return made
+
+    def _connect(self) -> None:
+        session, accepter = self.session, self.accepter
+        self.frames.frame_chosen.connect(session.go_to)
+        self.patient.editingFinished.connect(self._on_patient)
+        session.cine_changed.connect(self._show_cine)
+        session.frame_changed.connect(self._on_frame)
+        session.marks_changed.connect(self._on_marks)
+        session.workspace_changed.connect(self._on_workspace)
+        accepter.saving.connect(lambda text: self.line.tell(text, "busy"))
+        accepter.saved.connect(lambda text: self.line.tell(text, "good"))
+        accepter.failed.connect(lambda text: self.line.tell(text, "bad"))
+
+    # -- acting --------------------------------------------------------------------------------------------
+
+    def use_tool(self, mode: str) -> None:
+        """Take one of napari's own label tools, on our layer."""
+        state = self.session.state
+        if state is None:
+            return
+        mask = state.ensure_mask(self.session.viewer)
+        self._follow_layer(state)
+        self.session.viewer.layers.selection.active = mask.layer
+        mask.layer.mode = mode
+
+    def go_next(self) -> None:
+        """Show the next frame that waits for a decision."""
+        state = self.session.state
+        if state is None:
+            return
+        t = state.next_open(self.session.frame)
+        if t is None or t == self.session.frame:
+            self.line.tell("No other frame waits for a decision.", "good")
+        else:
+            self.session.go_to(t)
+
+    def step(self, by: int) -> None:
+        """Show the frame before or after."""
+        state = self.session.state
+        if state is not None:
+            self.session.go_to((self.session.frame + by) % state.n_frames)
+
+    def draw_region(self) -> None:
+        """Start drawing the rectangle that was reviewed."""
+        state = self.session.state
+        if state is not None:
+            _layers.start_region(self.session.viewer, state.ensure_mask(self.session.viewer).layer)
+            self.line.tell("Draw around what you reviewed, then Accept region › Accept inside my rectangle.")
+
+    def accept_drawn_region(self) -> None:
+        """Accept the frame inside the drawn rectangle; the rest stays unreviewed."""
+        self._accept_in(lambda layer: _layers.drawn_region(self.session.viewer, layer))
+
+    def accept_view(self) -> None:
+        """Accept the part of the frame that the canvas shows; the rest stays unreviewed."""
+        self._accept_in(_layers.shown_region)
+
+    def _accept_in(self, find: Callable[..., tuple[slice, slice] | None]) -> None:
+        state = self.session.state
+        if state is None or state.mask is None:
+            self.line.tell("Segment or paint the frame first.", "bad")
+            return
+        try:
+            region = find(state.mask.layer)
+        except LightVesselError as error:
+            self.line.tell(str(error), "bad")
+            return
+        if region is None:
+            self.draw_region()
+        else:
+            self.accepter.accept(region)
+
+    def _toggle_unsure(self) -> None:
+        state = self.session.state
+        if state is not None and state.mask is not None:
+            state.mask.layer.selected_label = UNSURE if self.unsure_button.isChecked() else VESSEL
+
+    def _on_patient(self) -> None:
+        state = self.session.state
+        if state is not None:
+            state.patient = self.patient.text().strip()
+
+    # -- showing -------------------------------------------------------------------------------------------
+
+    def _show_cine(self, state: CineState | None) -> None:
+        self.frames.setVisible(state is not None and state.n_frames > 1)
+        self.frames.show_state(state)
+        self.next_button.setVisible(state is None or state.n_frames > 1)
+        self.line.tell("")
+        if state is not None:
+            self.patient_row.setVisible(not state.cine.patient_id)
+            self.patient.setText(state.patient)
+            self._follow_layer(state)
+            self._on_frame(self.session.frame)
+        self._show_controls()
+
+    def _on_frame(self, t: int) -> None:
+        self.frames.show_frame(t)
+        self._show_summary()
+
+    def _on_marks(self, state: CineState) -> None:
+        if state is self.session.state:
+            self._follow_layer(state)
+            self._show_edits()
+            self._show_controls()
+
+    def _on_workspace(self, _workspace: object) -> None:
+        self.line.tell("")
+        self._show_controls()
+
+    def _show_edits(self) -> None:
+        self.frames.show_state(self.session.state)
+        self.frames.show_frame(self.session.frame)
+        self._show_summary()
+
+    def _show_summary(self) -> None:
+        state = self.session.state
+        decided = sum(mark.decided for mark in state.marks) if state else 0
+        self.summary.setText(f"{decided}/{state.n_frames} decided" if state and decided else "")
+
+    def _show_controls(self) -> None:
+        state, reason = self.session.state, self.accepter.blocked()
+        no_cine = "Open an angiogram first." if state is None else ""
+        no_mask = "" if state is not None and state.mask is not None else "Segment or paint the frame first."
+        allow(self.accept_button, reason or no_mask, "This frame is right: save it (A)")
+        allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
+        allow(self.no_vessel_button, reason, "There is no vessel on this frame: save an empty mask")
+        allow(self.not_evaluable_button, reason, "Nobody could judge this frame: keep it out of training")
+        allow(self.next_button, no_cine, "Next frame that waits for a decision (N)")
+        for mode, tool in self.tools.items():
+            allow(tool, no_cine, _TIPS[mode])
+        allow(self.unsure_button, no_cine or no_mask, "Paint what nobody can tell (label 2)")
+        self._show_tool()
+
+    def _follow_layer(self, state: CineState) -> None:
+        """Listen to a new Labels layer: its edits, its tool, and our keys on it alone."""
+        if state.mask is None or any(known is state.mask.layer for known in self._bound):
+            return
+        layer = state.mask.layer
+        self._bound.append(layer)
+        layer.events.set_data.connect(self._on_pixels)
+        layer.events.paint.connect(self._on_paint)
+        layer.events.mode.connect(self._show_tool)
+        layer.events.selected_label.connect(self._show_tool)
+        bind_keys(layer, accept=self.accepter.accept, go_next=self.go_next, step=self.step)
+
+    def _on_pixels(self, _event: object) -> None:
+        self._look_again.start()
+
+    def _on_paint(self, _event: object) -> None:
+        state = self.session.state
+        if state is not None:
+            state.marks[self.session.frame].strokes += 1
+        self._look_again.start()
+
+    def _show_tool(self, _event: object = None) -> None:
+        state = self.session.state
+        mode = str(state.mask.layer.mode) if state is not None and state.mask is not None else ""
+        self.tool_group.setExclusive(False)
+        for known, tool in self.tools.items():
+            tool.setChecked(known == mode)
+        self.tool_group.setExclusive(True)
+        label = state.mask.layer.selected_label if state is not None and state.mask is not None else VESSEL
+        self.unsure_button.setChecked(label == UNSURE)

@@ -1,0 +1,91 @@
+"""The one dock widget: header, Segment, Correct, Train, read top to bottom; it owns the Session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from napari_lightvessel._accepting import Accepter
+from napari_lightvessel._correct_panel import CorrectPanel
+from napari_lightvessel._header import Header
+from napari_lightvessel._segment_panel import SegmentPanel
+from napari_lightvessel._segmenting import Segmenter
+from napari_lightvessel._session import Session
+from napari_lightvessel._style import SPACING, Colours, sheet
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_WIDTH = 372
+
+
+class LightVesselWidget(QWidget):
+    """LightVessel's dock; ``header``, ``segment``, ``correct`` and ``train`` are its parts."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.setObjectName("lv-dock")
+        self.colours = Colours.of(napari_viewer.theme)
+        self.session = Session(napari_viewer)
+        self.segmenter = Segmenter(self.session)
+        self.accepter = Accepter(self.session)
+        self.header = Header(self.session)
+        self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
+        self.correct = CorrectPanel(self.session, self.accepter, self.colours)
+        self._lay_out()
+        self._follow_theme()
+        napari_viewer.events.theme.connect(self._follow_theme)
+        self.destroyed.connect(self._close_session)
+        self.session.open_last_workspace()
+
+    def sizeHint(self) -> QSize:  # Qt's name
+        """Wide enough for every row, narrow enough for a 1366-pixel screen."""
+        return QSize(_WIDTH, 620)
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # Qt's name
+        """Leave the viewer as it was."""
+        self._close_session()
+        super().closeEvent(event)
+
+    def _lay_out(self) -> None:
+        body = QWidget()
+        body.setObjectName("lv-body")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(6, 2, 6, 6)
+        column.setSpacing(SPACING)
+        for section in (self.segment, self.correct):
+            column.addWidget(section)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setObjectName("lv-scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(body)
+        research = QLabel("Research use only. Not for diagnosis.")
+        research.setProperty("lv", "research")
+        research.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.header)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(research)
+        self.setMinimumWidth(_WIDTH - 12)
+
+    def _follow_theme(self, _event: object = None) -> None:
+        colours = Colours.of(self.viewer.theme)
+        self.setStyleSheet(sheet(colours))
+        for part in (self.segment.spark, self.correct.frames.painter):
+            part.colours = colours
+        self.segment.spark.update()
+        self.correct.frames.viewport().update()
+
+    def _close_session(self) -> None:
+        self.segmenter.close()
+        self.accepter.close()
+        self.session.close()

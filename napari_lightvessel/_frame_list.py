@@ -1,0 +1,139 @@
+"""The list of frames: a dot whose shape and colour tell the status, a mark for unsaved edits."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
+
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, PROPOSED, WORDS
+from napari_lightvessel._style import Colours
+
+_STATUS, _WORDS, _NOTE, _EDITED = (int(Qt.ItemDataRole.UserRole) + n for n in range(4))
+
+
+class FrameList(QListWidget):
+    """One row per frame; clicking one shows it."""
+
+    frame_chosen = Signal(int)
+
+    def __init__(self, colours: Colours) -> None:
+        super().__init__()
+        self.setProperty("lv", "frames")
+        self.painter = _RowPainter(colours)
+        self.setItemDelegate(self.painter)
+        self.setUniformItemSizes(True)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.itemClicked.connect(lambda item: self.frame_chosen.emit(self.row(item)))
+
+    def show_state(self, state: CineState | None) -> None:
+        """Show every frame's status; rows that did not change are not touched."""
+        count = state.n_frames if state is not None else 0
+        while self.count() > count:
+            self.takeItem(self.count() - 1)
+        while self.count() < count:
+            self.addItem(QListWidgetItem())
+        for t in range(count):
+            assert state is not None
+            self._show_row(self.item(t), state, t)
+        self.setFixedHeight(min(max(count, 1), 5) * self.painter.height + 8)
+
+    def show_frame(self, t: int) -> None:
+        """Select the row of the frame that the viewer shows."""
+        if 0 <= t < self.count() and self.currentRow() != t:
+            self.setCurrentRow(t)
+            self.scrollToItem(self.item(t))
+
+    def words(self, t: int) -> str:
+        """What row ``t`` says, as a person reads it."""
+        item = self.item(t)
+        return " ".join(str(item.data(role)) for role in (_WORDS, _NOTE) if item.data(role))
+
+    def _show_row(self, item: QListWidgetItem, state: CineState, t: int) -> None:
+        mark, edited = state.marks[t], state.edited(t)
+        words = "saving…" if mark.saving else WORDS[mark.status] + (" (region)" if mark.region else "")
+        note = "edited" if edited else mark.saved
+        facts = ((_STATUS, mark.status), (_WORDS, words), (_NOTE, note), (_EDITED, edited))
+        for role, value in facts:
+            if item.data(role) != value:
+                item.setData(role, value)
+                item.setToolTip(f"Frame {t}: {words}" + (f", {note}" if note else ""))
+
+
+class _RowPainter(QStyledItemDelegate):
+    """Draws: dot, frame number, status, and at the right the edit mark or the saved revision."""
+
+    height = 22
+
+    def __init__(self, colours: Colours) -> None:
+        super().__init__()
+        self.colours = colours
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # Qt's name
+        """Rows of one height."""
+        return QSize(option.rect.width(), self.height)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        """Draw one row."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(option.rect).adjusted(2, 1, -2, -1)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.colours.control)
+            painter.drawRoundedRect(box, 4, 4)
+        _draw_dot(painter, QPointF(box.left() + 13, box.center().y()), index.data(_STATUS), self.colours)
+        self._draw_words(painter, box, index)
+        painter.restore()
+
+    def _draw_words(self, painter: QPainter, box: QRectF, index: QModelIndex) -> None:
+        left, middle = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignVCenter
+        painter.setPen(self.colours.text)
+        painter.drawText(box.adjusted(26, 0, 0, 0), left | middle, str(index.row()))
+        painter.drawText(box.adjusted(58, 0, 0, 0), left | middle, index.data(_WORDS) or "")
+        edited = bool(index.data(_EDITED))
+        font = QFont(painter.font())
+        font.setItalic(edited)
+        painter.setFont(font)
+        painter.setPen(self.colours.warn if edited else self.colours.faint)
+        note = ("✎ " if edited else "") + (index.data(_NOTE) or "")
+        painter.drawText(box.adjusted(0, 0, -8, 0), Qt.AlignmentFlag.AlignRight | middle, note)
+
+
+def _draw_dot(painter: QPainter, centre: QPointF, status: str, colours: Colours) -> None:
+    """A ring, a filled disc, a tick, a bar or a cross: the shape alone tells the status."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    if status == PROPOSED:
+        painter.setBrush(colours.accent)
+        painter.drawEllipse(centre, 4.5, 4.5)
+    elif status == ACCEPTED:
+        painter.setBrush(colours.good)
+        painter.drawEllipse(centre, 7, 7)
+        _stroke(painter, colours.background, [(-3.2, 0.2), (-0.8, 2.7), (3.4, -2.5)], centre)
+    elif status == NO_VESSEL:
+        painter.setBrush(colours.good)
+        painter.drawRoundedRect(QRectF(centre.x() - 6.5, centre.y() - 6.5, 13, 13), 3, 3)
+        _stroke(painter, colours.background, [(-3.5, 0), (3.5, 0)], centre)
+    elif status == NOT_EVALUABLE:
+        _stroke(painter, colours.bad, [(-4.5, -4.5), (4.5, 4.5)], centre)
+        _stroke(painter, colours.bad, [(-4.5, 4.5), (4.5, -4.5)], centre)
+    else:
+        painter.setPen(QPen(colours.faint, 1.4))
+        painter.drawEllipse(centre, 4.5, 4.5)
+
+
+def _stroke(painter: QPainter, colour: QColor, points: list[tuple[float, float]], centre: QPointF) -> None:
+    painter.setPen(QPen(colour, 1.9))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPolyline(QPolygonF([QPointF(centre.x() + x, centre.y() + y) for x, y in points]))
+    painter.setPen(Qt.PenStyle.NoPen)

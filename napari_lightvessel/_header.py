@@ -1,0 +1,96 @@
+"""The head of the dock: which workspace, which cine, and how far its millimetres can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
+
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._parts import TellLine, button, name, row, wide
+from napari_lightvessel._session import Session
+from src_training.errors import LightVesselError
+
+_BADGES = {
+    "px": "Lengths are in pixels: this cine states no calibration",
+    "detector": "Spacing at the detector, not in the patient",
+}
+
+
+class Header(QWidget):
+    """Workspace and cine in two rows."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.workspace_name = wide(QLabel())
+        self.new_button = button("New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs")
+        self.open_button = button("Open…", self._ask_open, "Open a workspace folder")
+        self.cine_name = QLabel()
+        self.badge = QLabel()
+        self.badge.setProperty("lv", "badge")
+        self.line = TellLine()
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(10, 6, 10, 2)
+        rows.setSpacing(4)
+        rows.addWidget(row(name("Workspace"), self.workspace_name, self.new_button, self.open_button))
+        rows.addWidget(row(name("Cine"), self.cine_name, self.badge, None))
+        rows.addWidget(self.line)
+        session.workspace_changed.connect(self._show_workspace)
+        session.cine_changed.connect(self._show_cine)
+        session.problem.connect(self._show_problem)
+        self._show_workspace(session.workspace)
+        self._show_cine(session.state)
+
+    def create(self, folder: str | Path) -> None:
+        """Make a workspace there and open it; what is wrong with the folder is said in place."""
+        self._try(lambda: self.session.create_workspace(folder))
+
+    def open(self, folder: str | Path) -> None:
+        """Open a workspace; what is wrong with it is said in place."""
+        self._try(lambda: self.session.open_workspace(folder))
+
+    def _try(self, act) -> None:  # type: ignore[no-untyped-def]
+        self.line.tell("")
+        try:
+            act()
+        except (LightVesselError, OSError) as error:
+            self.line.tell(str(error), "bad")
+
+    def _ask_new(self) -> None:
+        folder, _ = QFileDialog.getSaveFileName(self, "New workspace: name its folder", str(Path.home() / "coronary"))
+        if folder:
+            self.create(folder)
+
+    def _ask_open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a workspace")
+        if folder:
+            self.open(folder)
+
+    def _show_workspace(self, workspace: object) -> None:
+        known = self.session.workspace
+        self.workspace_name.setText(f"<b>{known.path.name}</b>" if known else "none yet")
+        self.workspace_name.setToolTip(
+            str(known.path) if known else "Segmenting needs none; accepting and training do."
+        )
+
+    def _show_cine(self, state: CineState | None) -> None:
+        self.badge.setVisible(state is not None)
+        self.line.tell("")
+        if state is None:
+            self.cine_name.setText("none: open an angiogram")
+            return
+        cine = state.cine
+        parts = [_short(state.image.name), f"{state.n_frames} frames" if state.n_frames > 1 else "1 frame"]
+        self.cine_name.setText(" · ".join([*parts, *([cine.projection.label] if cine.projection.label else [])]))
+        self.cine_name.setToolTip(f"{state.image.name}: {cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
+        self.badge.setText(cine.calibration.badge)
+        self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
+
+    def _show_problem(self, section: str, line: str) -> None:
+        if section == "header":
+            self.line.tell(line, "bad")
+
+
+def _short(text: str, most: int = 22) -> str:
+    return text if len(text) <= most else text[: most - 9] + "…" + text[-8:]

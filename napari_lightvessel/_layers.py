@@ -1,0 +1,221 @@
+"""The only file that makes or reads napari layers: images become cines, masks become Labels, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Shapes
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_lightvessel._marks import UNSURE, VESSEL
+from src_training import Cine, array_cine
+from src_training.errors import LightVesselError, UnreadableCine
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+_METADATA_KEY = "lightvessel_cine"
+_TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
+VESSEL_COLOUR = "#ff8a1f"
+UNSURE_COLOUR = "#b9c4d0"
+
+
+def layer_data(cine: Cine) -> tuple[Any, dict[str, Any], str]:
+    """A cine as napari's reader tuple: a lazy (T, Y, X) stack, or (Y, X) for one frame."""
+    data = cine.stack()
+    low, high = cine.window
+    settings: dict[str, Any] = {
+        "name": cine.name,
+        "metadata": {_METADATA_KEY: cine},
+        "colormap": "gray",
+        "contrast_limits": (low, high if high > low else low + 1),
+    }
+    return (data[0] if cine.shape[0] == 1 else data, settings, "image")
+
+
+def is_image(layer: Layer | None) -> bool:
+    """Whether a layer is a plain Image (Labels is not one, though it derives from the same base)."""
+    return isinstance(layer, Image)
+
+
+def cine_of(layer: Image) -> Cine:
+    """The cine behind an Image layer, whoever opened it.
+
+    Raises
+    ------
+    UnreadableCine
+        When the layer is neither (Y, X) nor (T, Y, X).
+    """
+    known = layer.metadata.get(_METADATA_KEY)
+    frames = LayerFrames(layer)
+    if isinstance(known, Cine) and tuple(known.shape) == frames.shape:
+        return known
+    return array_cine(frames, name=layer.name)
+
+
+class LayerFrames:
+    """Any Image layer's pixels as a (T, Y, X) or (T, Y, X, 3) array read one frame at a time."""
+
+    def __init__(self, layer: Image) -> None:
+        data = layer.data[0] if layer.multiscale else layer.data
+        shape = tuple(int(n) for n in data.shape)
+        spatial = shape[:-1] if layer.rgb else shape
+        if len(spatial) not in (2, 3):
+            raise UnreadableCine(
+                f"{layer.name}: has {len(spatial)} dimensions, a cine has (Y, X) or (T, Y, X). "
+                "Choose one channel or plane of it as its own layer."
+            )
+        self._data, self._single = data, len(spatial) == 2
+        self.rgb = bool(layer.rgb)
+        self.shape = (1, *spatial) if self._single else spatial
+        self.dtype = np.dtype(np.uint8) if layer.rgb else np.dtype(data.dtype)
+        self.ndim = 3
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        if not isinstance(index, (int, np.integer)):
+            return np.stack([self[t] for t in np.arange(len(self))[index]])
+        frame = np.asarray(self._data if self._single else self._data[int(index)])
+        return luminance(frame) if self.rgb else frame
+
+
+def luminance(frame: np.ndarray) -> np.ndarray:
+    """Rec. 601 luminance of (Y, X, 3 or 4) colour, as uint8 (floats run from 0 to 1)."""
+    colour = frame[..., :3].astype(np.float32)
+    if frame.dtype.kind == "f":
+        colour = colour * 255
+    elif frame.dtype.itemsize > 1:
+        colour = colour * (255 / np.iinfo(frame.dtype).max)
+    return np.clip(np.rint(colour @ np.float32([0.299, 0.587, 0.114])), 0, 255).astype(np.uint8)
+
+
+class MaskLayer:
+    """The Labels layer that is corrected, seen as (T, Y, X) planes; it keeps the image's transform."""
+
+    def __init__(self, viewer: ViewerModel, image: Image, shape: tuple[int, int, int]) -> None:
+        self.single = image.ndim == 2
+        data = np.zeros(shape[1:] if self.single else shape, np.uint8)
+        self.layer = Labels(
+            data,
+            name=f"{image.name} vessels",
+            opacity=0.55,
+            colormap=_label_colours(),
+            **_transform_of(image),
+        )
+        self.layer.n_edit_dimensions = 2
+        self.layer.brush_size = max(3, round(max(shape[1:]) / 100))
+        self._image = image
+        self.show(viewer)
+        _keep_transform(image, self.layer)
+
+    def show(self, viewer: ViewerModel) -> None:
+        """Put the layer into the viewer, right above its image; it may have been taken out before."""
+        if self.layer in viewer.layers:
+            return
+        position = viewer.layers.index(self._image) + 1 if self._image in viewer.layers else len(viewer.layers)
+        viewer.layers.insert(position, self.layer)
+
+    def plane(self, t: int) -> np.ndarray:
+        """A view of frame ``t``'s labels, (Y, X)."""
+        return self.layer.data if self.single else self.layer.data[t]
+
+    def put(self, t: int, mask: np.ndarray) -> None:
+        """Set a frame without entering the undo history (a proposal is no person's edit)."""
+        self.plane(t)[...] = mask
+
+    def replace(self, t: int, mask: np.ndarray) -> None:
+        """Set a frame as one undoable step."""
+        where = np.nonzero(self.plane(t) != mask)
+        index = where if self.single else (np.full(where[0].size, t), *where)
+        with self.layer.block_history():
+            self.layer.data_setitem(index, mask[where].astype(self.layer.data.dtype))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Redraw what the canvas shows."""
+        self.layer.refresh()
+
+
+def frame_index(viewer: ViewerModel, layer: Layer, n_frames: int) -> int:
+    """The frame of ``layer`` that the viewer shows (0 for a single image)."""
+    if layer.ndim < 3:
+        return 0
+    point = layer.world_to_data(viewer.dims.point[-layer.ndim :])
+    return int(np.clip(round(float(point[0])), 0, n_frames - 1))
+
+
+def go_to_frame(viewer: ViewerModel, layer: Layer, t: int) -> None:
+    """Move the viewer's time slider to frame ``t`` of ``layer``."""
+    if layer.ndim < 3:
+        return
+    here = list(layer.world_to_data(viewer.dims.point[-layer.ndim :]))
+    here[0] = t
+    axis = viewer.dims.ndim - layer.ndim
+    viewer.dims.set_point(axis, float(layer.data_to_world(here)[0]))
+
+
+def shown_region(layer: Labels) -> tuple[slice, slice]:
+    """The rectangle of ``layer`` inside the canvas, in its own rows and columns."""
+    (top, left), (bottom, right) = layer.corner_pixels[:, -2:]
+    return slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
+
+
+def drawn_region(viewer: ViewerModel, layer: Labels) -> tuple[slice, slice] | None:
+    """The selected (else the last) rectangle of a Shapes layer, in the rows and columns of ``layer``."""
+    for shapes in reversed(viewer.layers):
+        if isinstance(shapes, Shapes) and shapes.nshapes:
+            chosen = max(shapes.selected_data) if shapes.selected_data else shapes.nshapes - 1
+            return _bounds(shapes, shapes.data[chosen], layer)
+    return None
+
+
+def start_region(viewer: ViewerModel, layer: Labels) -> Shapes:
+    """Add an empty Shapes layer, ready to draw the rectangle that was reviewed."""
+    shapes = Shapes(
+        ndim=2, name="reviewed region", edge_color="#37c8ff", face_color="transparent", edge_width=2
+    )
+    for name in ("scale", "translate"):
+        setattr(shapes, name, getattr(layer, name)[-2:])
+    viewer.layers.append(shapes)
+    viewer.layers.selection.active = shapes
+    shapes.mode = "add_rectangle"
+    return shapes
+
+
+def _bounds(shapes: Shapes, corners: np.ndarray, layer: Labels) -> tuple[slice, slice]:
+    world = np.array([shapes.data_to_world(corner)[-2:] for corner in corners])
+    padded = np.zeros((len(world), layer.ndim))
+    padded[:, -2:] = world
+    inside = np.array([layer.world_to_data(point)[-2:] for point in padded])
+    height, width = layer.data.shape[-2:]
+    rows = np.clip([inside[:, 0].min(), inside[:, 0].max() + 1], 0, height).round().astype(int)
+    columns = np.clip([inside[:, 1].min(), inside[:, 1].max() + 1], 0, width).round().astype(int)
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        raise LightVesselError("The rectangle lies outside the frame. Draw it over the image.")
+    return slice(*rows.tolist()), slice(*columns.tolist())
+
+
+def _label_colours() -> DirectLabelColormap:
+    return DirectLabelColormap(
+        color_dict={0: "transparent", VESSEL: VESSEL_COLOUR, UNSURE: UNSURE_COLOUR, None: "#d62fd6"}
+    )
+
+
+def _transform_of(image: Image) -> dict[str, Any]:
+    settings: dict[str, Any] = {name: getattr(image, name) for name in _TRANSFORM}
+    return {**settings, "units": image.units, "axis_labels": image.axis_labels}
+
+
+def _keep_transform(image: Image, labels: Labels) -> None:
+    """Let the labels follow when the image is scaled, moved or turned later."""
+
+    def follow(_event: Any = None) -> None:
+        for name in _TRANSFORM:
+            setattr(labels, name, getattr(image, name))
+
+    for name in _TRANSFORM:
+        getattr(image.events, name).connect(follow)

@@ -1,0 +1,159 @@
+"""Small Qt parts that every section is built of: collapsible section, buttons, a line that tells, a question in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_lightvessel._style import MARGIN, SPACING
+
+
+class Section(QFrame):
+    """A titled block that folds away; ``summary`` says at a glance how things stand."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.setProperty("lv", "section")
+        self.title = QToolButton(text=title)
+        self.title.setProperty("lv", "title")
+        self.title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.title.setCheckable(True)
+        self.title.setChecked(True)
+        self.title.toggled.connect(self._fold)
+        self.summary = faint("")
+        self.body = QWidget()
+        self.rows = QVBoxLayout(self.body)
+        self.rows.setContentsMargins(0, 2, 0, 0)
+        self.rows.setSpacing(SPACING)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(MARGIN, 6, MARGIN, MARGIN)
+        outer.setSpacing(2)
+        outer.addWidget(row(self.title, None, self.summary))
+        outer.addWidget(self.body)
+        self._fold(True)
+
+    def add(self, *parts: QWidget) -> None:
+        """Append rows to the block."""
+        for part in parts:
+            self.rows.addWidget(part)
+
+    def _fold(self, opened: bool) -> None:
+        self.title.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.title.setToolTip("Fold this section" if opened else "Unfold this section")
+        self.body.setVisible(opened)
+
+
+class TellLine(QLabel):
+    """One wrapped line that says what happened or how to go on; hidden while it has nothing to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.tell("")
+
+    def tell(self, text: str, kind: str = "info") -> None:
+        """Show ``text`` as info, busy, good, warn or bad."""
+        self.setText(text)
+        self.setVisible(bool(text))
+        restyle(self, "lv-kind", kind)
+
+
+class AskBar(QFrame):
+    """A question in place, instead of a dialog in the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("lv", "ask")
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.yes, self.no = button("", self._on_yes), button("", self._on_no)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(8, 6, 8, 6)
+        rows.addWidget(self.text)
+        rows.addWidget(row(None, self.no, self.yes))
+        self._answer: Callable[[], None] | None = None
+        self.hide()
+
+    def ask(self, question: str, yes: str, no: str, answer: Callable[[], None]) -> None:
+        """Show ``question``; ``answer`` is called on yes."""
+        self.text.setText(question)
+        self.yes.setText(yes)
+        self.no.setText(no)
+        self._answer = answer
+        self.show()
+
+    def _on_yes(self) -> None:
+        self.hide()
+        if self._answer is not None:
+            self._answer()
+
+    def _on_no(self) -> None:
+        self.hide()
+
+
+def button(text: str, clicked: Callable[[], object], tip: str = "", primary: bool = False) -> QPushButton:
+    """A button; ``primary`` fills it (one in each section)."""
+    made = QPushButton(text)
+    if primary:
+        made.setProperty("lv", "primary")
+    made.setToolTip(tip)
+    made.clicked.connect(lambda: clicked())
+    return made
+
+
+def faint(text: str) -> QLabel:
+    """Secondary text."""
+    label = QLabel(text)
+    label.setProperty("lv", "faint")
+    return label
+
+
+def name(text: str, width: int = 68) -> QLabel:
+    """The name of a row, all of one width so that what follows lines up."""
+    label = QLabel(text)
+    label.setProperty("lv", "name")
+    label.setFixedWidth(width)
+    return label
+
+
+def row(*parts: QWidget | None) -> QWidget:
+    """Parts side by side; None takes the room that is left."""
+    holder = QWidget()
+    line = QHBoxLayout(holder)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(SPACING)
+    for part in parts:
+        line.addStretch(1) if part is None else line.addWidget(part)
+    return holder
+
+
+def wide(part: QWidget) -> QWidget:
+    """Let a part take the width that is left."""
+    part.setSizePolicy(QSizePolicy.Policy.Expanding, part.sizePolicy().verticalPolicy())
+    return part
+
+
+def allow(part: QWidget, reason: str, tip: str = "") -> None:
+    """Enable a control when ``reason`` is empty; else disable it and let its tooltip say why."""
+    part.setEnabled(not reason)
+    part.setToolTip(reason or tip)
+
+
+def restyle(part: QWidget, key: str, value: str) -> None:
+    """Change a style property and let Qt look at it again."""
+    if part.property(key) != value:
+        part.setProperty(key, value)
+        part.style().unpolish(part)
+        part.style().polish(part)

@@ -1,0 +1,227 @@
+"""Section 1, Segment: choose a model, run it, tune threshold and size filter, see the wash-in curve."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QToolButton, QWidget
+from superqt import QLabeledDoubleSlider
+
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, name, row, wide
+from napari_lightvessel._segmenting import Segmenter, default_min_size_px
+from napari_lightvessel._session import Session
+from napari_lightvessel._sparkline import Sparkline
+from napari_lightvessel._style import Colours
+from src_training import Model
+
+_NO_CINE = "Open an angiogram first, or try File > Open Sample > LightVessel."
+
+
+class SegmentPanel(Section):
+    """Shows and steers a Segmenter."""
+
+    def __init__(self, session: Session, segmenter: Segmenter, colours: Colours) -> None:
+        super().__init__("1  Segment")
+        self.session, self.segmenter = session, segmenter
+        self._make_parts(colours)
+        self._lay_out()
+        self._connect()
+        self._show_models()
+        self._show_cine(session.state)
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    def _make_parts(self, colours: Colours) -> None:
+        self.model_box = wide(QComboBox())
+        self.card_button = QToolButton(text="i")
+        self.card_button.setProperty("lv", "plain")
+        self.card_button.setToolTip("What this model is")
+        self.cine_button = button("Segment cine", self.segmenter.run_cine, primary=True)
+        self.frame_button = button("This frame", self.segmenter.run_frame)
+        self.live_box = QCheckBox("live")
+        self.live_box.setToolTip("Segment each frame as you come to it")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar_text = faint("")
+        self.cancel_button = button("Cancel", self.segmenter.cancel, "Stop; frames that are done stay")
+        self.progress = row(wide(self.bar), self.bar_text, self.cancel_button)
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0.05, 0.95)
+        self.threshold.setSingleStep(0.01)
+        self.threshold.setDecimals(2)
+        self.min_size = QSpinBox()
+        self.min_size.setRange(0, 5000)
+        self.min_size.setSingleStep(10)
+        self.min_size.setSuffix(" px")
+        self.invert_box = QCheckBox("vessels are bright")
+        self.ask = AskBar()
+        self.line = TellLine()
+        self.spark = Sparkline(colours)
+        self.spark_text = faint("")
+
+    def _lay_out(self) -> None:
+        self.curve = QWidget()
+        self.add(row(name("Model"), self.model_box, self.card_button))
+        self.card_line = TellLine()
+        self.add(self.card_line)
+        self.add(row(wide(self.cine_button), self.frame_button, self.live_box))
+        self.add(self.progress, self.ask, self.line)
+        self.add(row(name("Threshold"), self.threshold))
+        self.add(row(name("Min size"), self.min_size, None, self.invert_box))
+        self.add(self.spark, self.spark_text)
+        self.progress.hide()
+        self.spark.hide()
+        self.spark_text.hide()
+        self.card_button.setCheckable(True)
+
+    def _connect(self) -> None:
+        session, segmenter = self.session, self.segmenter
+        self.model_box.activated.connect(self._on_model)
+        self.card_button.toggled.connect(lambda _on: self._show_card())
+        self.live_box.toggled.connect(self._on_live)
+        self.threshold.valueChanged.connect(self._on_threshold)
+        self.min_size.valueChanged.connect(self._on_min_size)
+        self.invert_box.toggled.connect(self._on_invert)
+        self.spark.frame_clicked.connect(session.go_to)
+        session.cine_changed.connect(self._show_cine)
+        session.frame_changed.connect(self.spark.show_frame)
+        session.marks_changed.connect(self._show_marks)
+        session.models_changed.connect(self._show_models)
+        segmenter.started.connect(self._on_started)
+        segmenter.advanced.connect(self._on_advanced)
+        segmenter.ended.connect(self._on_ended)
+        segmenter.asks.connect(self._on_asks)
+
+    # -- showing -------------------------------------------------------------------------------------------
+
+    def _show_models(self) -> None:
+        models, live = self.session.models(), self.session.live_model()
+        self.model_box.clear()
+        for model in models:
+            self.model_box.addItem(_title(model, live is not None and model.id == live.id), model.id)
+        chosen = self.session.model
+        if chosen is not None:
+            self.model_box.setCurrentIndex(max(0, self.model_box.findData(chosen.id)))
+        self._show_card()
+        self._show_controls()
+        self._show_numbers()
+
+    def _show_card(self) -> None:
+        model = self.session.model
+        text = card_text(model) if model is not None and self.card_button.isChecked() else ""
+        self.card_line.tell(text, "info")
+
+    def _show_cine(self, state: CineState | None) -> None:
+        self.ask.hide()
+        self.line.tell("" if state else _NO_CINE)
+        self.spark.show_frame(self.session.frame)
+        self._show_controls()
+        self._show_numbers()
+        if state is not None:
+            self._show_marks(state)
+
+    def _show_controls(self) -> None:
+        state, model = self.session.state, self.session.model
+        reason = _NO_CINE if state is None else "No model is installed." if model is None else ""
+        if not reason and self.segmenter.busy:
+            reason = "Segmenting now."
+        allow(self.cine_button, reason, "Segment every frame; frames you edited keep their mask")
+        allow(self.frame_button, reason, "Segment the frame you see")
+        self.cine_button.setText("Segment image" if state and state.n_frames == 1 else "Segment cine")
+        self.frame_button.setVisible(state is None or state.n_frames > 1)
+        self.live_box.setVisible(state is None or state.n_frames > 1)
+        for part in (self.threshold, self.min_size, self.invert_box):
+            part.setEnabled(state is not None)
+        self.threshold.setToolTip("Masks follow at once; frames you edited keep theirs" if state else _NO_CINE)
+        self.min_size.setToolTip("Smaller pieces are left out" if state else _NO_CINE)
+        self.invert_box.setToolTip("Tick when the contrast is bright on dark" if state else _NO_CINE)
+
+    def _show_numbers(self) -> None:
+        state, model = self.session.state, self.session.model
+        if state is None or model is None:
+            return
+        threshold = model.card.threshold if state.threshold is None else state.threshold
+        smallest = state.min_size_px
+        if smallest is None:
+            smallest = default_min_size_px(model, state.cine.shape[1:])
+        for part, value in ((self.threshold, threshold), (self.min_size, smallest)):
+            part.blockSignals(True)
+            part.setValue(value)
+            part.blockSignals(False)
+        self.invert_box.blockSignals(True)
+        self.invert_box.setChecked(state.inverted)
+        self.invert_box.blockSignals(False)
+
+    def _show_marks(self, state: CineState) -> None:
+        if state is not self.session.state:
+            return
+        measured = state.mask is not None and state.n_frames > 1
+        self.spark.setVisible(measured)
+        self.spark_text.setVisible(measured)
+        self.spark.show_values(state.area_px)
+        peak = self.spark.peak()
+        self.spark_text.setText("vessel area" if peak is None else f"vessel area · peak at frame {peak}")
+        if state.looks_bright and not state.inverted and not self.segmenter.busy:
+            self.line.tell("Vessels look bright here. Tick “vessels are bright” before you segment.", "warn")
+
+    # -- acting --------------------------------------------------------------------------------------------
+
+    def _on_model(self, index: int) -> None:
+        wanted = self.model_box.itemData(index)
+        self.session.choose_model(next((m for m in self.session.models() if m.id == wanted), None))
+
+    def _on_live(self, on: bool) -> None:
+        self.segmenter.live = on
+        if on and self.session.state and self.session.frame not in self.session.state.probabilities:
+            self.segmenter.run_frame()
+
+    def _on_threshold(self, value: float) -> None:
+        self.segmenter.set_threshold(round(float(value), 3))
+
+    def _on_min_size(self, value: int) -> None:
+        self.segmenter.set_min_size(int(value))
+
+    def _on_invert(self, on: bool) -> None:
+        if self.session.state is not None:
+            self.session.state.inverted = on
+            self.line.tell("Segment again to use it." if self.session.state.probabilities else "")
+
+    def _on_started(self, total: int) -> None:
+        self.bar.setRange(0, total)
+        self.bar.setValue(0)
+        self.bar_text.setText("loading the model…")
+        self.progress.show()
+        self.ask.hide()
+        self.line.tell("")
+        self._show_numbers()
+        self._show_controls()
+
+    def _on_advanced(self, done: int, total: int, ms: float) -> None:
+        self.bar.setValue(done)
+        self.bar_text.setText(f"{done}/{total} · {ms:.0f} ms/frame")
+
+    def _on_ended(self, line: str, kind: str) -> None:
+        self.progress.hide()
+        self.line.tell(line, kind)
+        self._show_controls()
+
+    def _on_asks(self, t: int) -> None:
+        question = f"Frame {t} has your edits. Replace them with a new proposal? (Ctrl+Z brings them back.)"
+        self.ask.ask(question, "Replace", "Keep mine", lambda: self.segmenter.run_frame(replace=True))
+
+
+def _title(model: Model, live: bool) -> str:
+    where = "in use" if live else "built-in" if model.builtin else "in this workspace"
+    return f"{model.id if model.builtin else model.card.name + ' ' + model.id[-6:]} · {where}"
+
+
+def card_text(model: Model) -> str:
+    """A model's card in a few lines."""
+    card = model.card
+    lines = [
+        f"{card.name}: {card.parameters / 1e6:.2f} M parameters, outlines: {card.label_protocol}",
+        card.trained_on,
+        f"licence: {card.licence or 'not stated'}; data: {card.data_licence or 'not stated'}",
+    ]
+    figures = [f"{k} {v:.3f}" for k, v in card.metrics.items() if isinstance(v, (int, float))]
+    return "\n".join([line for line in lines if line] + ([", ".join(figures)] if figures else []))

@@ -1,0 +1,235 @@
+"""Segmenting beside the GUI thread: predictions flow into a CineState, masks are re-derived without the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_lightvessel import _jobs
+from napari_lightvessel._cine_state import CineState, Prediction
+from napari_lightvessel._session import Session
+from src_training import Model, Predictor, mask_from_probability, vessels_look_bright
+
+if TYPE_CHECKING:
+    from src_training import Cine
+
+_SETTLE_MS = 120  # a slider that is still moving re-derives the shown frame only
+
+
+class Segmenter:
+    """Runs the network for the Session's cine; knows nothing of buttons.
+
+    Signals: ``started(n)``, ``advanced(done, n, ms_per_frame)``, ``ended(line, kind)``,
+    ``asks(t)`` when the frame is a person's and they must say whether to replace it.
+    """
+
+    started = Signal(int)
+    advanced = Signal(int, int, float)
+    ended = Signal(str, str)
+    asks = Signal(int)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.live = False
+        self._job: _jobs.Job | None = None
+        self._side_jobs: list[_jobs.Job] = []
+        self._predictors: dict[str, Predictor] = {}
+        self._settle = QTimer()
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE_MS)
+        self._settle.timeout.connect(self._rederive_rest)
+        session.frame_changed.connect(self._on_frame)
+        session.cine_changed.connect(self._on_cine)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a segmentation is running."""
+        return self._job is not None
+
+    def run_cine(self) -> None:
+        """Segment every frame; frames a person edited or decided keep their mask."""
+        if self.session.state is not None:
+            self._run(self.session.state, list(range(self.session.state.n_frames)))
+
+    def run_frame(self, replace: bool = False) -> None:
+        """Segment the shown frame; asks first when a person's work stands on it."""
+        state, t = self.session.state, self.session.frame
+        if state is None:
+            return
+        if state.protected(t) and not replace:
+            self.asks.emit(t)
+            return
+        self._run(state, [t], replace=replace)
+
+    def cancel(self) -> None:
+        """Stop after the frames in flight; what is done stays."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def close(self) -> None:
+        """Stop and hear nothing more."""
+        self._settle.stop()
+        for job in (self._job, *self._side_jobs):
+            if job is not None:
+                job.forget()
+
+    def set_threshold(self, value: float) -> None:
+        """Re-derive masks from stored probabilities: the shown frame now, the others when the slider rests."""
+        if self.session.state is not None and self.session.state.threshold != value:
+            self.session.state.threshold = value
+            self._rederive_shown()
+
+    def set_min_size(self, value_px: int) -> None:
+        """The same for the smallest piece of vessel that is kept."""
+        if self.session.state is not None and self.session.state.min_size_px != value_px:
+            self.session.state.min_size_px = value_px
+            self._rederive_shown()
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def _run(self, state: CineState, frames: list[int], replace: bool = False) -> None:
+        model = self.session.model
+        if model is None or self.busy:
+            return
+        state.ensure_mask(self.session.viewer)
+        take_defaults(state, model)
+        kept = [] if replace else [t for t in frames if state.protected(t)]
+        began, done = time.monotonic(), 0
+
+        def step(prediction: Prediction) -> None:
+            nonlocal done
+            done += 1
+            self._show(state, prediction, replace)
+            self.advanced.emit(done, len(frames), 1000 * (time.monotonic() - began) / done)
+
+        def finished(_outcome: object) -> None:
+            self._end(state, _done_line(done, began, kept), "good")
+
+        def failed(problem: _jobs.Problem) -> None:
+            line = f"Stopped after {done} of {len(frames)} frames." if problem.cancelled else problem.line
+            self._end(state, line, "info" if problem.cancelled else "bad")
+
+        work = self._work(model, state, frames)
+        self.started.emit(len(frames))
+        self._job = _jobs.start(work, step=step, done=finished, failed=failed)
+
+    def _work(self, model: Model, state: CineState, frames: list[int]) -> Callable[..., Iterator[Prediction]]:
+        cine, invert = state.cine, state.inverted
+        threshold, smallest = state.threshold or model.card.threshold, state.min_size_px or 0
+
+        def work(cancelled: Callable[[], bool]) -> Iterator[Prediction]:
+            predictor = self._predictor(model)
+            for t, probability in predictor.segment(cine, frames, invert=invert, cancelled=cancelled):
+                mask = mask_from_probability(probability, threshold, smallest)
+                yield Prediction(t, probability.astype(np.float16), mask, model.id)
+
+        return work
+
+    def _predictor(self, model: Model) -> Predictor:
+        if model.id not in self._predictors:
+            self._predictors[model.id] = Predictor.load(model)
+        return self._predictors[model.id]
+
+    def _show(self, state: CineState, prediction: Prediction, replace: bool) -> None:
+        if replace:
+            state.probabilities[prediction.t] = prediction.probability
+            state.replace(prediction.t, prediction.mask, prediction.model_id)
+        else:
+            state.take(prediction)
+        if state is self.session.state and prediction.t == self.session.frame and state.mask is not None:
+            state.mask.refresh()
+        self.session.marks_changed.emit(state)
+
+    def _end(self, state: CineState, line: str, kind: str) -> None:
+        self._job = None
+        if state.mask is not None:
+            state.mask.refresh()
+        self.session.marks_changed.emit(state)
+        self.ended.emit(line, kind)
+
+    # -- re-deriving ---------------------------------------------------------------------------------------
+
+    def _rederive_shown(self) -> None:
+        state, t = self.session.state, self.session.frame
+        if state is not None and t in state.probabilities and state.propose(t, state.derived(t)):
+            if state.mask is not None:
+                state.mask.refresh()
+            self.session.marks_changed.emit(state)
+        self._settle.start()
+
+    def _rederive_rest(self) -> None:
+        state = self.session.state
+        if state is None or not state.probabilities:
+            return
+        asked = (state.threshold, state.min_size_px)
+        frames = [t for t in state.probabilities if not state.protected(t)]
+
+        def work(cancelled: Callable[[], bool]) -> Iterator[tuple[int, np.ndarray]]:
+            for t in frames:
+                if cancelled():
+                    return
+                yield t, state.derived(t)
+
+        def step(derived: tuple[int, np.ndarray]) -> None:
+            if (state.threshold, state.min_size_px) == asked:  # else a newer wish is under way
+                state.propose(*derived)
+
+        def done(_outcome: object) -> None:
+            self.session.marks_changed.emit(state)
+
+        self._aside(_jobs.start(work, step=step, done=done, failed=lambda problem: None, visible=False))
+
+    # -- following -----------------------------------------------------------------------------------------
+
+    def _on_frame(self, t: int) -> None:
+        state = self.session.state
+        if self.live and state is not None and not self.busy and t not in state.probabilities:
+            if not state.protected(t):
+                self._run(state, [t])
+
+    def _on_cine(self, state: CineState | None) -> None:
+        if state is not None and state.looks_bright is None:
+            self._look_at_polarity(state, state.cine)
+
+    def _look_at_polarity(self, state: CineState, cine: Cine) -> None:
+        def done(bright: object) -> None:
+            state.looks_bright = bool(bright)
+            self.session.marks_changed.emit(state)
+
+        def failed(problem: _jobs.Problem) -> None:
+            if not problem.cancelled and state is self.session.state:
+                self.ended.emit(problem.line, "bad")
+
+        middle = cine.shape[0] // 2
+        state.looks_bright = False  # until known, so that it is asked once
+        look = lambda cancelled: vessels_look_bright(cine.frame(middle))  # noqa: E731
+        self._aside(_jobs.start(look, done=done, failed=failed, visible=False))
+
+    def _aside(self, job: _jobs.Job) -> None:
+        self._side_jobs = [*self._side_jobs[-8:], job]
+
+
+def take_defaults(state: CineState, model: Model) -> None:
+    """Start from the card's threshold and smallest component unless a person chose their own."""
+    if state.threshold is None:
+        state.threshold = model.card.threshold
+    if state.min_size_px is None:
+        state.min_size_px = default_min_size_px(model, state.cine.shape[1:])
+
+
+def default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
+    """The card's smallest component, from its working scale to this frame's own pixels."""
+    scale = max(shape) / model.card.input_size
+    return round(model.card.min_component_px * scale * scale)
+
+
+def _done_line(done: int, began: float, kept: list[int]) -> str:
+    text = f"{done} frame{'s' * (done != 1)} in {time.monotonic() - began:.1f} s."
+    if kept:
+        text += f" {len(kept)} frame{'s' * (len(kept) != 1)} you edited or accepted kept their mask."
+    return text

@@ -1,0 +1,200 @@
+"""The Session: what the dock knows. Panels read it and listen to it; they do not know each other."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+from psygnal import Signal
+
+from napari_lightvessel import _layers, _preferences
+from napari_lightvessel._cine_state import CineState
+from src_training import Model, Workspace, builtin_models
+from src_training.errors import LightVesselError
+
+_IDLE_S = 30.0  # a frame looked at for longer than this without a step counts no more towards its effort
+
+
+class Session:
+    """Evented state, changed in the GUI thread only.
+
+    It follows layers by identity: renaming, reordering or deleting them never mixes two cines up.
+    """
+
+    cine_changed = Signal(object)  # CineState | None: another cine is on the table
+    frame_changed = Signal(int)  # the viewer shows another frame of it
+    marks_changed = Signal(object)  # CineState whose frames changed status, mask or area
+    workspace_changed = Signal(object)  # Workspace | None
+    models_changed = Signal()  # the list of models, the current one or the chosen one
+    dataset_grew = Signal()  # a revision became durable
+    problem = Signal(str, str)  # section, one line with the cure
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self.viewer = viewer
+        self.state: CineState | None = None
+        self.workspace: Workspace | None = None
+        self.model: Model | None = None
+        self.frame = 0
+        self._states: list[CineState] = []
+        self._frame_since = time.monotonic()
+        self._connect()
+        self.refresh_models()
+        self._follow_selection()
+
+    def close(self) -> None:
+        """Stop listening to the viewer."""
+        events = self.viewer
+        events.layers.selection.events.active.disconnect(self._follow_selection)
+        events.layers.events.inserted.disconnect(self._follow_selection)
+        events.layers.events.removed.disconnect(self._on_removed)
+        events.dims.events.current_step.disconnect(self._follow_frame)
+
+    # -- cines ---------------------------------------------------------------------------------------------
+
+    def states(self) -> list[CineState]:
+        """Every cine that was worked on and is still open."""
+        return list(self._states)
+
+    def unsaved(self) -> list[tuple[CineState, list[int]]]:
+        """Cines with edits that are not in a dataset, and the frames."""
+        return [(state, frames) for state in self._states if (frames := state.edited_frames())]
+
+    def go_to(self, t: int) -> None:
+        """Show frame ``t`` of the present cine."""
+        if self.state is not None:
+            _layers.go_to_frame(self.viewer, self.state.image, int(t))
+
+    def set_frame_selection(self, layer: Image) -> None:
+        """Put this Image layer's cine on the table."""
+        self._show(self._state_of(layer))
+
+    # -- workspace and models ------------------------------------------------------------------------------
+
+    def create_workspace(self, folder: str | Path) -> Workspace:
+        """Make a workspace in an empty or new folder, and open it."""
+        return self._adopt(Workspace.create(Path(folder)))
+
+    def open_workspace(self, folder: str | Path) -> Workspace:
+        """Open an existing workspace and remember it for next time."""
+        return self._adopt(Workspace.open(Path(folder)))
+
+    def open_last_workspace(self) -> None:
+        """Open the workspace of last time, quietly leaving it when it is gone."""
+        last = _preferences.get("workspace")
+        if not last or not Path(last).is_dir():
+            return
+        try:
+            self.open_workspace(last)
+        except LightVesselError as error:
+            self.problem.emit("header", str(error))
+
+    def models(self) -> list[Model]:
+        """Models one can segment with: the workspace's, then the built-in ones."""
+        own = list(self.workspace.models.list()) if self.workspace else []
+        return own + list(builtin_models())
+
+    def live_model(self) -> Model | None:
+        """The model the workspace uses now (None: the built-in default)."""
+        return self.workspace.models.current() if self.workspace else None
+
+    def choose_model(self, model: Model | None) -> None:
+        """Segment with this model from now on."""
+        self.model = model
+        self.models_changed.emit()
+
+    def refresh_models(self) -> None:
+        """Read the list again (a model was added, promoted or rolled back) and take the live one."""
+        models = self.models()
+        live = self.live_model()
+        wanted = live.id if live else "small"
+        self.choose_model(next((m for m in models if m.id == wanted), models[0] if models else None))
+
+    # -- following the viewer ------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        viewer = self.viewer
+        viewer.layers.selection.events.active.connect(self._follow_selection)
+        viewer.layers.events.inserted.connect(self._follow_selection)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.current_step.connect(self._follow_frame)
+
+    def _follow_selection(self, _event: Any = None) -> None:
+        layer = self._wanted_layer()
+        if layer is None:
+            self._show(None)
+        elif self.state is None or layer is not self.state.image:
+            self._show(self._state_of(layer))
+        self._follow_frame()
+
+    def _wanted_layer(self) -> Image | None:
+        """The selected image, else the image of the selected labels, else the one on the table, else the top."""
+        active = self.viewer.layers.selection.active
+        if _layers.is_image(active):
+            return active
+        owner = self._owner_of(active)
+        if owner is not None and owner.image in self.viewer.layers:
+            return owner.image
+        if self.state is not None and self.state.image in self.viewer.layers:
+            return self.state.image
+        images = [layer for layer in self.viewer.layers if _layers.is_image(layer)]
+        return images[-1] if images else None
+
+    def _owner_of(self, layer: Layer | None) -> CineState | None:
+        return next((s for s in self._states if layer is not None and s.mask and s.mask.layer is layer), None)
+
+    def _state_of(self, layer: Image) -> CineState | None:
+        for state in self._states:
+            if state.image is layer:
+                return state
+        try:
+            state = CineState(layer, _layers.cine_of(layer))
+        except LightVesselError as error:
+            self.problem.emit("header", str(error))
+            return None
+        self._states.append(state)
+        return state
+
+    def _on_removed(self, event: Any) -> None:
+        removed = event.value
+        for state in list(self._states):
+            if state.image is removed and not state.edited_frames():
+                self._states.remove(state)
+        if self.state is not None and self.state.image is removed:
+            self.state = None
+            self._follow_selection()
+            if self.state is None:
+                self.cine_changed.emit(None)
+        elif self.state is not None and self.state.mask and self.state.mask.layer is removed:
+            self.marks_changed.emit(self.state)
+
+    def _show(self, state: CineState | None) -> None:
+        if state is self.state and state is not None:
+            return
+        self.state = state
+        self.cine_changed.emit(state)
+        self._follow_frame(force=True)
+
+    def _follow_frame(self, _event: Any = None, force: bool = False) -> None:
+        if self.state is None:
+            return
+        frame = _layers.frame_index(self.viewer, self.state.image, self.state.n_frames)
+        if frame != self.frame or force:
+            self._count_time()
+            self.frame = frame
+            self.frame_changed.emit(frame)
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        if self.state is not None and self.frame < self.state.n_frames:
+            self.state.marks[self.frame].seconds += min(now - self._frame_since, _IDLE_S)
+        self._frame_since = now
+
+    def _adopt(self, workspace: Workspace) -> Workspace:
+        self.workspace = workspace
+        _preferences.put("workspace", str(workspace.path))
+        self.workspace_changed.emit(workspace)
+        self.refresh_models()
+        return workspace

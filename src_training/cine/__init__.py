@@ -1,0 +1,36 @@
+"""Cines and how they are read: one lazy ``Cine`` for DICOM, TIFF, image files, folders, arrays and phantoms."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from src_training.cine.cine import Calibration, Cine, Projection, array_cine, luminance
+from src_training.cine.read import find_inputs, natural_key, read_cine
+
+if TYPE_CHECKING:
+    from src_training.cine.polarity import vessels_look_bright
+    from src_training.cine.synthetic import SyntheticCine, synthetic_cine
+
+__all__ = [
+    "Calibration",
+    "Cine",
+    "Projection",
+    "SyntheticCine",
+    "array_cine",
+    "find_inputs",
+    "luminance",
+    "natural_key",
+    "read_cine",
+    "synthetic_cine",
+    "vessels_look_bright",
+]
+
+# These need scipy or scikit-image, which opening a file does not.
+_LATER = {"vessels_look_bright": "polarity", "synthetic_cine": "synthetic", "SyntheticCine": "synthetic"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

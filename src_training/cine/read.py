@@ -1,0 +1,174 @@
+"""From a path to a ``Cine``: what a file is, is decided by its content, never by its name alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from src_training.cine.budget import FRAMES, check_frames, readable
+from src_training.cine.cine import Cine
+from src_training.cine.sniff import recognise, why_not
+from src_training.errors import UnreadableCine
+
+
+def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
+    """Open one acquisition; frames are decoded later, when asked for.
+
+    Parameters
+    ----------
+    path : path
+        A DICOM, TIFF, PNG, JPEG, WebP, BMP or NPY file, or a folder.
+    as_cine : bool
+        Take a folder as one acquisition, its files as frames in natural order.
+
+    Raises
+    ------
+    UnreadableCine
+        For everything that cannot be read, with the file, the reason and the cure in one line.
+    """
+    path = Path(path)
+    with readable(path.name, "opening", "Check the file and its permissions."):
+        if path.is_dir():
+            return _read_folder(path) if as_cine else _refuse_folder(path)
+        return _read_file(path)
+
+
+def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """Each file as it is; a folder as the images directly inside it, in natural order.
+
+    A folder without any image stays in the list, so that reading it tells why.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        found += (images_in(path) or [path]) if path.is_dir() else [path]
+    return found
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The files directly in ``folder`` that look like images, in natural order; hidden ones are left out."""
+    files = [entry for entry in folder.iterdir() if _may_be_image(entry)]
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def natural_key(name: str) -> tuple:
+    """Sorts ``frame2`` before ``frame10``."""
+    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in _parts(name))
+
+
+def _read_file(path: Path) -> Cine:
+    _check_regular(path)
+    kind = recognise(path)
+    if kind == "dicom":
+        from src_training.cine.dicom import open_dicom
+
+        return open_dicom(path)
+    if kind == "tiff":
+        from src_training.cine.tiff import open_tiff
+
+        return open_tiff(path)
+    if kind == "npy":
+        from src_training.cine.images import open_npy
+
+        return open_npy(path)
+    if kind is not None:
+        from src_training.cine.images import open_image
+
+        return open_image(path, kind)
+    raise UnreadableCine(f"{path.name}: {why_not(path)}")
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        mode, size = path.stat().st_mode, path.stat().st_size
+    except FileNotFoundError:
+        raise UnreadableCine(f"{path.name}: there is no such file. Check the path.") from None
+    # Opening a pipe or a device would wait for ever.
+    if not stat.S_ISREG(mode):
+        raise UnreadableCine(f"{path.name}: not a regular file. Give a file on disk.")
+    if size == 0:
+        raise UnreadableCine(f"{path.name}: the file is empty. Copy or export it again.")
+
+
+def _refuse_folder(folder: Path) -> Cine:
+    if not images_in(folder):
+        raise UnreadableCine(f"{folder.name}: no image directly in this folder. Choose the folder that has them.")
+    raise UnreadableCine(
+        f"{folder.name}: a folder, whose files are separate acquisitions. "
+        "Open its files, or say that they are the frames of one cine (--cine)."
+    )
+
+
+def _read_folder(folder: Path) -> Cine:
+    files = images_in(folder)
+    if not files:
+        raise UnreadableCine(f"{folder.name}: no image directly in this folder. Choose the folder that has them.")
+    if len(files) > FRAMES[1]:
+        check_frames(folder.name, len(files))
+    members = [_read_file(file) for file in files]
+    for member in members:
+        _check_fits(folder, members[0], member)
+    first = members[0]
+    header = replace(first._header, is_multiframe_file=True)
+    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=first._grey, header=header)
+
+
+def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
+    where = f"{folder.name}/{member.name}"
+    if len(member) != 1:
+        raise UnreadableCine(
+            f"{where}: {len(member)} frames; the files of a folder opened as one cine hold one frame each. "
+            "Open this file on its own."
+        )
+    if member.shape != first.shape:
+        raise UnreadableCine(
+            f"{where}: {_size(member)}, but {first.name} is {_size(first)}. "
+            "One cine has one size: put other images in another folder."
+        )
+    if (member.dtype, member._grey) != (first.dtype, first._grey):
+        raise UnreadableCine(
+            f"{where}: its grey values ({member.dtype}) are stored differently from {first.name} ({first.dtype}). "
+            "Put frames of one acquisition in one folder."
+        )
+
+
+@dataclass(frozen=True)
+class FolderFrames:
+    """Single images as the frames of one cine."""
+
+    members: list[Cine]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self.members), *self.members[0].shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.members[0].dtype
+
+    def decode(self, t: int) -> np.ndarray:
+        """The stored values of the ``t``-th file, past its own cache."""
+        return self.members[t]._decode(0)
+
+
+def _may_be_image(entry: Path) -> bool:
+    # A disc's index file lies beside the images and is none.
+    if entry.name.startswith(".") or entry.name.upper() == "DICOMDIR":
+        return False
+    try:
+        return entry.is_file() and recognise(entry) is not None
+    except OSError:
+        return False
+
+
+def _size(cine: Cine) -> str:
+    return f"{cine.shape[1]}x{cine.shape[2]}"
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"(\d+)", name) if part]

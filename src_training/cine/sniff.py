@@ -1,0 +1,71 @@
+"""What kind of file this is, from its first bytes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["dicom", "tiff", "png", "jpeg", "webp", "bmp", "npy"]
+
+SUPPORTED = "DICOM, TIFF, PNG, JPEG, WebP, BMP and NPY"
+
+_MAGIC: tuple[tuple[bytes, Kind], ...] = (
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"BM", "bmp"),
+    (b"\x93NUMPY", "npy"),
+)
+
+_OTHERS = (
+    (rb"%PDF", "a PDF", "Export the cine itself, not a report."),
+    (rb"GIF8", "a GIF, which holds 8-bit colours only", "Export the cine as DICOM or TIFF."),
+    (rb"PK\x03\x04", "a ZIP archive", "Unpack it first."),
+    (rb"\x1f\x8b", "a gzip archive", "Unpack it first."),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video", "Export the cine as DICOM, or its frames as PNG."),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 file outside DICOM", "Convert it to PNG or TIFF."),
+)
+
+
+def recognise(path: Path) -> Kind | None:
+    """The kind of image in a regular file, or None."""
+    head = _head(path)
+    if head[128:132] == b"DICM":
+        return "dicom"
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    return "dicom" if _starts_like_a_dataset(head) else None
+
+
+def why_not(path: Path) -> str:
+    """Reason and cure for a file that ``recognise`` did not know."""
+    head = _head(path)
+    for pattern, what, cure in _OTHERS:
+        if re.match(pattern, head, re.DOTALL):
+            return f"{what}. {cure}"
+    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+        return "not DICOM inside, whatever its name says. Copy or export it again."
+    return f"not an image that can be read here ({SUPPORTED} can). Convert it, or choose the image itself."
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(132)
+
+
+def _starts_like_a_dataset(head: bytes) -> bool:
+    """DICOM without the preamble: the first element is of group 2 or 8, with a known VR or a sane length."""
+    if len(head) < 12:
+        return False
+    little = head[0:2] in (b"\x02\0", b"\x08\0") and head[3] == 0
+    big = head[0:2] in (b"\0\x02", b"\0\x08") and head[2] == 0
+    explicit = re.match(rb"(AE|CS|DA|DT|IS|LO|OB|PN|SH|ST|TM|UI|UL|US)", head[4:6]) is not None
+    implicit = int.from_bytes(head[4:8], "little") <= 1024
+    return (little and (explicit or implicit)) or (big and explicit)

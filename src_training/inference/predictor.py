@@ -1,0 +1,144 @@
+"""Load a model once, segment many frames: the only way a frame becomes a probability, in every part."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.inference.postprocess import component_px_for, mask_from_probability
+from src_training.inference.preprocess import frame_probability, network_input
+from src_training.inference.runtimes import Precision, Runtime, RuntimeName, open_runtime
+
+if TYPE_CHECKING:
+    from src_training.cine import Cine
+    from src_training.models import Model
+    from src_training.workspace import Workspace
+
+Segmented = tuple[int, NDArray[np.float32]]
+
+
+class Predictor:
+    """A loaded model.
+
+    Attributes
+    ----------
+    model : the store's or built-in entry it was loaded from; ``card`` is its record.
+    runtime : ``openvino`` or ``torch``.
+    """
+
+    def __init__(self, model: Model, runtime: Runtime, streams: int) -> None:
+        self.model, self.card, self.streams = model, model.card, streams
+        self._runtime = runtime
+        architecture = model.card.architecture
+        self._stride = architecture.stem_factor * 2**architecture.depth
+
+    @classmethod
+    def load(
+        cls,
+        model: Model | str | Path = "small",
+        *,
+        workspace: Workspace | None = None,
+        runtime: RuntimeName = "auto",
+        device: str = "auto",
+        precision: Precision = "float32",
+        streams: int = 2,
+    ) -> Predictor:
+        """Load a model: an entry, the id of a built-in or workspace model, or a model folder.
+
+        ``streams`` frames are worked on at a time, each with one thread. Raises ModelError.
+        """
+        if isinstance(model, str | Path):
+            from src_training.models import load_model
+
+            model = load_model(model, workspace)
+        return cls(model, open_runtime(model, runtime, device, precision, streams), streams)
+
+    @property
+    def runtime(self) -> str:
+        return self._runtime.name
+
+    def probability(self, frame: NDArray, *, invert: bool = False) -> NDArray[np.float32]:
+        """Vessel probability (Y, X) of one frame (Y, X) of any dtype, or RGB (Y, X, 3|4); ``invert``: bright vessels."""
+        card = self.card
+        image, placement = network_input(
+            luminance(frame), card.normalisation, card.input_size, self._stride, invert=invert
+        )
+        return frame_probability(self._runtime.run(image), placement)
+
+    def segment(
+        self,
+        source: Cine | NDArray | Any,
+        frames: Iterable[int] | None = None,
+        *,
+        invert: bool = False,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[Segmented]:
+        """Yield (t, probability (Y, X) float32) in the order of ``frames`` (default: all).
+
+        ``source`` is a Cine or an array (Y, X) or (T, Y, X), dask and zarr included; each frame is
+        read when its turn comes. Stops quietly once ``cancelled()`` is true.
+        """
+        read = _frame_reader(source)
+        order = iter(range(_frame_count(source)) if frames is None else frames)
+        pending: deque[tuple[int, Future]] = deque()
+        reading = threading.Lock()  # file readers are not asked for two frames at once
+
+        def work(t: int) -> NDArray[np.float32]:
+            with reading:
+                frame = read(t)
+            return self.probability(frame, invert=invert)
+
+        with ThreadPoolExecutor(self.streams, thread_name_prefix="segment") as pool:
+            try:
+                while cancelled is None or not cancelled():
+                    for t in order:
+                        pending.append((t, pool.submit(work, t)))
+                        if len(pending) > self.streams:
+                            break
+                    if not pending:
+                        return
+                    t, future = pending.popleft()
+                    yield t, future.result()
+            finally:
+                for _, future in pending:
+                    future.cancel()
+
+    def mask(
+        self, probability: NDArray, threshold: float | None = None, min_component_px: int | None = None
+    ) -> NDArray[np.uint8]:
+        """The mask (Y, X) of 0/1 at the card's threshold and minimum component size, unless others are given.
+
+        ``min_component_px`` counts pixels at working scale, as in the card.
+        """
+        threshold = self.card.threshold if threshold is None else threshold
+        smallest = self.card.min_component_px if min_component_px is None else min_component_px
+        size = component_px_for(smallest, self.card.input_size, probability.shape)  # type: ignore[arg-type]
+        return mask_from_probability(probability, threshold, size)
+
+
+def luminance(frame: NDArray) -> NDArray:
+    """(Y, X) of a grey or RGB(A) frame (Rec. 601)."""
+    frame = np.asarray(frame)
+    if frame.ndim == 3 and frame.shape[-1] in (3, 4):
+        return frame[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return frame
+
+
+def _frame_count(source: Any) -> int:
+    shape = source.shape
+    return int(shape[0]) if len(shape) == 3 else 1
+
+
+def _frame_reader(source: Any) -> Callable[[int], NDArray]:
+    if hasattr(source, "frame") and callable(source.frame):
+        return source.frame
+    if source.ndim == 2:
+        return lambda t: np.asarray(source)
+    return lambda t: np.asarray(source[t])

@@ -1,0 +1,116 @@
+"""What runs the network: OpenVINO on a CPU (no torch needed), torch on CUDA, MPS or where OpenVINO is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.errors import ModelError
+
+if TYPE_CHECKING:
+    from src_training.models import Model
+
+RuntimeName = Literal["auto", "openvino", "torch"]
+Precision = Literal["float32", "bf16"]
+IR_FILE = "openvino.xml"
+
+
+class Runtime(Protocol):
+    """A loaded network; ``run`` may be called from several threads at once."""
+
+    name: str
+
+    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(H, W) network input → (H, W) probability."""
+        ...
+
+
+def open_runtime(
+    model: Model, runtime: RuntimeName, device: str, precision: Precision, streams: int
+) -> Runtime:
+    """The runtime asked for; ``auto`` is OpenVINO on a CPU and torch elsewhere.
+
+    Raises ModelError, saying what to install, when it is not to be had.
+    """
+    if runtime == "auto":
+        on_cpu = device in ("auto", "cpu")
+        runtime = "openvino" if on_cpu and importlib.util.find_spec("openvino") else "torch"
+    if runtime == "openvino":
+        if device not in ("auto", "cpu"):
+            raise ModelError(f"the OpenVINO runtime works on the CPU, not on {device!r}. Use --runtime torch.")
+        return OpenVinoRuntime(ir_of(model), precision, streams)
+    return TorchRuntime(model, device, precision)
+
+
+def ir_of(model: Model) -> Path:
+    """The model's OpenVINO network; one that is missing is rebuilt into the user's cache."""
+    shipped = model.folder / IR_FILE
+    if shipped.is_file():
+        return shipped
+    from src_training.inference.export import cached_ir
+
+    return cached_ir(model)
+
+
+class OpenVinoRuntime:
+    """OpenVINO's CPU plugin, ``streams`` frames at a time, one thread each."""
+
+    name = "openvino"
+
+    def __init__(self, ir: Path, precision: Precision, streams: int) -> None:
+        import openvino
+
+        # The default on a CPU with native bf16 would be bf16: results must not depend on the machine.
+        config = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": str(streams),
+        }
+        try:
+            self._compiled = _core(openvino).compile_model(str(ir), "CPU", config)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(f"{ir.name}: OpenVINO cannot load this network ({reason}).") from error
+
+    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        request = self._compiled.create_infer_request()
+        request.infer([image[None, None]])
+        return np.array(request.get_output_tensor(0).data[0, 0], dtype=np.float32)
+
+
+class TorchRuntime:
+    """The fused network in torch, one CPU thread a frame, or on a CUDA or MPS device."""
+
+    name = "torch"
+
+    def __init__(self, model: Model, device: str, precision: Precision) -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise ModelError("neither OpenVINO nor torch is installed. Run: pip install openvino") from error
+        from src_training.training.loop import pick_device
+        from src_training.training.weights import load_fused
+
+        self._torch, self._device = torch, pick_device(device)
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        network = load_fused(model.folder, model.card)
+        self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        torch = self._torch
+        with torch.inference_mode():
+            batch = torch.from_numpy(image)[None, None].to(self._device, self._dtype)
+            logits = self._network(batch.contiguous(memory_format=torch.channels_last)).logits
+            return torch.sigmoid(logits.float())[0, 0].cpu().numpy()
+
+
+@lru_cache(maxsize=1)
+def _core(openvino):  # type: ignore[no-untyped-def]
+    return openvino.Core()

@@ -1,0 +1,70 @@
+"""Building blocks of the product students: re-parameterisable 3x3 convolutions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class RepBlock(nn.Module):
+    """relu(BN(3x3) + BN(1x1) [+ BN(identity)]) while training; one 3x3 convolution once fused.
+
+    Source: Ding et al., RepVGG, CVPR 2021, eq. 1-3: the three branches are linear, so their sum is
+    one 3x3 convolution with bias. (B, C_in, h, w) → (B, C_out, h, w).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv3 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+        self.norm3 = nn.BatchNorm2d(channels_out)
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels_out)
+        self.norm0 = nn.BatchNorm2d(channels_out) if channels_in == channels_out else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm3(self.conv3(x)) + self.norm1(self.conv1(x))
+        if self.norm0 is not None:
+            y = y + self.norm0(x)
+        return torch.relu(y)
+
+    def fused(self) -> FusedBlock:
+        """The same function with running statistics, as one convolution."""
+        kernel, bias = _scaled(self.conv3.weight, self.norm3)
+        kernel1, bias1 = _scaled(nn.functional.pad(self.conv1.weight, (1, 1, 1, 1)), self.norm1)
+        kernel, bias = kernel + kernel1, bias + bias1
+        if self.norm0 is not None:
+            kernel0, bias0 = _scaled(_identity_kernel(self.conv3), self.norm0)
+            kernel, bias = kernel + kernel0, bias + bias0
+        return FusedBlock.of(kernel, bias)
+
+
+class FusedBlock(nn.Module):
+    """One 3x3 convolution and a ReLU: what a `RepBlock` is at inference."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+
+    @classmethod
+    def of(cls, kernel: Tensor, bias: Tensor) -> FusedBlock:
+        block = cls(kernel.shape[1], kernel.shape[0])
+        block.conv.weight.data = kernel.detach().clone()
+        block.conv.bias.data = bias.detach().clone()  # type: ignore[union-attr]
+        return block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv(x))
+
+
+def _scaled(kernel: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Fold a batch norm with running statistics into the convolution before it."""
+    assert norm.running_var is not None and norm.running_mean is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return kernel * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+
+
+def _identity_kernel(conv: nn.Conv2d) -> Tensor:
+    kernel = torch.zeros_like(conv.weight)
+    channels = torch.arange(conv.out_channels)
+    kernel[channels, channels, 1, 1] = 1.0
+    return kernel

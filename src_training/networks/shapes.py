@@ -1,0 +1,71 @@
+"""What a network's weight file must contain, and what the network costs, reckoned without torch."""
+
+from __future__ import annotations
+
+from src_training.errors import ModelError
+from src_training.models.card import Architecture
+
+Shapes = dict[str, tuple[int, ...]]
+
+FAMILIES = ("s2d-repunet",)
+
+
+def check_family(architecture: Architecture) -> None:
+    """Raise ModelError for a family this version does not know."""
+    if architecture.family not in FAMILIES:
+        raise ModelError(
+            f"network family {architecture.family!r} is not known to this version "
+            f"(known: {', '.join(FAMILIES)}). Update napari-lightvessel."
+        )
+
+
+def weight_shapes(architecture: Architecture) -> Shapes:
+    """Name → shape of every floating-point tensor in ``weights.safetensors`` (the un-fused training form)."""
+    check_family(architecture)
+    shapes: Shapes = {}
+    for prefix, channels_in, channels_out in _blocks(architecture):
+        shapes[f"{prefix}.conv3.weight"] = (channels_out, channels_in, 3, 3)
+        shapes[f"{prefix}.conv1.weight"] = (channels_out, channels_in, 1, 1)
+        norms = ("norm3", "norm1", "norm0") if channels_in == channels_out else ("norm3", "norm1")
+        for norm in norms:
+            for part in ("weight", "bias", "running_mean", "running_var"):
+                shapes[f"{prefix}.{norm}.{part}"] = (channels_out,)
+    for level in range(architecture.depth):
+        width = architecture.base_channels * 2**level
+        shapes[f"up.{level}.weight"] = (width, 2 * width, 1, 1)
+        shapes[f"up.{level}.bias"] = (width,)
+    shapes["head.weight"] = (architecture.stem_factor**2, architecture.base_channels, 1, 1)
+    shapes["head.bias"] = (architecture.stem_factor**2,)
+    return shapes
+
+
+def fused_cost(architecture: Architecture, size: int = 512) -> tuple[int, float]:
+    """(parameters, GFLOP for one size x size frame) of the inference form; a multiply-add is two FLOP."""
+    parameters, flop = 0, 0.0
+    for prefix, channels_in, channels_out in _blocks(architecture):
+        side = size / (architecture.stem_factor * 2 ** int(prefix.split(".")[1]))
+        parameters += 9 * channels_in * channels_out + channels_out
+        flop += 2 * 9 * channels_in * channels_out * side**2
+    for level in range(architecture.depth):
+        width = architecture.base_channels * 2**level
+        side = size / (architecture.stem_factor * 2 ** (level + 1))
+        parameters += 2 * width * width + width
+        flop += 4 * width * width * side**2
+    outputs = architecture.stem_factor**2
+    parameters += architecture.base_channels * outputs + outputs
+    flop += 2 * architecture.base_channels * outputs * (size / architecture.stem_factor) ** 2
+    return parameters, flop / 1e9
+
+
+def _blocks(architecture: Architecture) -> list[tuple[str, int, int]]:
+    widths = [architecture.base_channels * 2**level for level in range(architecture.depth + 1)]
+    stages = [
+        (f"encoder.{level}", a, b)
+        for level, (a, b) in enumerate(zip([architecture.stem_factor**2, *widths], widths, strict=False))
+    ]
+    stages += [(f"decoder.{level}", 2 * w, w) for level, w in enumerate(widths[:-1])]
+    return [
+        (f"{prefix}.{index}", channels_in if index == 0 else channels_out, channels_out)
+        for prefix, channels_in, channels_out in stages
+        for index in range(architecture.blocks)
+    ]

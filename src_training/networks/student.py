@@ -1,0 +1,81 @@
+"""The product student: a U-Net of re-parameterisable 3x3 blocks behind a space-to-depth stem."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from src_training.models.card import Architecture
+from src_training.networks.blocks import FusedBlock, RepBlock
+
+
+class Output(NamedTuple):
+    """What every network returns: logits (B, 1, H, W) and its features by stride, encoder and decoder side."""
+
+    logits: Tensor
+    encoder: dict[int, Tensor]
+    decoder: dict[int, Tensor]
+
+
+class S2dRepUNet(nn.Module):
+    """Space-to-depth stem, `depth` poolings, concat skips, nearest upsampling after a 1x1, depth-to-space head.
+
+    Input (B, 1, H, W) with H and W multiples of `stride`; channels double at each level. No convolution
+    runs at full resolution, which is what makes it quick on a CPU (docs/inference). ``fused=True``
+    builds the inference form.
+    """
+
+    def __init__(self, architecture: Architecture, *, fused: bool = False) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.factor = architecture.stem_factor
+        widths = [architecture.base_channels * 2**level for level in range(architecture.depth + 1)]
+        block = FusedBlock if fused else RepBlock
+
+        def stage(channels_in: int, channels_out: int) -> nn.Sequential:
+            sizes = [channels_in] + [channels_out] * architecture.blocks
+            return nn.Sequential(*(block(a, b) for a, b in zip(sizes, sizes[1:], strict=False)))
+
+        self.encoder = nn.ModuleList(
+            stage(a, b) for a, b in zip([self.factor**2, *widths], widths, strict=False)
+        )
+        self.up = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
+        self.decoder = nn.ModuleList(stage(2 * w, w) for w in widths[:-1])
+        self.head = nn.Conv2d(widths[0], self.factor**2, 1)
+
+    @property
+    def stride(self) -> int:
+        """Height and width of the input must be multiples of this."""
+        return self.factor * 2**self.architecture.depth
+
+    def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
+        """``channel_keep`` (B, C, 1, 1), if given, drops channels after the first stage while training."""
+        encoder: dict[int, Tensor] = {}
+        decoder: dict[int, Tensor] = {}
+        x = functional.pixel_unshuffle(x, self.factor)
+        for level, stage in enumerate(self.encoder):
+            x = stage(functional.max_pool2d(x, 2) if level else x)
+            if level == 0 and channel_keep is not None:
+                x = x * channel_keep
+            encoder[self.factor * 2**level] = x
+        for level in reversed(range(len(self.decoder))):
+            stride = self.factor * 2**level
+            x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
+            x = self.decoder[level](torch.cat([encoder[stride], x], dim=1))
+            decoder[stride] = x
+        return Output(functional.pixel_shuffle(self.head(x), self.factor), encoder, decoder)
+
+
+def fuse(network: S2dRepUNet) -> S2dRepUNet:
+    """The inference form of a trained student: equal outputs, a third of the convolutions."""
+    fused = S2dRepUNet(network.architecture, fused=True)
+    for side in ("encoder", "decoder"):
+        for stage, trained in zip(getattr(fused, side), getattr(network, side), strict=True):
+            for index, block in enumerate(trained):
+                stage[index] = block.fused()
+    fused.up.load_state_dict(network.up.state_dict())
+    fused.head.load_state_dict(network.head.state_dict())
+    return fused.eval()

@@ -1,0 +1,86 @@
+"""The ARCADE frames as training samples: hold-out, near-duplicates, label protocol; prepared once, cached."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from src_training.errors import DatasetError
+from src_training.inference.preprocess import resample
+
+NEAR_DUPLICATE = 0.4  # of 200 val frames one lies above, the next at 0.37; unrelated pairs stay below 0.35
+_SIDE = 96
+_REACH = 8  # shifts tried, in pixels of the 128 px thumbnail: ±32 px of a 512 px frame
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """One frame of ARCADE: its name, grey image (Y, X) uint8 and mask (Y, X) of 0/1."""
+
+    name: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def read_split(folder: Path, split: str) -> list[LabelledFrame]:
+    """Frames of one split (``train`` or ``val``) of the folder that holds ``index.csv``.
+
+    Raises DatasetError when the folder is not laid out so.
+    """
+    index = folder / "index.csv"
+    if not index.is_file():
+        raise DatasetError(f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/.")
+    from src_training.cine import read_cine
+    from src_training.dataset import read_mask
+
+    with index.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    return [
+        LabelledFrame(
+            Path(row["image"]).stem,
+            np.asarray(read_cine(folder / row["image"]).stored(0), dtype=np.uint8),
+            read_mask(folder / row["mask"]),
+        )
+        for row in rows
+    ]
+
+
+def split_holdout(
+    frames: list[LabelledFrame], count: int, seed: int = 0
+) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
+    """(training frames, fixed held-out frames); what nearly equals a held-out frame is in neither."""
+    chosen = set(np.random.default_rng(seed).permutation(len(frames))[:count].tolist())
+    held_out = [frame for index, frame in enumerate(frames) if index in chosen]
+    others = [frame for index, frame in enumerate(frames) if index not in chosen]
+    likeness = likeness_matrix([f.image for f in others], [f.image for f in held_out]).max(axis=1)
+    return [f for f, like in zip(others, likeness, strict=True) if like < NEAR_DUPLICATE], held_out
+
+
+def likeness_matrix(images: list[NDArray], others: list[NDArray]) -> NDArray[np.float32]:
+    """(len(images), len(others)) largest correlation over small shifts of high-passed central thumbnails."""
+    spectra = fft.rfft2(np.stack([_thumbnail(image) for image in others])).astype(np.complex64)
+    return np.stack([_best_correlation(_thumbnail(image), spectra) for image in images])
+
+
+def _thumbnail(image: NDArray) -> NDArray[np.float32]:
+    small = resample(np.asarray(image, dtype=np.float32), (128, 128))
+    detail = small - ndimage.gaussian_filter(small, 4)
+    margin = (128 - _SIDE) // 2
+    detail = detail[margin:-margin, margin:-margin]
+    limit = 3 * detail.std()
+    window = np.sqrt(np.hanning(_SIDE))
+    detail = np.clip(detail, -limit, limit)
+    detail = (detail - detail.mean()) * window[:, None] * window
+    return (detail / (np.linalg.norm(detail) + 1e-6)).astype(np.float32)
+
+
+def _best_correlation(thumbnail: NDArray[np.float32], spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
+    product = np.conj(fft.rfft2(thumbnail))[None] * spectra
+    surface = np.roll(fft.irfft2(product, s=(_SIDE, _SIDE)), (_REACH, _REACH), axis=(1, 2))
+    near = surface[:, : 2 * _REACH + 1, : 2 * _REACH + 1]
+    return near.reshape(len(near), -1).max(axis=1).astype(np.float32)

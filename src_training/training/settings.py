@@ -1,0 +1,112 @@
+"""Settings of every training: one object makes the form, the command's flags, the file and the record."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from src_training.models.card import Architecture
+from src_training.training.augment_settings import Augmentation
+
+
+class LoopSettings(BaseModel):
+    """What the one training loop needs, whoever uses it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: int = Field(
+        1000, ge=1, le=1_000_000, title="Steps", description="Optimiser steps; one batch of crops each."
+    )
+    learning_rate: float = Field(
+        2e-3, gt=0, le=0.1, title="Learning rate", description="Peak of the one-cycle schedule (AdamW)."
+    )
+    weight_decay: float = Field(1e-2, ge=0, le=1, title="Weight decay")
+    batch_pixels: int = Field(
+        8 * 256**2,
+        ge=64**2,
+        le=64 * 512**2,
+        title="Batch pixels",
+        description="Pixels of one batch; the number of crops follows from their size.",
+    )
+    crop_sizes: tuple[int, ...] = Field(
+        (256, 352, 512), title="Crop sizes", description="Sides of the square crops, px; multiples of 32."
+    )
+    ema_decay: float = Field(
+        0.999, ge=0, lt=1, title="Averaging", description="Decay of the averaged weights that are kept."
+    )
+    gradient_clip: float = Field(1.0, gt=0, title="Gradient clip")
+    validate_every: int = Field(
+        1000, ge=1, title="Validate every", description="Steps between two looks at the validation frames."
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        title="Patience",
+        description="Stop after this many validations without a better Dice; 0 never stops early.",
+    )
+    checkpoint_minutes: float = Field(
+        3.0, gt=0, title="Checkpoint every", description="Minutes between two checkpoints."
+    )
+    freeze_statistics: bool = Field(
+        False, title="Freeze batch-norm", description="Keep the batch-norm statistics of the start model."
+    )
+    seed: int = Field(0, ge=0, title="Seed")
+    threads: int = Field(1, ge=1, le=256, title="Threads", description="CPU threads of the training.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", title="Device")
+    augmentation: Augmentation = Augmentation()
+
+
+class TrainSettings(LoopSettings):
+    """Train a student from scratch, or from another model, on a folder of frames and masks."""
+
+    name: str = Field("student", title="Name", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    architecture: Architecture = Architecture()
+    label_protocol: Literal["full-tree", "syntax"] = Field(
+        "full-tree",
+        title="Label protocol",
+        description="full-tree ignores vessel-like background in the loss; syntax takes it as background.",
+    )
+    skeleton_weight: float = Field(
+        0.5, ge=0, le=5, title="Skeleton weight", description="Weight of the skeleton recall loss."
+    )
+    holdout: int = Field(
+        100, ge=1, title="Held-out frames", description="Frames kept from training, to choose on."
+    )
+    start_from: str | None = Field(None, title="Start from", description="Model to start from; empty: scratch.")
+    steps: int = Field(30_000, ge=1, le=1_000_000, title="Steps")
+
+
+class FinetuneSettings(LoopSettings):
+    """One-click fine-tuning on newly accepted frames, without forgetting (lightvessel.md §4)."""
+
+    steps: int = Field(
+        300, ge=1, le=100_000, title="Steps", description="Optimiser steps; 300 take about 3 minutes."
+    )
+    learning_rate: float = Field(
+        3e-4, gt=0, le=0.1, title="Learning rate", description="Small: the model should adapt, not forget."
+    )
+    base_model: str = Field(
+        "", title="Start from", description="Model to fine-tune; empty: the one that is live now."
+    )
+    replay_share: float = Field(
+        0.5, ge=0, le=0.9, title="Replay", description="Share of base frames in every batch."
+    )
+    anchor_weight: float = Field(
+        1.0,
+        ge=0,
+        le=20,
+        title="Anchor",
+        description="How strongly replay frames and unreviewed pixels hold on to the previous model.",
+    )
+    skeleton_weight: float = Field(0.5, ge=0, le=5, title="Skeleton weight")
+    average_steps: tuple[float, ...] = Field(
+        (0.25, 0.5, 0.75, 1.0),
+        title="Averaging factors",
+        description="Shares of the new weights that are tried; the best on validation wins.",
+    )
+    crop_sizes: tuple[int, ...] = Field((256, 352), title="Crop sizes")
+    validate_every: int = Field(100, ge=1, title="Validate every")
+    checkpoint_minutes: float = Field(0.5, gt=0, title="Checkpoint every")
+    ema_decay: float = Field(0.99, ge=0, lt=1, title="Averaging")
+    freeze_statistics: bool = Field(True, title="Freeze batch-norm")

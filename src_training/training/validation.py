@@ -1,0 +1,52 @@
+"""How good a network is on held-out samples while it trains, and which threshold suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from src_training.training.loop import mixed_precision
+from src_training.training.samples import Sample
+
+THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 2)
+
+
+class Validator:
+    """Mean per-frame Dice over held-out samples, at several thresholds; 255 is left out."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self.samples = samples
+
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        """{"dice": at the best threshold, "threshold", "precision", "recall"} of ``network``."""
+        counts = np.stack([_counts(predict(network, s), s.label) for s in self.samples])  # (N, K, 3)
+        hit, predicted, true = counts[..., 0], counts[..., 1], counts[..., 2]
+        dice = ((2 * hit + 1) / (predicted + true + 1)).mean(axis=0)
+        best = int(dice.argmax())
+        return {
+            "dice": float(dice[best]),
+            "threshold": float(THRESHOLDS[best]),
+            "precision": float(((hit + 1) / (predicted + 1))[:, best].mean()),
+            "recall": float(((hit + 1) / (true + 1))[:, best].mean()),
+        }
+
+
+def predict(network: nn.Module, sample: Sample) -> NDArray[np.float32]:
+    """Probability (H, W) of one sample at working scale."""
+    network.eval()
+    device = next(network.parameters()).device
+    image = torch.from_numpy(sample.image.astype(np.float32))[None, None].to(device)
+    with torch.no_grad(), mixed_precision(device):
+        logits = network(image.contiguous(memory_format=torch.channels_last)).logits
+    return torch.sigmoid(logits.float())[0, 0].cpu().numpy()
+
+
+def _counts(probability: NDArray[np.float32], label: NDArray[np.uint8]) -> NDArray[np.float64]:
+    reviewed = label != 255
+    values, vessel = probability[reviewed], label[reviewed] == 1
+    rows = [(np.count_nonzero((values >= t) & vessel), np.count_nonzero(values >= t)) for t in THRESHOLDS]
+    return np.array([(hit, predicted, vessel.sum()) for hit, predicted in rows], dtype=np.float64)
