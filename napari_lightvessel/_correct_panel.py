@@ -68,7 +68,9 @@ class CorrectPanel(Section):
         self.not_evaluable_button = button("Not evaluable", self.accepter.not_evaluable)
         self.patient = QLineEdit()
         self.patient.setPlaceholderText("unknown: used for training only")
-        self.patient.setToolTip("A pseudonym, never a name. Frames of one patient stay on one side of the split.")
+        self.patient.setToolTip(
+            "A pseudonym, never a name. Frames of one patient stay on one side of the split."
+        )
         self.line = TellLine()
 
     def _lay_out(self) -> None:

@@ -24,7 +24,9 @@ class Header(QWidget):
         super().__init__()
         self.session = session
         self.workspace_name = wide(QLabel())
-        self.new_button = button("New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs")
+        self.new_button = button(
+            "New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs"
+        )
         self.open_button = button("Open…", self._ask_open, "Open a workspace folder")
         self.cine_name = QLabel()
         self.badge = QLabel()
@@ -58,7 +60,9 @@ class Header(QWidget):
             self.line.tell(str(error), "bad")
 
     def _ask_new(self) -> None:
-        folder, _ = QFileDialog.getSaveFileName(self, "New workspace: name its folder", str(Path.home() / "coronary"))
+        folder, _ = QFileDialog.getSaveFileName(
+            self, "New workspace: name its folder", str(Path.home() / "coronary")
+        )
         if folder:
             self.create(folder)
 
@@ -82,7 +86,9 @@ class Header(QWidget):
             return
         cine = state.cine
         parts = [_short(state.image.name), f"{state.n_frames} frames" if state.n_frames > 1 else "1 frame"]
-        self.cine_name.setText(" · ".join([*parts, *([cine.projection.label] if cine.projection.label else [])]))
+        self.cine_name.setText(
+            " · ".join([*parts, *([cine.projection.label] if cine.projection.label else [])])
+        )
         self.cine_name.setToolTip(f"{state.image.name}: {cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
         self.badge.setText(cine.calibration.badge)
         self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))

@@ -11,7 +11,7 @@ from superqt.utils import create_worker as quiet_worker
 
 from src_training.errors import Cancelled, LightVesselError
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def start(
             result = work(lambda: job.cancelled)
             if step is not None:
                 yield from result
+                if job.cancelled:
+                    raise Cancelled("Cancelled.")
             yield None  # makes this a generator, which is what napari can cancel
             outcome[0] = None if step is not None else result
         except Cancelled as error:
@@ -72,8 +74,10 @@ def start(
         except (LightVesselError, OSError) as error:
             outcome[0] = Problem(one_line(error))
         except Exception as error:
-            _log.exception("unexpected error in background work")
-            outcome[0] = Problem(f"Unexpected {type(error).__name__}: {one_line(error)} (details are in the log)")
+            logger.exception("unexpected error in background work")
+            outcome[0] = Problem(
+                f"Unexpected {type(error).__name__}: {one_line(error)} (details are in the log)"
+            )
 
     def finish() -> None:
         if job._heard:

@@ -48,49 +48,17 @@ def cine_of(layer: Image) -> Cine:
     UnreadableCine
         When the layer is neither (Y, X) nor (T, Y, X).
     """
+    data = layer.data[0] if layer.multiscale else layer.data
+    spatial = tuple(int(n) for n in (data.shape[:-1] if layer.rgb else data.shape))
+    if len(spatial) not in (2, 3):
+        raise UnreadableCine(
+            f"{layer.name}: has {len(spatial)} dimensions, a cine has (Y, X) or (T, Y, X). "
+            "Choose one channel or plane of it as its own layer."
+        )
     known = layer.metadata.get(_METADATA_KEY)
-    frames = LayerFrames(layer)
-    if isinstance(known, Cine) and tuple(known.shape) == frames.shape:
+    if isinstance(known, Cine) and tuple(known.shape) in (spatial, (1, *spatial)):
         return known
-    return array_cine(frames, name=layer.name)
-
-
-class LayerFrames:
-    """Any Image layer's pixels as a (T, Y, X) or (T, Y, X, 3) array read one frame at a time."""
-
-    def __init__(self, layer: Image) -> None:
-        data = layer.data[0] if layer.multiscale else layer.data
-        shape = tuple(int(n) for n in data.shape)
-        spatial = shape[:-1] if layer.rgb else shape
-        if len(spatial) not in (2, 3):
-            raise UnreadableCine(
-                f"{layer.name}: has {len(spatial)} dimensions, a cine has (Y, X) or (T, Y, X). "
-                "Choose one channel or plane of it as its own layer."
-            )
-        self._data, self._single = data, len(spatial) == 2
-        self.rgb = bool(layer.rgb)
-        self.shape = (1, *spatial) if self._single else spatial
-        self.dtype = np.dtype(np.uint8) if layer.rgb else np.dtype(data.dtype)
-        self.ndim = 3
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        if not isinstance(index, (int, np.integer)):
-            return np.stack([self[t] for t in np.arange(len(self))[index]])
-        frame = np.asarray(self._data if self._single else self._data[int(index)])
-        return luminance(frame) if self.rgb else frame
-
-
-def luminance(frame: np.ndarray) -> np.ndarray:
-    """Rec. 601 luminance of (Y, X, 3 or 4) colour, as uint8 (floats run from 0 to 1)."""
-    colour = frame[..., :3].astype(np.float32)
-    if frame.dtype.kind == "f":
-        colour = colour * 255
-    elif frame.dtype.itemsize > 1:
-        colour = colour * (255 / np.iinfo(frame.dtype).max)
-    return np.clip(np.rint(colour @ np.float32([0.299, 0.587, 0.114])), 0, 255).astype(np.uint8)
+    return array_cine(data, name=layer.name, rgb=bool(layer.rgb))
 
 
 class MaskLayer:
@@ -116,7 +84,9 @@ class MaskLayer:
         """Put the layer into the viewer, right above its image; it may have been taken out before."""
         if self.layer in viewer.layers:
             return
-        position = viewer.layers.index(self._image) + 1 if self._image in viewer.layers else len(viewer.layers)
+        position = (
+            viewer.layers.index(self._image) + 1 if self._image in viewer.layers else len(viewer.layers)
+        )
         viewer.layers.insert(position, self.layer)
 
     def plane(self, t: int) -> np.ndarray:

@@ -120,7 +120,7 @@ def faint(text: str) -> QLabel:
     return label
 
 
-def name(text: str, width: int = 68) -> QLabel:
+def name(text: str, width: int = 78) -> QLabel:
     """The name of a row, all of one width so that what follows lines up."""
     label = QLabel(text)
     label.setProperty("lv", "name")

@@ -132,7 +132,9 @@ class SegmentPanel(Section):
         self.live_box.setVisible(state is None or state.n_frames > 1)
         for part in (self.threshold, self.min_size, self.invert_box):
             part.setEnabled(state is not None)
-        self.threshold.setToolTip("Masks follow at once; frames you edited keep theirs" if state else _NO_CINE)
+        self.threshold.setToolTip(
+            "Masks follow at once; frames you edited keep theirs" if state else _NO_CINE
+        )
         self.min_size.setToolTip("Smaller pieces are left out" if state else _NO_CINE)
         self.invert_box.setToolTip("Tick when the contrast is bright on dark" if state else _NO_CINE)
 

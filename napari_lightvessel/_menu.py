@@ -1,0 +1,10 @@
+"""Layers > Segment > LightVessel: opens the dock in the viewer that asked."""
+
+from __future__ import annotations
+
+import napari
+
+
+def open_dock(viewer: napari.Viewer) -> None:
+    """Show the LightVessel dock, once."""
+    viewer.window.add_plugin_dock_widget("napari-lightvessel", "LightVessel")
