@@ -23,7 +23,7 @@ TESTING = [
 setup(
     name="napari-lightvessel",
     version="0.1.0",
-    description="Segment coronary angiograms by hand and machine together: a napari plugin with LightVessel distillation",
+    description="Segment coronary angiograms by hand and machine together, in napari",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The napari-lightvessel authors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -51,8 +52,7 @@ def cached_ir(model: Model) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=target.parent))
         write_ir(load_network(model.folder, model.card.architecture), staging)
-        try:
+        # another process may be faster: its network is the same
+        with contextlib.suppress(OSError):
             staging.rename(target)
-        except OSError:  # another process was faster: its network is the same
-            pass
     return target / IR_FILE

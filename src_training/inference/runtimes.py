@@ -42,7 +42,9 @@ def open_runtime(
         runtime = "openvino" if on_cpu and importlib.util.find_spec("openvino") else "torch"
     if runtime == "openvino":
         if device not in ("auto", "cpu"):
-            raise ModelError(f"the OpenVINO runtime works on the CPU, not on {device!r}. Use --runtime torch.")
+            raise ModelError(
+                f"the OpenVINO runtime works on the CPU, not on {device!r}. Use --runtime torch."
+            )
         return OpenVinoRuntime(ir_of(model), precision, streams)
     return TorchRuntime(model, device, precision)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -37,7 +38,7 @@ class S2dRepUNet(nn.Module):
 
         def stage(channels_in: int, channels_out: int) -> nn.Sequential:
             sizes = [channels_in] + [channels_out] * architecture.blocks
-            return nn.Sequential(*(block(a, b) for a, b in zip(sizes, sizes[1:], strict=False)))
+            return nn.Sequential(*(block(a, b) for a, b in itertools.pairwise(sizes)))
 
         self.encoder = nn.ModuleList(
             stage(a, b) for a, b in zip([self.factor**2, *widths], widths, strict=False)

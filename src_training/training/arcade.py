@@ -34,9 +34,12 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
     """
     index = folder / "index.csv"
     if not index.is_file():
-        raise DatasetError(f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/.")
-    from src_training.cine import read_cine
+        raise DatasetError(
+            f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/."
+        )
     from src_training.dataset import read_mask
+
+    from src_training.cine import read_cine
 
     with index.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split]

@@ -73,7 +73,9 @@ class TrainSettings(LoopSettings):
     holdout: int = Field(
         100, ge=1, title="Held-out frames", description="Frames kept from training, to choose on."
     )
-    start_from: str | None = Field(None, title="Start from", description="Model to start from; empty: scratch.")
+    start_from: str | None = Field(
+        None, title="Start from", description="Model to start from; empty: scratch."
+    )
     steps: int = Field(30_000, ge=1, le=1_000_000, title="Steps")
 
 

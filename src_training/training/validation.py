@@ -16,16 +16,15 @@ THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 2)
 
 
 class Validator:
-    """Mean per-frame Dice over held-out samples, at several thresholds; 255 is left out."""
+    """Mean per-frame Dice over samples; 255 is left out."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """{"dice": at the best threshold, "threshold", "precision", "recall"} of ``network``."""
-        counts = np.stack([_counts(predict(network, s), s.label) for s in self.samples])  # (N, K, 3)
-        hit, predicted, true = counts[..., 0], counts[..., 1], counts[..., 2]
-        dice = ((2 * hit + 1) / (predicted + true + 1)).mean(axis=0)
+        """{"dice": at the best of `THRESHOLDS`, "threshold", "precision", "recall"} of ``network``."""
+        hit, predicted, true = self._counts(network, THRESHOLDS)
+        dice = _dice(hit, predicted, true)
         best = int(dice.argmax())
         return {
             "dice": float(dice[best]),
@@ -33,6 +32,15 @@ class Validator:
             "precision": float(((hit + 1) / (predicted + 1))[:, best].mean()),
             "recall": float(((hit + 1) / (true + 1))[:, best].mean()),
         }
+
+    def at(self, network: nn.Module, threshold: float) -> float:
+        """Mean Dice of ``network`` at one threshold."""
+        return float(_dice(*self._counts(network, np.array([threshold])))[0])
+
+    def _counts(self, network: nn.Module, thresholds: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Pixels (N, K) that are hit, predicted, and vessel, for N samples and K thresholds."""
+        counts = np.stack([_counts(predict(network, s), s.label, thresholds) for s in self.samples])
+        return counts[..., 0], counts[..., 1], counts[..., 2]
 
 
 def predict(network: nn.Module, sample: Sample) -> NDArray[np.float32]:
@@ -45,8 +53,14 @@ def predict(network: nn.Module, sample: Sample) -> NDArray[np.float32]:
     return torch.sigmoid(logits.float())[0, 0].cpu().numpy()
 
 
-def _counts(probability: NDArray[np.float32], label: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _dice(hit: NDArray, predicted: NDArray, true: NDArray) -> NDArray[np.float64]:
+    return ((2 * hit + 1) / (predicted + true + 1)).mean(axis=0)
+
+
+def _counts(
+    probability: NDArray[np.float32], label: NDArray[np.uint8], thresholds: NDArray
+) -> NDArray[np.float64]:
     reviewed = label != 255
     values, vessel = probability[reviewed], label[reviewed] == 1
-    rows = [(np.count_nonzero((values >= t) & vessel), np.count_nonzero(values >= t)) for t in THRESHOLDS]
+    rows = [(np.count_nonzero((values >= t) & vessel), np.count_nonzero(values >= t)) for t in thresholds]
     return np.array([(hit, predicted, vessel.sum()) for hit, predicted in rows], dtype=np.float64)

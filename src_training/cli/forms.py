@@ -1,0 +1,45 @@
+"""Settings from the command line: the same pydantic fields that make the plugin's form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from src_training.errors import LightVesselError
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def settings_from(kind: type[Settings], values: dict[str, Any], assignments: list[str]) -> Settings:
+    """Settings from values and ``field=value`` texts (values are JSON, else text; ``a.b`` reaches inside).
+
+    Raises LightVesselError naming the field, the finding and the known fields.
+    """
+    merged: dict[str, Any] = dict(values)
+    for assignment in assignments:
+        name, separator, text = assignment.partition("=")
+        if not separator:
+            raise LightVesselError(f"--set {assignment}: expected FIELD=VALUE.")
+        _assign(merged, name.split("."), _value(text))
+    try:
+        return kind(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(sorted(kind.model_fields))
+        raise LightVesselError(f"setting {field}: {first['msg']}. Known settings: {known}.") from error
+
+
+def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        target = target.setdefault(part, {})
+    target[path[-1]] = value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,178 @@
+"""``lightvessel segment``: files in, masks out; one bad file among many is skipped and said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from src_training.cli.common import JsonFlag, result, say
+from src_training.errors import LightVesselError
+
+if TYPE_CHECKING:
+    from src_training.cine import Cine
+    from src_training.inference import Predictor
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its masks go (the probability beside it, if wanted)."""
+
+    source: Path
+    stem: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("segment", no_args_is_help=True)(segment)
+
+
+def segment(
+    inputs: list[Path] = typer.Argument(..., metavar="INPUT…", help="Files, or folders of files."),
+    output: Path = typer.Option(..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks."),
+    model: str = typer.Option(
+        "", "--model", metavar="ID|PATH", help="Built-in id, model folder, or workspace id."
+    ),
+    workspace: Path | None = typer.Option(
+        None, "--workspace", help="Where --model is looked up; its live model by default."
+    ),
+    threshold: float | None = typer.Option(
+        None, "--threshold", min=0.0, max=1.0, help="Default: the model card's."
+    ),
+    probability: bool = typer.Option(False, "--probability", help="Also write <stem>_prob.tif (float32)."),
+    cine: bool = typer.Option(False, "--cine", help="A folder is one acquisition, its files are frames."),
+    invert: bool = typer.Option(False, "--invert", help="The vessels are bright."),
+    runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or mps."),
+    precision: str = typer.Option("float32", "--precision", help="float32 or bf16."),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Write a vessel mask for every input: <stem>.png for an image, <stem>.tif for a multi-frame or DICOM file.
+
+    A mask holds 0 background and 1 vessel. Research use only, not for diagnosis.
+    """
+    jobs = plan(inputs, output, as_cine=cine, probability=probability)
+    predictor = _load(model, workspace, runtime, device, precision)
+    output.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for number, job in enumerate(jobs, 1):
+        try:
+            record = segment_one(job, output, predictor, threshold, probability, cine, invert)
+        except LightVesselError as error:
+            failed += 1
+            say(f"lightvessel: {error}")
+            result("", {"input": str(job.source), "error": str(error)}, as_json) if as_json else None
+            continue
+        say(f"[{number}/{len(jobs)}] {job.source.name}: {record['frames']} frame(s)")
+        result(str(record["mask"]), record, as_json)
+    return 2 if failed else 0
+
+
+def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) -> list[Job]:
+    """What is read and what is written, checked before anything is.
+
+    Raises LightVesselError when nothing is to be read, when two inputs would write one file, or
+    when an output would replace an input.
+    """
+    from src_training.cine import find_inputs
+
+    sources = list(inputs) if as_cine else find_inputs(inputs)
+    if not sources:
+        raise LightVesselError(f"{inputs[0]}: no angiograms here (DICOM, TIFF, PNG, JPEG, WebP, NPY).")
+    jobs = [Job(source, _stem(source)) for source in sources]
+    _refuse_collisions(jobs, output, probability)
+    return jobs
+
+
+def segment_one(
+    job: Job,
+    output: Path,
+    predictor: Predictor,
+    threshold: float | None,
+    probability: bool,
+    as_cine: bool,
+    invert: bool,
+) -> dict[str, object]:
+    """Segment one input and write its files; the record names them."""
+    from src_training.cine import read_cine
+
+    source = read_cine(job.source, as_cine=as_cine)
+    masks, probabilities = [], []
+    for _, frame in predictor.segment(source, invert=invert):
+        masks.append(predictor.mask(frame, threshold))
+        if probability:
+            probabilities.append(frame)
+    record: dict[str, object] = {
+        "input": str(job.source),
+        "mask": str(_write_mask(job, output, source, np.stack(masks))),
+        "frames": len(masks),
+        "vessel_share": round(float(np.mean(masks)), 5),
+        "model": predictor.model.id,
+        "threshold": predictor.card.threshold if threshold is None else threshold,
+    }
+    if probability:
+        record["probability"] = str(_write_stack(output / f"{job.stem}_prob.tif", np.stack(probabilities)))
+    return record
+
+
+def _load(model: str, workspace: Path | None, runtime: str, device: str, precision: str) -> Predictor:
+    from src_training.inference import Predictor
+    from src_training.models import default_model, load_model
+
+    if runtime not in ("auto", "openvino", "torch") or precision not in ("float32", "bf16"):
+        raise LightVesselError("--runtime is auto, openvino or torch; --precision is float32 or bf16.")
+    place = None
+    if workspace is not None:
+        from src_training.workspace import Workspace
+
+        place = Workspace.open(workspace)
+    entry = load_model(model, place) if model else default_model(place)
+    return Predictor.load(entry, runtime=runtime, device=device, precision=precision)  # type: ignore[arg-type]
+
+
+def _stem(source: Path) -> str:
+    return source.stem if source.is_file() and source.suffix else source.name
+
+
+def _refuse_collisions(jobs: list[Job], output: Path, probability: bool) -> None:
+    owners: dict[Path, Path] = {}
+    inputs = {job.source.resolve() for job in jobs}
+    for job in jobs:
+        endings = [".png", ".tif"] + (["_prob.tif"] if probability else [])
+        # case-folded: on Windows and macOS IM1.tif and im1.tif are one file
+        for target in ((output / f"{job.stem}{ending}").resolve() for ending in endings):
+            if target in inputs:
+                raise LightVesselError(
+                    f"{target.name}: the mask would replace an input. Choose another folder with -o."
+                )
+            key = target.with_name(target.name.casefold())
+            other = owners.setdefault(key, job.source)
+            if other != job.source:
+                raise LightVesselError(
+                    f"{other} and {job.source} would both write {target.name}. Segment them into separate folders."
+                )
+
+
+def _write_mask(job: Job, output: Path, source: Cine, masks: NDArray[np.uint8]) -> Path:
+    if source.is_multiframe_file or len(masks) > 1:
+        return _write_stack(output / f"{job.stem}.tif", masks)
+    from src_training.masks import indexed_png
+
+    return _write(output / f"{job.stem}.png", indexed_png(masks[0]))
+
+
+def _write_stack(path: Path, stack: NDArray) -> Path:
+    from src_training.masks import stack_tiff
+
+    return _write(path, stack_tiff(stack))
+
+
+def _write(path: Path, data: bytes) -> Path:
+    from src_training import durable
+
+    durable.replace(path, data)
+    return path

@@ -1,0 +1,222 @@
+"""One-click fine-tuning on corrected frames, held to what the model knew: replay, anchor, averaging, gate."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from src_training.dataset import Revision
+from src_training.workspace import Workspace
+
+from src_training.errors import DatasetError
+from src_training.models import Model, default_model, load_model
+from src_training.models.card import ModelCard
+from src_training.networks.student import S2dRepUNet
+from src_training.training.loop import Watcher, fit, pick_device
+from src_training.training.objectives import AnchoredObjective, TaskObjective
+from src_training.training.panel import replay_samples
+from src_training.training.publish import stage_model
+from src_training.training.samples import Sample, Sampler, make_sample
+from src_training.training.settings import FinetuneSettings
+from src_training.training.validation import Validator
+from src_training.training.weights import load_network
+
+HOME_TOLERANCE = 0.005  # Dice that may be lost on held-back base frames while choosing; the gate allows 0.01
+_HELD_BACK_REPLAY = 4  # every 4th replay frame is kept from training, to see forgetting
+_HELD_BACK_OWN = 5  # without validation patients, every 5th corrected frame serves as one
+_TRAINING_STATUSES = ("accepted", "no_vessel")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a fine-tuning learns from and is chosen on: corrected frames and base frames."""
+
+    new_train: Sequence[Sample]
+    new_val: Sequence[Sample]
+    base_train: Sequence[Sample]
+    base_val: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The share of new weights and the threshold that won, with the figures that decided."""
+
+    share: float
+    threshold: float
+    new_dice: float
+    new_dice_before: float
+    base_dice: float
+    base_dice_before: float
+
+
+def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watcher: Watcher) -> Model:
+    """Fine-tune on the workspace's accepted frames and add the result to its models; it does not go live.
+
+    Raises
+    ------
+    DatasetError : no accepted frames to learn from.
+    RunError, Cancelled : as the loop.
+    """
+    torch.manual_seed(settings.seed)
+    base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+    network = load_network(base.folder, base.card.architecture)
+    revisions = training_revisions(workspace)
+    material = gather(revisions, base.card, network.stride)
+    watcher.emit({"event": "log", "message": describe(material, base)})
+
+    previous = copy.deepcopy(network)
+    objective = AnchoredObjective(
+        TaskObjective(settings.skeleton_weight),
+        previous.to(pick_device(settings.device)),
+        settings.anchor_weight,
+    )
+    sampler = Sampler(
+        material.new_train,
+        seed=settings.seed,
+        batch_pixels=settings.batch_pixels,
+        crop_sizes=settings.crop_sizes,
+        augmentation=settings.augmentation,
+        replay=material.base_train,
+        replay_share=settings.replay_share,
+    )
+    validate = Validator(material.new_val or material.new_train)
+    tuned = fit(network, sampler, objective, validate, settings, run / "checkpoints", watcher)
+    averaged, choice = choose_average(previous.cpu(), tuned.cpu(), material, settings, base.card)
+    watcher.emit({"event": "log", "message": describe_choice(choice)})
+    return publish(workspace, averaged, choice, base, settings, revisions, run)
+
+
+def training_revisions(workspace: Workspace) -> list[Revision]:
+    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket."""
+    heads = [r for status in _TRAINING_STATUSES for r in workspace.dataset.heads(status=status)]
+    usable = [revision for revision in heads if revision.bucket != "test"]
+    if not usable:
+        raise DatasetError(
+            f"{workspace.path.name}: no accepted frames to learn from"
+            + (" outside the test patients" if heads else "")
+            + ". Accept corrected frames first (Accept, or lightvessel dataset append)."
+        )
+    return usable
+
+
+def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Material:
+    """Corrected frames by bucket, and the replay pack, as samples."""
+    train = [_sample(r, card, stride) for r in revisions if r.bucket == "train"]
+    val = [_sample(r, card, stride) for r in revisions if r.bucket == "val"]
+    if not train:
+        train, val = val, []
+    if not val and len(train) >= 2 * _HELD_BACK_OWN:
+        val = train[::_HELD_BACK_OWN]
+        train = [sample for index, sample in enumerate(train) if index % _HELD_BACK_OWN]
+    replay = replay_samples(card, stride)
+    base_val = replay[::_HELD_BACK_REPLAY]
+    base_train = [sample for index, sample in enumerate(replay) if index % _HELD_BACK_REPLAY]
+    return Material(train, val, base_train, base_val)
+
+
+def choose_average(
+    old: S2dRepUNet, new: S2dRepUNet, material: Material, settings: FinetuneSettings, card: ModelCard
+) -> tuple[S2dRepUNet, Choice]:
+    """(1 - a)·old + a·new with the a that is best on validation among those that hold the base frames.
+
+    If none holds them, the smallest a is taken: the gate then judges it on the home panel.
+    """
+    new_val, base_val = Validator(material.new_val or material.new_train), Validator(material.base_val)
+    new_before, base_before = new_val.at(old, card.threshold), base_val.at(old, card.threshold)
+    tried: list[tuple[Choice, S2dRepUNet]] = []
+    for share in sorted(settings.average_steps):
+        mixed = mix(old, new, share)
+        choice = Choice(
+            share=share,
+            threshold=card.threshold,
+            new_dice=new_val.at(mixed, card.threshold),
+            new_dice_before=new_before,
+            base_dice=base_val.at(mixed, card.threshold),
+            base_dice_before=base_before,
+        )
+        tried.append((choice, mixed))
+    holding = [pair for pair in tried if pair[0].base_dice >= base_before - HOME_TOLERANCE]
+    choice, network = max(holding or tried[:1], key=lambda pair: pair[0].new_dice)
+    return network, choice
+
+
+def mix(old: S2dRepUNet, new: S2dRepUNet, share: float) -> S2dRepUNet:
+    """The network whose weights lie at ``share`` of the way from old to new."""
+    mixed = copy.deepcopy(new)
+    before, after = old.state_dict(), new.state_dict()
+    mixed.load_state_dict(
+        {
+            name: torch.lerp(before[name], after[name], share)
+            if after[name].is_floating_point()
+            else after[name]
+            for name in after
+        }
+    )
+    return mixed.eval()
+
+
+def publish(
+    workspace: Workspace,
+    network: S2dRepUNet,
+    choice: Choice,
+    base: Model,
+    settings: FinetuneSettings,
+    revisions: Sequence[Revision],
+    run: Path,
+) -> Model:
+    """Add the tuned network to the workspace's models, with a frozen list of the frames it learnt from."""
+    snapshot = workspace.dataset.snapshot(run.name, revisions)
+    staging = run / "model"
+    card = base.card
+    stage_model(
+        network,
+        staging,
+        name=f"{card.name}-ft",
+        normalisation=card.normalisation,
+        input_size=card.input_size,
+        threshold=choice.threshold,
+        min_component_px=card.min_component_px,
+        label_protocol=card.label_protocol,
+        parent=base.id,
+        run=run.name,
+        dataset_snapshot=snapshot.sha256,
+        trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
+        recipe={"finetune": settings.model_dump(mode="json")},
+        metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
+        licence=card.licence,
+        data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",
+    )
+    return workspace.models.add(staging)
+
+
+def describe(material: Material, base: Model) -> str:
+    """One line for the log: what the run learns from."""
+    chosen_on = f"{len(material.new_val)} for choosing" if material.new_val else "too few to hold any back"
+    return (
+        f"from {base.id}: {len(material.new_train)} corrected frames ({chosen_on}), "
+        f"{len(material.base_train)} base frames replayed"
+    )
+
+
+def describe_choice(choice: Choice) -> str:
+    """One line for the log: which average won, and what it gained and cost."""
+    return (
+        f"{choice.share:.0%} of the new weights: Dice {choice.new_dice_before:.3f} → {choice.new_dice:.3f} on "
+        f"corrected frames, {choice.base_dice_before:.3f} → {choice.base_dice:.3f} on held-back base frames"
+    )
+
+
+def _sample(revision: Revision, card: ModelCard, stride: int) -> Sample:
+    return make_sample(
+        revision.case[:8],
+        np.asarray(revision.frame()),
+        revision.mask(),
+        normalisation=card.normalisation,
+        input_size=card.input_size,
+        stride=stride,
+        patient=revision.patient_key,
+    )

@@ -1,0 +1,34 @@
+"""What a background run can do, by name; called in the run's own process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from src_training.errors import RunError
+
+if TYPE_CHECKING:
+    from src_training.runs import RunContext
+
+
+def execute(kind: str, settings: dict[str, Any], context: RunContext) -> str | None:
+    """Run the job ``kind``; return the id of the model it made, if any.
+
+    Raises RunError for an unknown kind, and what the job raises.
+    """
+    if kind == "finetune":
+        return _finetune(settings, context)
+    raise RunError(f"unknown kind of run: {kind!r} (known: finetune). Update napari-lightvessel.")
+
+
+def _finetune(settings: dict[str, Any], context: RunContext) -> str:
+    from src_training.models.compare import compare_in_workspace
+
+    from src_training.training.finetune import finetune
+    from src_training.training.loop import Watcher
+    from src_training.training.settings import FinetuneSettings
+
+    watcher = Watcher(context.emit, context.cancelled)
+    model = finetune(context.workspace, FinetuneSettings(**settings), context.folder, watcher)
+    context.emit({"event": "log", "message": f"comparing {model.id} with the model that is live"})
+    compare_in_workspace(context.workspace, model, context)
+    return model.id
