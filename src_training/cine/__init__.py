@@ -1,4 +1,4 @@
-"""Cines and how they are read: one lazy ``Cine`` for DICOM, TIFF, image files, folders, arrays and phantoms."""
+"""One lazy ``Cine`` for DICOM, TIFF, image files, folders and arrays; and a synthetic one."""
 
 from __future__ import annotations
 

@@ -16,22 +16,28 @@ def check_size(name: str, rows: int, columns: int, bytes_per_pixel: int = 1) -> 
     """Refuse a frame whose announced size is out of budget, before anything is decoded."""
     for what, value in (("rows", rows), ("columns", columns)):
         if not SIDE[0] <= value <= SIDE[1]:
-            raise UnreadableCine(
-                f"{name}: {value} {what}; a frame has {SIDE[0]} to {SIDE[1]}. "
-                "Export the angiogram at its original size."
+            raise unreadable(
+                name,
+                f"{value} {what}; a frame has {SIDE[0]} to {SIDE[1]}",
+                "Export the angiogram at its original size.",
             )
     if rows * columns * bytes_per_pixel > DECODED_BYTES:
-        raise UnreadableCine(f"{name}: one frame would need more than 1 GiB. Export it as 8 or 16 bit grey.")
+        raise unreadable(name, "one frame would need more than 1 GiB", "Export it as 8 or 16 bit grey.")
 
 
 def check_frames(name: str, frames: int) -> None:
     """Refuse a number of frames that no acquisition has."""
     if frames < FRAMES[0]:
-        raise UnreadableCine(f"{name}: the file announces {frames} frames. Export the cine again.")
+        raise unreadable(name, f"the file announces {frames} frames", "Export the cine again.")
     if frames > FRAMES[1]:
-        raise UnreadableCine(
-            f"{name}: {frames} frames; at most {FRAMES[1]} are read. Split the cine into shorter runs."
+        raise unreadable(
+            name, f"{frames} frames; at most {FRAMES[1]} are read", "Split the cine into shorter runs."
         )
+
+
+def unreadable(name: str, reason: str, cure: str) -> UnreadableCine:
+    """The one line a person sees: which file, why, what to do."""
+    return UnreadableCine(f"{name}: {reason}. {cure}")
 
 
 @contextmanager
@@ -43,7 +49,7 @@ def readable(name: str, doing: str, cure: str = "Export it again from the archiv
         raise
     # Codecs written in other languages raise beyond Exception (a Rust panic is a BaseException).
     except BaseException as error:
-        raise UnreadableCine(f"{name}: {doing} failed ({_one_line(error)}). {cure}") from error
+        raise unreadable(name, f"{doing} failed ({_one_line(error)})", cure) from error
 
 
 def _one_line(error: BaseException) -> str:

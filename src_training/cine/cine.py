@@ -1,4 +1,4 @@
-"""One acquisition as the rest of the program sees it: lazy frames, grey values, time, projection, calibration."""
+"""One acquisition as the rest of the program sees it: lazy frames and what is known about them."""
 
 from __future__ import annotations
 
@@ -111,8 +111,15 @@ class Header:
 class FrameSource(Protocol):
     """Where stored pixels come from; plain data, so that it can be sent to another process."""
 
-    shape: tuple[int, int, int]
-    dtype: np.dtype
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, Y, X)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the stored values."""
+        ...
 
     def decode(self, t: int) -> np.ndarray:
         """The stored (Y, X) values of frame ``t``."""
@@ -273,7 +280,7 @@ def luminance(colour: np.ndarray) -> np.ndarray:
     """
     red, green, blue = (colour[..., channel] for channel in range(3))
     if colour.dtype in (np.uint8, np.uint16):
-        wide = red * np.uint32(19595) + green * np.uint32(38470) + blue * np.uint32(7471)
+        wide: np.ndarray = red * np.uint32(19595) + green * np.uint32(38470) + blue * np.uint32(7471)
         return ((wide + np.uint32(32768)) >> 16).astype(colour.dtype)
     grey = 0.299 * red.astype(np.float64) + 0.587 * green + 0.114 * blue
     return (np.rint(grey) if colour.dtype.kind in "ui" else grey).astype(colour.dtype)

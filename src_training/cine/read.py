@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from src_training.cine.budget import FRAMES, check_frames, readable
+from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.sniff import recognise, why_not
-from src_training.errors import UnreadableCine
+
+_NO_IMAGES = ("no image directly in this folder", "Choose the folder that has them.")
 
 
 def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
@@ -80,36 +81,36 @@ def _read_file(path: Path) -> Cine:
         from src_training.cine.images import open_image
 
         return open_image(path, kind)
-    raise UnreadableCine(f"{path.name}: {why_not(path)}")
+    raise unreadable(path.name, *why_not(path))
 
 
 def _check_regular(path: Path) -> None:
     try:
         mode, size = path.stat().st_mode, path.stat().st_size
     except FileNotFoundError:
-        raise UnreadableCine(f"{path.name}: there is no such file. Check the path.") from None
+        raise unreadable(path.name, "there is no such file", "Check the path.") from None
     # Opening a pipe or a device would wait for ever.
     if not stat.S_ISREG(mode):
-        raise UnreadableCine(f"{path.name}: not a regular file. Give a file on disk.")
+        raise unreadable(path.name, "not a regular file", "Give a file on disk.")
     if size == 0:
-        raise UnreadableCine(f"{path.name}: the file is empty. Copy or export it again.")
+        raise unreadable(path.name, "the file is empty", "Copy or export it again.")
 
 
 def _refuse_folder(folder: Path) -> Cine:
     if not images_in(folder):
-        raise UnreadableCine(f"{folder.name}: no image directly in this folder. Choose the folder that has them.")
-    raise UnreadableCine(
-        f"{folder.name}: a folder, whose files are separate acquisitions. "
-        "Open its files, or say that they are the frames of one cine (--cine)."
+        raise unreadable(folder.name, *_NO_IMAGES)
+    raise unreadable(
+        folder.name,
+        "a folder, whose files are separate acquisitions",
+        "Open its files, or say that they are the frames of one cine (--cine).",
     )
 
 
 def _read_folder(folder: Path) -> Cine:
     files = images_in(folder)
     if not files:
-        raise UnreadableCine(f"{folder.name}: no image directly in this folder. Choose the folder that has them.")
-    if len(files) > FRAMES[1]:
-        check_frames(folder.name, len(files))
+        raise unreadable(folder.name, *_NO_IMAGES)
+    check_frames(folder.name, len(files))
     members = [_read_file(file) for file in files]
     for member in members:
         _check_fits(folder, members[0], member)
@@ -121,19 +122,22 @@ def _read_folder(folder: Path) -> Cine:
 def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
     where = f"{folder.name}/{member.name}"
     if len(member) != 1:
-        raise UnreadableCine(
-            f"{where}: {len(member)} frames; the files of a folder opened as one cine hold one frame each. "
-            "Open this file on its own."
+        raise unreadable(
+            where,
+            f"{len(member)} frames; the files of a folder opened as one cine hold one frame each",
+            "Open this file on its own.",
         )
     if member.shape != first.shape:
-        raise UnreadableCine(
-            f"{where}: {_size(member)}, but {first.name} is {_size(first)}. "
-            "One cine has one size: put other images in another folder."
+        raise unreadable(
+            where,
+            f"{_size(member)}, but {first.name} is {_size(first)}, and one cine has one size",
+            "Put other images in another folder.",
         )
     if (member.dtype, member._grey) != (first.dtype, first._grey):
-        raise UnreadableCine(
-            f"{where}: its grey values ({member.dtype}) are stored differently from {first.name} ({first.dtype}). "
-            "Put frames of one acquisition in one folder."
+        raise unreadable(
+            where,
+            f"its grey values ({member.dtype}) are stored differently from {first.name} ({first.dtype})",
+            "Put the frames of one acquisition in one folder.",
         )
 
 

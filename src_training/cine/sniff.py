@@ -17,7 +17,6 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"MM\0+", "tiff"),
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
-    (b"BM", "bmp"),
     (b"\x93NUMPY", "npy"),
 )
 
@@ -41,18 +40,20 @@ def recognise(path: Path) -> Kind | None:
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
+    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
+        return "bmp"
     return "dicom" if _starts_like_a_dataset(head) else None
 
 
-def why_not(path: Path) -> str:
+def why_not(path: Path) -> tuple[str, str]:
     """Reason and cure for a file that ``recognise`` did not know."""
     head = _head(path)
     for pattern, what, cure in _OTHERS:
         if re.match(pattern, head, re.DOTALL):
-            return f"{what}. {cure}"
+            return what, cure
     if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
-        return "not DICOM inside, whatever its name says. Copy or export it again."
-    return f"not an image that can be read here ({SUPPORTED} can). Convert it, or choose the image itself."
+        return "not DICOM inside, whatever its name says", "Copy or export it again."
+    return f"not an image of a kind that is read ({SUPPORTED})", "Convert it, or choose the image itself."
 
 
 def _head(path: Path) -> bytes:

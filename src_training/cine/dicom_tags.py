@@ -1,0 +1,258 @@
+"""What the tags of an XA object mean: grey values, window, time, projection, calibration.
+
+Every tag has a default. Values are converted here from the raw bytes, so that a malformed tag counts as
+missing and never raises.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from src_training.cine.cine import Calibration, CalibrationStatus, Grey, Header, Projection
+
+TAGS = {
+    "SpecificCharacterSet": 0x00080005,
+    "SOPClassUID": 0x00080016,
+    "PatientID": 0x00100020,
+    "CineRate": 0x00180040,
+    "FrameTime": 0x00181063,
+    "FrameTimeVector": 0x00181065,
+    "RecommendedDisplayFrameRate": 0x00082144,
+    "ImagerPixelSpacing": 0x00181164,
+    "PositionerPrimaryAngle": 0x00181510,
+    "PositionerSecondaryAngle": 0x00181511,
+    "SamplesPerPixel": 0x00280002,
+    "PhotometricInterpretation": 0x00280004,
+    "NumberOfFrames": 0x00280008,
+    "FrameIncrementPointer": 0x00280009,
+    "Rows": 0x00280010,
+    "Columns": 0x00280011,
+    "PixelSpacing": 0x00280030,
+    "BitsAllocated": 0x00280100,
+    "BitsStored": 0x00280101,
+    "HighBit": 0x00280102,
+    "PixelRepresentation": 0x00280103,
+    "PixelPaddingValue": 0x00280120,
+    "PixelPaddingRangeLimit": 0x00280121,
+    "BurnedInAnnotation": 0x00280301,
+    "PixelSpacingCalibrationType": 0x00280A02,
+    "WindowCenter": 0x00281050,
+    "WindowWidth": 0x00281051,
+    "RescaleIntercept": 0x00281052,
+    "RescaleSlope": 0x00281053,
+    "VOILUTFunction": 0x00281056,
+    "DirectoryRecordSequence": 0x00041220,
+    "ExtendedOffsetTable": 0x7FE00001,
+}
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Raw tag values by keyword; every accessor answers None for what is missing or malformed."""
+
+    raw: dict[str, bytes]
+    little_endian: bool = True
+
+    def text(self, keyword: str) -> str | None:
+        """The value as text without padding."""
+        value = self.raw.get(keyword, b"")
+        try:
+            decoded = value.decode("utf-8")
+        except UnicodeDecodeError:
+            decoded = value.decode("latin-1")
+        return decoded.strip(" \0") or None
+
+    def numbers(self, keyword: str) -> list[float]:
+        """The finite values of a DS or IS tag; empty when any of them is malformed."""
+        try:
+            values = [float(part) for part in (self.text(keyword) or "").split("\\")]
+        except ValueError:
+            return []
+        return values if all(map(math.isfinite, values)) else []
+
+    def number(self, keyword: str) -> float | None:
+        """The first value of a DS or IS tag."""
+        return next(iter(self.numbers(keyword)), None)
+
+    def positive(self, keyword: str) -> float | None:
+        """The first value, if it is above zero."""
+        value = self.number(keyword)
+        return value if value is not None and value > 0 else None
+
+    def shorts(self, keyword: str) -> list[int]:
+        """The 16-bit words of a US, SS or AT tag, unsigned."""
+        value = self.raw.get(keyword, b"")
+        count = len(value) // 2
+        return list(struct.unpack(f"{'<' if self.little_endian else '>'}{count}H", value[: 2 * count]))
+
+    def short(self, keyword: str) -> int | None:
+        """The first 16-bit word, unsigned."""
+        return next(iter(self.shorts(keyword)), None)
+
+
+@dataclass(frozen=True)
+class PixelLayout:
+    """How one frame lies in the file."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    little_endian: bool = True
+
+    @property
+    def word(self) -> np.dtype:
+        """The unsigned word a pixel is stored in."""
+        return np.dtype(f"u{self.bits_allocated // 8}")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of stored values in memory."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The lowest and highest value that BitsStored can hold."""
+        if self.signed:
+            return -(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1
+        return 0, (1 << self.bits_stored) - 1
+
+
+def pixel_layout(tags: Tags, *, little_endian: bool) -> PixelLayout:
+    """Rows, columns and bits; without BitsAllocated 8 bits, without the others the whole word."""
+    stored = tags.short("BitsStored")
+    allocated = tags.short("BitsAllocated") or (16 if stored and stored > 8 else 8)
+    if not stored or stored > allocated:
+        stored = allocated
+    high = tags.short("HighBit")
+    if high is None or not stored - 1 <= high < allocated:
+        high = stored - 1
+    return PixelLayout(
+        rows=tags.short("Rows") or 0,
+        columns=tags.short("Columns") or 0,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=high,
+        signed=tags.short("PixelRepresentation") == 1,
+        little_endian=little_endian,
+    )
+
+
+def grey_values(tags: Tags, layout: PixelLayout) -> Grey:
+    """Rescale (default 1, 0), MONOCHROME1, and what counts as padding."""
+    low, high = layout.span
+    intercept = tags.number("RescaleIntercept")
+    return Grey(
+        low=low,
+        high=high,
+        slope=tags.number("RescaleSlope") or 1.0,
+        intercept=0.0 if intercept is None else intercept,
+        inverted=(tags.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1",
+        padding=_padding(tags, layout),
+    )
+
+
+def header(tags: Tags) -> Header:
+    """Everything beside the pixels."""
+    frame_time_ms, source = frame_time(tags)
+    return Header(
+        frame_time_ms=frame_time_ms,
+        frame_time_source=source,
+        projection=projection(tags),
+        calibration=calibration(tags),
+        window=window(tags),
+        patient_id=tags.text("PatientID"),
+        burned_in=tags.text("BurnedInAnnotation"),
+        is_multiframe_file=True,
+    )
+
+
+def window(tags: Tags) -> tuple[float, float] | None:
+    """The first VOI window as limits, in rescaled units (PS3.3 C.11.2.1.2)."""
+    centre, width = tags.number("WindowCenter"), tags.positive("WindowWidth")
+    if centre is None or width is None:
+        return None
+    # A sigmoid has slope 1/width at its centre, as the exact line has: its tangent is shown.
+    if (tags.text("VOILUTFunction") or "").upper() in ("LINEAR_EXACT", "SIGMOID"):
+        return centre - width / 2, centre + width / 2
+    if width < 1:
+        return None
+    low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+    return low, max(high, low + 1)
+
+
+def frame_time(tags: Tags) -> tuple[float | None, str]:
+    """Milliseconds between frames, and the tag that said so.
+
+    First what FrameIncrementPointer names, then CineRate, then a FrameTime nobody points to; a recommended
+    display rate is only ``assumed``.
+    """
+    words = tags.shorts("FrameIncrementPointer")
+    for tag in (group << 16 | element for group, element in zip(words[::2], words[1::2], strict=False)):
+        if tag == TAGS["FrameTime"] and tags.positive("FrameTime"):
+            return tags.positive("FrameTime"), "FrameTime"
+        if tag == TAGS["FrameTimeVector"] and _median_step(tags):
+            return _median_step(tags), "FrameTimeVector"
+    if rate := tags.positive("CineRate"):
+        return 1000 / rate, "CineRate"
+    if time := tags.positive("FrameTime"):
+        return time, "FrameTime"
+    if rate := tags.positive("RecommendedDisplayFrameRate"):
+        return 1000 / rate, "assumed"
+    return None, "none"
+
+
+def projection(tags: Tags) -> Projection:
+    """The C-arm's angles; impossible ones count as unknown."""
+    primary, secondary = tags.number("PositionerPrimaryAngle"), tags.number("PositionerSecondaryAngle")
+    return Projection(
+        primary_deg=primary if primary is not None and abs(primary) <= 180 else None,
+        secondary_deg=secondary if secondary is not None and abs(secondary) <= 180 else None,
+    )
+
+
+def calibration(tags: Tags) -> Calibration:
+    """What ImagerPixelSpacing and PixelSpacing together tell about millimetres."""
+    detector, corrected = _spacing(tags, "ImagerPixelSpacing"), _spacing(tags, "PixelSpacing")
+    if detector is None:
+        return Calibration() if corrected is None else Calibration("unknown", *corrected)
+    if corrected is None or _equal(detector, corrected):
+        return Calibration("detector", *detector)
+    kinds: dict[str | None, CalibrationStatus] = {"GEOMETRY": "geometry", "FIDUCIAL": "fiducial"}
+    kind = (tags.text("PixelSpacingCalibrationType") or "").upper()
+    return Calibration(kinds.get(kind, "corrected"), *corrected)
+
+
+def _spacing(tags: Tags, keyword: str) -> tuple[float, float] | None:
+    values = tags.numbers(keyword)
+    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def _equal(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    # Decimal strings are cut at different lengths by different makers.
+    return all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(one, other, strict=True))
+
+
+def _median_step(tags: Tags) -> float | None:
+    """The median increment; the first entry of the vector is the first frame's own offset."""
+    steps = sorted(step for step in tags.numbers("FrameTimeVector")[1:] if step > 0)
+    return steps[len(steps) // 2] if steps else None
+
+
+def _padding(tags: Tags, layout: PixelLayout) -> tuple[float, float] | None:
+    value, limit = tags.short("PixelPaddingValue"), tags.short("PixelPaddingRangeLimit")
+    if value is None:
+        return None
+    ends = [_as_stored(end, layout) for end in (value, value if limit is None else limit)]
+    return min(ends), max(ends)
+
+
+def _as_stored(word: int, layout: PixelLayout) -> int:
+    """A 16-bit word as a stored value: makers write negative padding unsigned."""
+    return word - 0x10000 if layout.signed and word >= 0x8000 else word

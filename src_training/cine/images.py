@@ -1,0 +1,126 @@
+"""Single image files (PNG, JPEG, WebP, BMP) and NPY arrays as cines."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+
+from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
+from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
+from src_training.cine.codecs import jpeg_header
+from src_training.cine.sniff import Kind
+
+
+def open_image(path: Path, kind: Kind) -> Cine:
+    """A cine of one frame; the announced size is checked before anything is decoded."""
+    data = _read_bytes(path)
+    with readable(path.name, "reading the header"):
+        rows, columns, dtype = _HEADERS[kind](data, path.name)
+    check_size(path.name, rows, columns, 8)
+    frames = ImageFrames(path, kind, (1, rows, columns), np.dtype(dtype))
+    return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=Header())
+
+
+def open_npy(path: Path) -> Cine:
+    """(Y, X) or (T, Y, X) grey, or either with a last axis of 3 or 4 colours; mapped, not loaded."""
+    with readable(path.name, "reading the array", "Save it with numpy.save as integers or floats."):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype.kind not in "buif":
+        raise unreadable(path.name, f"an array of {array.dtype}", "Save integers or floats (T, Y, X).")
+    rgb = array.ndim > 2 and array.shape[-1] in (3, 4)
+    with readable(path.name, "reading the array"):
+        frames = NpyFrames(path, rgb=rgb, array=array)
+    check_frames(path.name, frames.shape[0])
+    check_size(path.name, *frames.shape[1:], bytes_per_pixel=frames.dtype.itemsize)
+    header = Header(is_multiframe_file=array.ndim - rgb == 3)
+    return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=header)
+
+
+@dataclass(frozen=True)
+class ImageFrames:
+    """The one frame of an image file."""
+
+    path: Path
+    kind: Kind
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+
+    def decode(self, t: int) -> np.ndarray:
+        """The picture as grey values; colour as luminance, alpha left out."""
+        picture = _DECODERS[self.kind](_read_bytes(self.path))
+        channels = 1 if picture.ndim == 2 else picture.shape[2]
+        if channels == 2:
+            picture = picture[..., 0]
+        return to_grey(picture, rgb=channels in (3, 4))
+
+
+class NpyFrames(ArrayFrames):
+    """Frames of a mapped array, opened anew in another process."""
+
+    def __init__(self, path: Path, *, rgb: bool, array: np.ndarray | None = None) -> None:
+        super().__init__(np.load(path, mmap_mode="r") if array is None else array, rgb=rgb)
+        self._path = path
+
+    def __reduce__(self) -> tuple:
+        return _open_again, (self._path, self._rgb)
+
+
+def _open_again(path: Path, rgb: bool) -> NpyFrames:
+    return NpyFrames(path, rgb=rgb)
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path.stat().st_size > DECODED_BYTES:
+        raise unreadable(path.name, "an image file of more than 1 GiB", "Convert it to a TIFF stack.")
+    return path.read_bytes()
+
+
+def _full_range(dtype: np.dtype) -> Grey:
+    if dtype.kind == "f":
+        return Grey(low=0.0, high=1.0)
+    return Grey(low=float(np.iinfo(dtype).min), high=float(np.iinfo(dtype).max))
+
+
+def _png_header(data: bytes, name: str) -> tuple[int, int, str]:
+    columns, rows, depth = struct.unpack(">IIB", data[16:25])
+    return rows, columns, "u2" if depth == 16 else "u1"
+
+
+def _jpeg_size(data: bytes, name: str) -> tuple[int, int, str]:
+    header = jpeg_header(data, name)
+    if header.components not in (1, 3):
+        raise unreadable(name, f"a JPEG of {header.components} components", "Save it as grey or RGB.")
+    return header.rows, header.columns, "u1" if header.bits <= 8 else "u2"
+
+
+def _bmp_header(data: bytes, name: str) -> tuple[int, int, str]:
+    old = int.from_bytes(data[14:18], "little") == 12
+    columns, rows = struct.unpack("<HH" if old else "<ii", data[18 : 22 if old else 26])
+    return abs(rows), abs(columns), "u1"
+
+
+def _webp_header(data: bytes, name: str) -> tuple[int, int, str]:
+    chunk = data[12:16]
+    if chunk == b"VP8 ":
+        columns, rows = struct.unpack("<HH", data[26:30])
+        return rows & 0x3FFF, columns & 0x3FFF, "u1"
+    if chunk == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, "u1"
+    if chunk == b"VP8X" and data[20] & 0x02:
+        raise unreadable(name, "an animated WebP", "Export the frames as single images or a TIFF stack.")
+    width, height = int.from_bytes(data[24:27], "little"), int.from_bytes(data[27:30], "little")
+    return height + 1, width + 1, "u1"
+
+
+_HEADERS = {"png": _png_header, "jpeg": _jpeg_size, "bmp": _bmp_header, "webp": _webp_header}
+_DECODERS = {
+    "png": imagecodecs.png_decode,
+    "jpeg": imagecodecs.jpeg8_decode,
+    "bmp": imagecodecs.bmp_decode,
+    "webp": imagecodecs.webp_decode,
+}

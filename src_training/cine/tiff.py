@@ -1,0 +1,167 @@
+"""TIFF stacks, read page by page."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from tifffile import PHOTOMETRIC, TiffPage
+
+from src_training.cine.budget import check_frames, check_size, readable, unreadable
+from src_training.cine.cine import Cine, Grey, Header, plain_dtype, to_grey
+from src_training.errors import UnreadableCine
+
+_COLOUR = (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR)
+_GREY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+
+
+def open_tiff(path: Path) -> Cine:
+    """Pages of one size as frames; also stacks that describe many frames in one page (ImageJ)."""
+    with readable(path.name, "reading the TIFF"), tifffile.TiffFile(path) as tif:
+        frames = _stack_in_one_page(path, tif) or _planes(path, tif) or _pages(path, tif)
+        inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
+    grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
+    return Cine(frames, name=path.name, source=path, grey=grey, header=Header(is_multiframe_file=True))
+
+
+@dataclass(frozen=True)
+class PageFrames:
+    """One page a frame; ``planes`` says that the page's colour planes are the frames instead."""
+
+    path: Path
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    pages: tuple[int, ...]
+    planes: bool = False
+
+    def decode(self, t: int) -> np.ndarray:
+        """The stored values of frame ``t``; only its page is read."""
+        with tifffile.TiffFile(self.path) as tif:
+            page = tif.pages[0 if self.planes else self.pages[t]]
+            assert isinstance(page, TiffPage)
+            _check_complete(self.path, page)
+            picture = page.asarray(maxworkers=1)
+            if self.planes:
+                return to_grey(picture[t], rgb=False)
+            return _page_grey(page, picture)
+
+
+@dataclass(frozen=True)
+class RawFrames:
+    """Frames that lie one behind the other in the file."""
+
+    path: Path
+    shape: tuple[int, int, int]
+    raw_dtype: str
+    offset: int
+
+    @property
+    def dtype(self) -> np.dtype:
+        return plain_dtype(np.dtype(self.raw_dtype))
+
+    def decode(self, t: int) -> np.ndarray:
+        """The stored values of frame ``t``."""
+        count = self.shape[1] * self.shape[2]
+        offset = self.offset + t * count * np.dtype(self.raw_dtype).itemsize
+        frame = np.fromfile(self.path, self.raw_dtype, count, offset=offset)
+        return to_grey(frame.reshape(self.shape[1:]), rgb=False)
+
+
+def _stack_in_one_page(path: Path, tif: tifffile.TiffFile) -> RawFrames | None:
+    page = tif.pages.first
+    if len(tif.pages) != 1 or page.axes != "YX" or len(tif.series) != 1 or tif.series[0].ndim < 3:
+        return None
+    series = tif.series[0]
+    _check_axes(path, series)
+    rows, columns = _check_page(path, page)
+    shape = (math.prod(series.shape[:-2]), rows, columns)
+    check_frames(path.name, shape[0])
+    dtype = np.dtype(tif.byteorder + series.dtype.char)
+    if series.dataoffset is None or dtype.kind == "b":
+        raise unreadable(path.name, f"{shape[0]} compressed frames in one page", "Save one page a frame.")
+    if series.dataoffset + math.prod(shape) * dtype.itemsize > path.stat().st_size:
+        raise _truncated(path)
+    return RawFrames(path, shape, dtype.str, series.dataoffset)
+
+
+def _planes(path: Path, tif: tifffile.TiffFile) -> PageFrames | None:
+    """A (3 or 4, Y, X) stack that a writer labelled as the planes of a colour image."""
+    page = tif.pages.first
+    if not (tif.is_shaped and len(tif.pages) == 1 and page.axes == "SYX"):
+        return None
+    rows, columns = _check_page(path, page)
+    assert page.dtype is not None
+    return PageFrames(path, (page.samplesperpixel, rows, columns), plain_dtype(page.dtype), (0,), planes=True)
+
+
+def _pages(path: Path, tif: tifffile.TiffFile) -> PageFrames:
+    check_frames(path.name, len(tif.pages))
+    for series in tif.series[:1]:
+        _check_axes(path, series)
+    pages = [
+        (n, page) for n, page in enumerate(tif.pages) if isinstance(page, TiffPage) and not page.is_reduced
+    ]
+    size = _check_page(path, pages[0][1])
+    first = pages[0][1]
+    for index, page in pages:
+        if (page.shape, page.dtype, page.photometric) != (first.shape, first.dtype, first.photometric):
+            raise unreadable(
+                path.name,
+                f"page {index} is {page.shape} {page.dtype}, page 0 is {first.shape} {first.dtype}, "
+                "and one cine has one size",
+                "Save it with equal pages.",
+            )
+        _check_complete(path, page)
+    assert first.dtype is not None
+    dtype = np.dtype(np.uint8) if first.photometric == PHOTOMETRIC.PALETTE else plain_dtype(first.dtype)
+    return PageFrames(path, (len(pages), *size), dtype, tuple(index for index, _ in pages))
+
+
+def _check_axes(path: Path, series: tifffile.TiffPageSeries) -> None:
+    leading = [axis for axis, n in zip(series.axes, series.shape, strict=True) if axis not in "YXS" and n > 1]
+    if len(leading) > 1:
+        raise unreadable(
+            path.name,
+            f"axes {series.axes} {series.shape}; a cine has time, rows and columns",
+            "Save one channel and one slice as a (T, Y, X) stack.",
+        )
+
+
+def _check_page(path: Path, page: TiffPage) -> tuple[int, int]:
+    if page.dtype is None or page.dtype.kind not in "buif" or page.axes not in ("YX", "YXS", "SYX"):
+        what = f"pixels of type {page.dtype} with axes {page.axes} are not grey values"
+        raise unreadable(path.name, what, "Save it as 8 or 16 bit grey.")
+    if page.photometric not in (*_COLOUR, *_GREY, PHOTOMETRIC.PALETTE):
+        raise unreadable(path.name, f"colours of kind {page.photometric!r} are not read", "Save it as grey.")
+    check_size(path.name, page.imagelength, page.imagewidth, page.dtype.itemsize * page.samplesperpixel)
+    return page.imagelength, page.imagewidth
+
+
+def _check_complete(path: Path, page: TiffPage) -> None:
+    size = path.stat().st_size
+    if any(at + length > size for at, length in zip(page.dataoffsets, page.databytecounts, strict=False)):
+        raise _truncated(path)
+
+
+def _truncated(path: Path) -> UnreadableCine:
+    return unreadable(path.name, "the pixel data is truncated", "Copy or export it again.")
+
+
+def _page_grey(page: TiffPage, picture: np.ndarray) -> np.ndarray:
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        # Colour maps hold 16-bit entries; the high byte is the colour.
+        return to_grey((page.colormap.T[picture] >> 8).astype(np.uint8), rgb=True)
+    if page.photometric in _COLOUR and picture.ndim == 3:
+        return to_grey(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture, rgb=True)
+    if picture.ndim == 3:
+        picture = picture[0] if page.axes == "SYX" else picture[..., 0]
+    return to_grey(picture, rgb=False)
+
+
+def _grey(dtype: np.dtype, *, inverted: bool) -> Grey:
+    if dtype.kind == "f":
+        return Grey(low=0.0, high=1.0, inverted=inverted)
+    return Grey(low=float(np.iinfo(dtype).min), high=float(np.iinfo(dtype).max), inverted=inverted)
