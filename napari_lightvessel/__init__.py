@@ -1,4 +1,4 @@
-"""The napari plugin: one dock widget to segment angiograms, correct the vessels, and fine-tune on the corrections."""
+"""The napari plugin: one dock to segment angiograms, correct the vessels, and fine-tune on the corrections."""
 
 from src_training import __version__
 

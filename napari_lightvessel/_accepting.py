@@ -1,4 +1,4 @@
-"""Accepting corrected frames: a person's decision goes to the dataset in a thread; "Saved" comes only when durable."""
+"""Accepting frames: a person's decision goes to the dataset in a thread; "Saved" comes only when durable."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from napari_lightvessel._segment_panel import SegmentPanel
 from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import SPACING, Colours, sheet
+from napari_lightvessel._train_panel import TrainPanel
+from napari_lightvessel._training import Trainer
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -36,6 +38,8 @@ class LightVesselWidget(QWidget):
         self.header = Header(self.session)
         self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
         self.correct = CorrectPanel(self.session, self.accepter, self.colours)
+        self.trainer = Trainer(self.session)
+        self.train = TrainPanel(self.session, self.trainer, self.colours)
         self._lay_out()
         self._follow_theme()
         napari_viewer.events.theme.connect(self._follow_theme)
@@ -46,7 +50,7 @@ class LightVesselWidget(QWidget):
         """Wide enough for every row, narrow enough for a 1366-pixel screen."""
         return QSize(_WIDTH, 620)
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # Qt's name
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # Qt's name
         """Leave the viewer as it was."""
         self._close_session()
         super().closeEvent(event)
@@ -57,7 +61,7 @@ class LightVesselWidget(QWidget):
         column = QVBoxLayout(body)
         column.setContentsMargins(6, 2, 6, 6)
         column.setSpacing(SPACING)
-        for section in (self.segment, self.correct):
+        for section in (self.segment, self.correct, self.train):
             column.addWidget(section)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -83,9 +87,11 @@ class LightVesselWidget(QWidget):
         for part in (self.segment.spark, self.correct.frames.painter):
             part.colours = colours
         self.segment.spark.update()
-        self.correct.frames.viewport().update()
+        self.train.follow_theme(colours)
+        self.correct.frames.repaint_rows()
 
     def _close_session(self) -> None:
         self.segmenter.close()
         self.accepter.close()
+        self.trainer.close()
         self.session.close()

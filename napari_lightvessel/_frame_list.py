@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import (
@@ -43,8 +45,9 @@ class FrameList(QListWidget):
         while self.count() < count:
             self.addItem(QListWidgetItem())
         for t in range(count):
-            assert state is not None
-            self._show_row(self.item(t), state, t)
+            item = self.item(t)
+            if item is not None and state is not None:
+                self._show_row(item, state, t)
         self.setFixedHeight(min(max(count, 1), 5) * self.painter.height + 8)
 
     def show_frame(self, t: int) -> None:
@@ -53,10 +56,16 @@ class FrameList(QListWidget):
             self.setCurrentRow(t)
             self.scrollToItem(self.item(t))
 
+    def repaint_rows(self) -> None:
+        """Draw every row again (the theme changed)."""
+        viewport = self.viewport()
+        if viewport is not None:
+            viewport.update()
+
     def words(self, t: int) -> str:
         """What row ``t`` says, as a person reads it."""
-        item = self.item(t)
-        return " ".join(str(item.data(role)) for role in (_WORDS, _NOTE) if item.data(role))
+        index = self.model().index(t, 0)  # type: ignore[union-attr]
+        return " ".join(str(index.data(role)) for role in (_WORDS, _NOTE) if index.data(role))
 
     def _show_row(self, item: QListWidgetItem, state: CineState, t: int) -> None:
         mark, edited = state.marks[t], state.edited(t)
@@ -82,7 +91,7 @@ class _RowPainter(QStyledItemDelegate):
         """Rows of one height."""
         return QSize(option.rect.width(), self.height)
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+    def paint(self, painter: Any, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Draw one row."""
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

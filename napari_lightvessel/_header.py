@@ -44,11 +44,11 @@ class Header(QWidget):
         self._show_workspace(session.workspace)
         self._show_cine(session.state)
 
-    def create(self, folder: str | Path) -> None:
+    def create_workspace(self, folder: str | Path) -> None:
         """Make a workspace there and open it; what is wrong with the folder is said in place."""
         self._try(lambda: self.session.create_workspace(folder))
 
-    def open(self, folder: str | Path) -> None:
+    def open_workspace(self, folder: str | Path) -> None:
         """Open a workspace; what is wrong with it is said in place."""
         self._try(lambda: self.session.open_workspace(folder))
 
@@ -64,12 +64,12 @@ class Header(QWidget):
             self, "New workspace: name its folder", str(Path.home() / "coronary")
         )
         if folder:
-            self.create(folder)
+            self.create_workspace(folder)
 
     def _ask_open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a workspace")
         if folder:
-            self.open(folder)
+            self.open_workspace(folder)
 
     def _show_workspace(self, workspace: object) -> None:
         known = self.session.workspace

@@ -79,7 +79,7 @@ def start(
                 f"Unexpected {type(error).__name__}: {one_line(error)} (details are in the log)"
             )
 
-    def finish() -> None:
+    def finish(_none: object = None) -> None:
         if job._heard:
             failed(outcome[0]) if isinstance(outcome[0], Problem) else done(outcome[0])
 

@@ -1,4 +1,4 @@
-"""Small Qt parts that every section is built of: collapsible section, buttons, a line that tells, a question in place."""
+"""Small Qt parts the sections are built of: folding section, buttons, a line that tells, a question in place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -25,7 +26,8 @@ class Section(QFrame):
     def __init__(self, title: str) -> None:
         super().__init__()
         self.setProperty("lv", "section")
-        self.title = QToolButton(text=title)
+        self.title = QToolButton()
+        self.title.setText(title)
         self.title.setProperty("lv", "title")
         self.title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.title.setCheckable(True)
@@ -78,21 +80,33 @@ class AskBar(QFrame):
         self.setProperty("lv", "ask")
         self.text = QLabel()
         self.text.setWordWrap(True)
+        self.reason = QLineEdit()
+        self.reason.setPlaceholderText("reason")
+        self.reason.textChanged.connect(self._on_reason)
         self.yes, self.no = button("", self._on_yes), button("", self._on_no)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(8, 6, 8, 6)
         rows.addWidget(self.text)
+        rows.addWidget(self.reason)
         rows.addWidget(row(None, self.no, self.yes))
         self._answer: Callable[[], None] | None = None
         self.hide()
 
-    def ask(self, question: str, yes: str, no: str, answer: Callable[[], None]) -> None:
-        """Show ``question``; ``answer`` is called on yes."""
+    def ask(
+        self, question: str, yes: str, no: str, answer: Callable[[], None], *, wants_reason: bool = False
+    ) -> None:
+        """Show ``question``; ``answer`` is called on yes, which may want a written reason first."""
+        self.reason.clear()
+        self.reason.setVisible(wants_reason)
+        allow(self.yes, "Write the reason first." if wants_reason else "")
         self.text.setText(question)
         self.yes.setText(yes)
         self.no.setText(no)
         self._answer = answer
         self.show()
+
+    def _on_reason(self, text: str) -> None:
+        allow(self.yes, "" if text.strip() else "Write the reason first.")
 
     def _on_yes(self) -> None:
         self.hide()
@@ -103,7 +117,7 @@ class AskBar(QFrame):
         self.hide()
 
 
-def button(text: str, clicked: Callable[[], object], tip: str = "", primary: bool = False) -> QPushButton:
+def button(text: str, clicked: Callable[[], None], tip: str = "", primary: bool = False) -> QPushButton:
     """A button; ``primary`` fills it (one in each section)."""
     made = QPushButton(text)
     if primary:
@@ -120,7 +134,7 @@ def faint(text: str) -> QLabel:
     return label
 
 
-def name(text: str, width: int = 78) -> QLabel:
+def name(text: str, width: int = 84) -> QLabel:
     """The name of a row, all of one width so that what follows lines up."""
     label = QLabel(text)
     label.setProperty("lv", "name")
@@ -155,5 +169,7 @@ def restyle(part: QWidget, key: str, value: str) -> None:
     """Change a style property and let Qt look at it again."""
     if part.property(key) != value:
         part.setProperty(key, value)
-        part.style().unpolish(part)
-        part.style().polish(part)
+        style = part.style()
+        if style is not None:
+            style.unpolish(part)
+            style.polish(part)

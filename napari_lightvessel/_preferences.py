@@ -1,4 +1,4 @@
-"""What the plugin remembers between sessions (last workspace, annotator, pseudonyms): one small JSON file of the user's."""
+"""What the plugin remembers between sessions (last workspace, decisions): one small JSON file of the user's."""
 
 from __future__ import annotations
 

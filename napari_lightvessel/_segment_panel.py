@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QToolButton, QWidget
 from superqt import QLabeledDoubleSlider
+from superqt.utils import signals_blocked
 
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, name, row, wide
@@ -33,7 +34,8 @@ class SegmentPanel(Section):
 
     def _make_parts(self, colours: Colours) -> None:
         self.model_box = wide(QComboBox())
-        self.card_button = QToolButton(text="i")
+        self.card_button = QToolButton()
+        self.card_button.setText("i")
         self.card_button.setProperty("lv", "plain")
         self.card_button.setToolTip("What this model is")
         self.cine_button = button("Segment cine", self.segmenter.run_cine, primary=True)
@@ -47,13 +49,13 @@ class SegmentPanel(Section):
         self.progress = row(wide(self.bar), self.bar_text, self.cancel_button)
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0.05, 0.95)
-        self.threshold.setSingleStep(0.01)
+        self.threshold.setSingleStep(0.01)  # type: ignore[arg-type]
         self.threshold.setDecimals(2)
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 5000)
         self.min_size.setSingleStep(10)
         self.min_size.setSuffix(" px")
-        self.invert_box = QCheckBox("vessels are bright")
+        self.invert_box = QCheckBox("bright vessels")
         self.ask = AskBar()
         self.line = TellLine()
         self.spark = Sparkline(colours)
@@ -146,13 +148,14 @@ class SegmentPanel(Section):
         smallest = state.min_size_px
         if smallest is None:
             smallest = default_min_size_px(model, state.cine.shape[1:])
-        for part, value in ((self.threshold, threshold), (self.min_size, smallest)):
-            part.blockSignals(True)
-            part.setValue(value)
-            part.blockSignals(False)
-        self.invert_box.blockSignals(True)
-        self.invert_box.setChecked(state.inverted)
-        self.invert_box.blockSignals(False)
+        with (
+            signals_blocked(self.threshold),
+            signals_blocked(self.min_size),
+            signals_blocked(self.invert_box),
+        ):
+            self.threshold.setValue(threshold)
+            self.min_size.setValue(smallest)
+            self.invert_box.setChecked(state.inverted)
 
     def _show_marks(self, state: CineState) -> None:
         if state is not self.session.state:
@@ -164,7 +167,7 @@ class SegmentPanel(Section):
         peak = self.spark.peak()
         self.spark_text.setText("vessel area" if peak is None else f"vessel area · peak at frame {peak}")
         if state.looks_bright and not state.inverted and not self.segmenter.busy:
-            self.line.tell("Vessels look bright here. Tick “vessels are bright” before you segment.", "warn")
+            self.line.tell("Vessels look bright here. Tick “bright vessels” before you segment.", "warn")
 
     # -- acting --------------------------------------------------------------------------------------------
 

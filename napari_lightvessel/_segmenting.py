@@ -188,9 +188,10 @@ class Segmenter:
 
     def _on_frame(self, t: int) -> None:
         state = self.session.state
-        if self.live and state is not None and not self.busy and t not in state.probabilities:
-            if not state.protected(t):
-                self._run(state, [t])
+        if not self.live or state is None or self.busy or t in state.probabilities:
+            return
+        if not state.protected(t):
+            self._run(state, [t])
 
     def _on_cine(self, state: CineState | None) -> None:
         if state is not None and state.looks_bright is None:

@@ -41,13 +41,13 @@ class Sparkline(QWidget):
             return None
         return int(np.nanargmax(self.values))
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # Qt's name
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # Qt's name
         """Jump to the frame under the pointer."""
-        if self.values.size:
+        if event is not None and self.values.size:
             share = event.pos().x() / max(1, self.width())
             self.frame_clicked.emit(int(np.clip(share * self.values.size, 0, self.values.size - 1)))
 
-    def paintEvent(self, _event: QPaintEvent) -> None:  # Qt's name
+    def paintEvent(self, _event: QPaintEvent | None) -> None:  # Qt's name
         """Draw the bars."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import Template
 
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
@@ -55,46 +56,55 @@ class Colours:
 def sheet(colours: Colours) -> str:
     """The dock's style sheet; everything it does not name stays napari's own."""
     c = {name: value.name() for name, value in vars(colours).items()}
-    return f"""
-    QWidget#lv-dock, QWidget#lv-dock QLabel, QScrollArea#lv-scroll, QWidget#lv-body {{ background: {c["background"]}; }}
-    QFrame[lv="section"] {{ background: {c["raised"]}; border-radius: 6px; }}
-    QFrame[lv="section"] QWidget {{ background: transparent; }}
-    QWidget#lv-dock QFrame[lv="section"] QLabel {{ background: transparent; }}
-    QToolButton[lv="title"] {{ background: transparent; border: none; font-weight: 600; text-align: left; padding: 2px; }}
-    QToolButton[lv="title"]:hover {{ color: {c["accent"]}; }}
-    QLabel[lv="name"], QLabel[lv="faint"] {{ color: {c["faint"]}; }}
-    QLabel[lv="research"] {{ color: {c["faint"]}; font-weight: 600; padding: 2px; }}
-    QLabel[lv="badge"] {{ color: {c["text"]}; border: 1px solid {c["border"]}; border-radius: 7px; padding: 0px 6px; }}
-    QWidget#lv-dock QPushButton, QWidget#lv-dock QToolButton[lv="plain"] {{
-        background: {c["control"]}; color: {c["text"]}; border: none; border-radius: 4px; padding: 5px 9px;
-        min-height: 16px; }}
-    QWidget#lv-dock QPushButton:hover, QWidget#lv-dock QToolButton[lv="plain"]:hover {{ background: {c["border"]}; }}
-    QWidget#lv-dock QPushButton:checked {{ background: {c["accent"]}; color: {c["on_accent"]}; }}
-    QWidget#lv-dock QPushButton:disabled, QWidget#lv-dock QToolButton[lv="plain"]:disabled {{
-        background: transparent; color: {c["faint"]}; border: 1px solid {c["control"]}; padding: 4px 8px; }}
-    QWidget#lv-dock QPushButton[lv="primary"]:enabled {{
-        background: {c["accent"]}; color: {c["on_accent"]}; font-weight: 600; }}
-    QWidget#lv-dock QPushButton[lv="primary"]:enabled:hover {{ background: {colours.accent.lighter(112).name()}; }}
-    QWidget#lv-dock QPushButton:focus, QWidget#lv-dock QToolButton:focus {{ border: 1px solid {c["accent"]}; padding: 4px 8px; }}
-    QFrame[lv="section"] QComboBox, QFrame[lv="section"] QLineEdit, QFrame[lv="section"] QAbstractSpinBox {{
-        background: {c["control"]}; border-radius: 4px; }}
-    QFrame[lv="section"] QComboBox QAbstractItemView {{ background: {c["control"]}; }}
-    QLabel[lv-kind="good"] {{ color: {c["good"]}; }}
-    QLabel[lv-kind="bad"] {{ color: {c["bad"]}; }}
-    QLabel[lv-kind="warn"] {{ color: {c["warn"]}; }}
-    QLabel[lv-kind="info"], QLabel[lv-kind="busy"] {{ color: {c["faint"]}; }}
-    QFrame[lv="ask"] {{ border: 1px solid {c["warn"]}; border-radius: 4px; }}
-    QProgressBar {{ background: {c["control"]}; border: none; border-radius: 3px; min-height: 6px; max-height: 6px; }}
-    QProgressBar::chunk {{ background: {c["accent"]}; border-radius: 3px; }}
-    QListWidget[lv="frames"] {{ background: {c["background"]}; border-radius: 4px; }}
-    QPlainTextEdit[lv="log"] {{ background: {c["background"]}; color: {c["faint"]}; border-radius: 4px; }}
-    """
+    return _SHEET.substitute(c, lit=colours.accent.lighter(112).name())
 
 
 def _mix(first: QColor, second: QColor, share: float) -> QColor:
-    return QColor(
-        *(
-            round(a * share + b * (1 - share))
-            for a, b in zip(first.getRgb()[:3], second.getRgb()[:3], strict=True)
-        )
-    )
+    pairs = zip(_rgb(first), _rgb(second), strict=True)
+    return QColor(*(round(a * share + b * (1 - share)) for a, b in pairs))
+
+
+def _rgb(colour: QColor) -> tuple[int, int, int]:
+    return colour.red(), colour.green(), colour.blue()
+
+
+_SHEET = Template(
+    """
+    QWidget#lv-dock, QScrollArea#lv-scroll, QWidget#lv-body { background: $background; }
+    QWidget#lv-dock QLabel { background: transparent; padding: 2px 0px; }
+    QFrame[lv="section"] { background: $raised; border-radius: 6px; }
+    QFrame[lv="section"] QWidget { background: transparent; }
+    QToolButton[lv="title"] {
+        background: transparent; border: none; font-weight: 600; text-align: left; padding: 2px; }
+    QToolButton[lv="title"]:hover { color: $accent; }
+    QLabel[lv="name"], QLabel[lv="faint"] { color: $faint; }
+    QWidget#lv-dock QLabel[lv="research"] { color: $faint; font-weight: 600; padding: 4px; }
+    QWidget#lv-dock QLabel[lv="badge"] {
+        color: $text; border: 1px solid $border; border-radius: 7px; padding: 0px 6px; }
+    QWidget#lv-dock QPushButton, QWidget#lv-dock QToolButton[lv="plain"] {
+        background: $control; color: $text; border: none; border-radius: 4px;
+        padding: 5px 9px; min-height: 16px; }
+    QWidget#lv-dock QPushButton:hover, QWidget#lv-dock QToolButton[lv="plain"]:hover { background: $border; }
+    QWidget#lv-dock QPushButton:checked { background: $accent; color: $on_accent; }
+    QWidget#lv-dock QPushButton:disabled, QWidget#lv-dock QToolButton[lv="plain"]:disabled {
+        background: transparent; color: $faint; border: 1px solid $control; padding: 4px 8px; }
+    QWidget#lv-dock QPushButton[lv="primary"]:enabled {
+        background: $accent; color: $on_accent; font-weight: 600; }
+    QWidget#lv-dock QPushButton[lv="primary"]:enabled:hover { background: $lit; }
+    QWidget#lv-dock QPushButton:focus, QWidget#lv-dock QToolButton[lv="plain"]:focus {
+        border: 1px solid $accent; padding: 4px 8px; }
+    QFrame[lv="section"] QComboBox, QFrame[lv="section"] QLineEdit, QFrame[lv="section"] QAbstractSpinBox {
+        background: $control; border-radius: 4px; }
+    QFrame[lv="section"] QComboBox QAbstractItemView { background: $control; }
+    QLabel[lv-kind="good"] { color: $good; }
+    QLabel[lv-kind="bad"] { color: $bad; }
+    QLabel[lv-kind="warn"] { color: $warn; }
+    QLabel[lv-kind="info"], QLabel[lv-kind="busy"] { color: $faint; }
+    QFrame[lv="ask"] { border: 1px solid $warn; border-radius: 4px; }
+    QFrame[lv="section"] QProgressBar {
+        background: $control; border: none; border-radius: 3px; min-height: 6px; max-height: 6px; }
+    QFrame[lv="section"] QProgressBar::chunk { background: $accent; border-radius: 3px; }
+    QListWidget[lv="frames"] { background: $background; border-radius: 4px; }
+    QFrame[lv="section"] QPlainTextEdit[lv="log"] { background: $background; color: $faint; border-radius: 4px; }
+    """
+)

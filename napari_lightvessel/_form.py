@@ -1,0 +1,132 @@
+"""A form made from a pydantic settings class: titles, tooltips and ranges stand in the fields, nowhere else."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox, Widget
+from psygnal import Signal
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from src_training.errors import LightVesselError
+
+_SMALL = 0.01  # below this a spin box's steps hide the value: such numbers are typed
+
+
+class SettingsForm:
+    """``value()``, ``set_value(settings)`` and ``changed`` over one settings class; ``native`` is the widget."""
+
+    changed = Signal()
+
+    def __init__(self, settings: type[BaseModel], leave_out: tuple[str, ...] = ()) -> None:
+        self._settings = settings
+        self._widgets = {
+            name: _widget(name, field)
+            for name, field in settings.model_fields.items()
+            if name not in leave_out and not _is_nested(field)
+        }
+        self._container = Container(widgets=list(self._widgets.values()), labels=True)
+        self._container.margins = (0, 0, 0, 0)
+        self._container.changed.connect(lambda _value: self.changed.emit())
+        self.set_value(settings())
+        self.native = self._container.native
+
+    def value(self) -> BaseModel:
+        """The settings as they stand.
+
+        Raises
+        ------
+        LightVesselError
+            One line naming the field and what is wrong with it.
+        """
+        try:
+            return self._settings(
+                **{name: _read(widget, self._kind(name)) for name, widget in self._widgets.items()}
+            )
+        except ValidationError as error:
+            raise LightVesselError(self._words(error)) from error
+
+    def set_value(self, settings: BaseModel) -> None:
+        """Show these settings."""
+        for name, widget in self._widgets.items():
+            _write(widget, getattr(settings, name))
+
+    def __getitem__(self, name: str) -> Widget:
+        return self._widgets[name]
+
+    def _kind(self, name: str) -> Any:
+        return self._settings.model_fields[name].annotation
+
+    def _words(self, error: ValidationError) -> str:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        field = self._settings.model_fields.get(name)
+        title = (field.title if field else None) or name or "Settings"
+        return f"{title}: {first['msg'][0].lower()}{first['msg'][1:]}, found {first.get('input')!r}."
+
+
+def _widget(name: str, field: FieldInfo) -> Widget:
+    kind = field.annotation
+    options: dict[str, Any] = {
+        "name": name,
+        "label": field.title or name.replace("_", " ").capitalize(),
+        "tooltip": field.description or "",
+    }
+    if kind is bool:
+        return CheckBox(**options)
+    if get_origin(kind) is Literal:
+        return ComboBox(choices=list(get_args(kind)), **options)
+    if kind is int:
+        return SpinBox(value=field.default, **_limits(field, 1, 2**31 - 1), **options)
+    if kind is float and not 0 < abs(field.default) < _SMALL:
+        return FloatSpinBox(value=field.default, step=0.05, **_limits(field, 0.0, 1e9), **options)
+    return LineEdit(**options)
+
+
+def _limits(field: FieldInfo, step: float, most: float) -> dict[str, Any]:
+    limits: dict[str, Any] = {"min": -most, "max": most}
+    for rule in field.metadata:
+        if isinstance(rule, Ge):
+            limits["min"] = rule.ge
+        elif isinstance(rule, Gt):
+            limits["min"] = float(rule.gt) + step  # type: ignore[arg-type]
+        elif isinstance(rule, Le):
+            limits["max"] = rule.le
+        elif isinstance(rule, Lt):
+            limits["max"] = float(rule.lt) - step  # type: ignore[arg-type]
+    return limits
+
+
+def _read(widget: Widget, kind: Any) -> Any:
+    value = widget.value  # type: ignore[attr-defined]
+    if not isinstance(widget, LineEdit):
+        return value
+    text = value.strip()
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return None if not text and _allows_none(kind) else text
+
+
+def _write(widget: Widget, value: Any) -> None:
+    if isinstance(widget, LineEdit):
+        listed = isinstance(value, (tuple, list))
+        widget.value = ", ".join(f"{one:g}" for one in value) if listed else _text(value)
+    else:
+        widget.value = value  # type: ignore[attr-defined]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _allows_none(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
+
+
+def _is_nested(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)

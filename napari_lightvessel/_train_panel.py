@@ -1,0 +1,216 @@
+"""Section 3, Train: says whether training makes sense now, runs it in the background, and asks for the decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtGui import QTextCursor
+from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
+
+from napari_lightvessel import _verdict
+from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, restyle, row, wide
+from napari_lightvessel._session import Session
+from napari_lightvessel._style import Colours
+from napari_lightvessel._training import Figures, RunView, Trainer
+from src_training import FinetuneSettings
+from src_training.errors import LightVesselError
+
+if TYPE_CHECKING:
+    from napari_lightvessel._curve import Curve
+    from napari_lightvessel._form import SettingsForm
+
+_NO_WORKSPACE = "Needs a workspace: New… or Open… at the top."
+_LOG_SHOWN = 40
+
+
+class TrainPanel(Section):
+    """Shows and steers a Trainer."""
+
+    def __init__(self, session: Session, trainer: Trainer, colours: Colours) -> None:
+        super().__init__("3  Train")
+        self.session, self.trainer, self.colours = session, trainer, colours
+        self.curve: Curve | None = None
+        self.form: SettingsForm | None = None
+        self._make_parts()
+        self._lay_out()
+        self._connect()
+        self._show_figures(trainer.figures)
+        self._show_run(None)
+
+    # -- building ------------------------------------------------------------------------------------------
+
+    def _make_parts(self) -> None:
+        self.words = TellLine()
+        self.start_button = button("Fine-tune", self.start, primary=True)
+        self.more_button = button("Settings", self._toggle_form, "Every setting of the fine-tuning")
+        self.more_button.setCheckable(True)
+        self.form_holder = QWidget()
+        self.form_rows = QVBoxLayout(self.form_holder)
+        self.form_rows.setContentsMargins(0, 0, 0, 0)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.run_text = faint("")
+        self.cancel_button = button(
+            "Cancel", self.trainer.cancel, "Stop after this step; the live model stays"
+        )
+        self.log_button = button("Log", self._toggle_log, "The last lines of the run's log")
+        self.log_button.setCheckable(True)
+        self.log = QPlainTextEdit()
+        self.log.setProperty("lv", "log")
+        self.log.setReadOnly(True)
+        self.log.setFixedHeight(92)
+        self.verdict = TellLine()
+        self.promote_button = button("Promote", self.promote)
+        self.keep_button = button(
+            "Keep the old one", self.trainer.keep, "The new model stays in the store, not live"
+        )
+        self.ask = AskBar()
+        self.rollback_button = button("Roll back", self.trainer.roll_back)
+        self.line = TellLine()
+
+    def _lay_out(self) -> None:
+        self.curve_holder = QWidget()
+        self.curve_rows = QVBoxLayout(self.curve_holder)
+        self.curve_rows.setContentsMargins(0, 0, 0, 0)
+        self.progress = row(wide(self.run_text), self.log_button, self.cancel_button)
+        self.decision = row(self.promote_button, self.keep_button, None)
+        self.add(self.words)
+        self.add(row(wide(self.start_button), self.more_button))
+        self.add(self.form_holder, self.progress, self.bar, self.curve_holder, self.log)
+        self.add(self.verdict, self.decision, self.ask, self.line)
+        self.add(row(None, self.rollback_button))
+        for part in (self.form_holder, self.log, self.decision):
+            part.hide()
+
+    def _connect(self) -> None:
+        self.trainer.figures_changed.connect(self._show_figures)
+        self.trainer.run_changed.connect(self._show_run)
+        self.trainer.told.connect(self.line.tell)
+        self.trainer.decided.connect(self._on_decided)
+        self.session.workspace_changed.connect(self._on_workspace)
+        self.session.models_changed.connect(self._show_controls)
+
+    # -- acting --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Fine-tune on the accepted frames, with the form's settings when it was opened."""
+        try:
+            settings = self.form.value() if self.form is not None else FinetuneSettings()
+        except LightVesselError as error:
+            self.line.tell(str(error), "bad")
+            return
+        self.trainer.start("finetune", settings.model_dump(mode="json"))
+
+    def promote(self) -> None:
+        """Make the new model live; asks for a reason when the gate cannot tell."""
+        view = self.trainer.view
+        if view is None:
+            return
+        if _verdict.needs_reason(view.compared):
+            self.ask.ask(
+                "The figures cannot tell whether it is better. Promote it anyway? Say why; it is recorded.",
+                "Promote anyway",
+                "Do not",
+                self._promote_with_reason,
+                wants_reason=True,
+            )
+        else:
+            self.trainer.promote()
+
+    def settings_form(self) -> SettingsForm:
+        """The settings form, made when it is first looked at."""
+        if self.form is None:
+            from napari_lightvessel._form import SettingsForm
+
+            self.form = SettingsForm(FinetuneSettings)
+            self.form_rows.addWidget(self.form.native)
+        return self.form
+
+    def _promote_with_reason(self) -> None:
+        self.trainer.promote(self.ask.reason.text().strip())
+
+    def _toggle_form(self) -> None:
+        self.settings_form()
+        self.form_holder.setVisible(self.more_button.isChecked())
+
+    def _toggle_log(self) -> None:
+        self.log.setVisible(self.log_button.isChecked())
+        self._show_log(self.trainer.view)
+
+    # -- showing -------------------------------------------------------------------------------------------
+
+    def follow_theme(self, colours: Colours) -> None:
+        """Repaint the curve in the theme's colours."""
+        self.colours = colours
+        if self.curve is not None:
+            self.curve.paint_in(colours)
+
+    def _on_workspace(self, _workspace: object) -> None:
+        self.line.tell("")
+        self.ask.hide()
+        self._show_controls()
+
+    def _on_decided(self, action: str, model_id: str) -> None:
+        self.line.tell(_verdict.decided_words(action, model_id), "good")
+        self.ask.hide()
+        self._show_run(self.trainer.view)
+
+    def _show_figures(self, figures: Figures) -> None:
+        if self.session.workspace is None:
+            self.words.tell("Accept corrected frames into a workspace; the model then learns from them.")
+        else:
+            live = self.session.live_model()
+            self.words.tell(_verdict.figures_words(figures, live.card.name if live else "the built-in model"))
+        self._show_controls()
+
+    def _show_controls(self) -> None:
+        running = self.trainer.view is not None and not self.trainer.view.over
+        reason = _NO_WORKSPACE if self.session.workspace is None else ""
+        if not reason and self.trainer.figures.accepted == 0:
+            reason = "Needs accepted frames: correct one, then press Accept."
+        if not reason and running:
+            reason = "A run is under way."
+        allow(self.start_button, reason, "Train on the accepted frames in the background")
+        before = self.session.workspace.models.current() if self.session.workspace else None
+        self.rollback_button.setVisible(before is not None)
+        allow(
+            self.rollback_button,
+            "" if before else "Nothing was promoted yet.",
+            "Back to the model before this one",
+        )
+        waiting = self.trainer.waiting()
+        restyle(self.start_button, "lv", "" if waiting else "primary")
+        restyle(self.promote_button, "lv", "primary" if waiting else "")
+        self.decision.setVisible(waiting)
+
+    def _show_run(self, view: RunView | None) -> None:
+        running = view is not None and not view.over
+        self.progress.setVisible(view is not None)
+        self.cancel_button.setVisible(running)
+        self.bar.setVisible(running)
+        self.summary.setText("running" if running else "")
+        if view is not None:
+            self.run_text.setText(_verdict.run_words(view))
+            self.bar.setRange(0, view.steps)
+            self.bar.setValue(view.step)
+        self._show_curve(view)
+        self._show_log(view)
+        self.verdict.tell(*_verdict.outcome(view))
+        self._show_controls()
+
+    def _show_curve(self, view: RunView | None) -> None:
+        drawn = view is not None and len(view.loss) + len(view.dice) > 1
+        self.curve_holder.setVisible(drawn)
+        if not drawn or view is None:
+            return
+        if self.curve is None:
+            from napari_lightvessel._curve import Curve
+
+            self.curve = Curve(self.colours)
+            self.curve_rows.addWidget(self.curve)
+        self.curve.show_points(view.loss, view.dice)
+
+    def _show_log(self, view: RunView | None) -> None:
+        if self.log_button.isChecked() and view is not None:
+            self.log.setPlainText("\n".join(view.log[-_LOG_SHOWN:]))
+            self.log.moveCursor(QTextCursor.MoveOperation.End)

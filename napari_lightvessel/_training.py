@@ -1,0 +1,280 @@
+"""Following a background run from the dock: launch, poll beside the GUI thread, re-attach, decide on the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_lightvessel import _jobs, _preferences
+from napari_lightvessel._session import Session
+from src_training import Model, Run, Workspace
+
+_POLL_MS = 700  # events are read at this pace, however fast the run writes them
+_LOG_LINES = 200
+OVER = frozenset({"finished", "failed", "cancelled", "interrupted"})
+
+
+@dataclass
+class RunView:
+    """A run as the dock shows it, folded from the events read so far."""
+
+    run: Run
+    kind: str = "finetune"
+    status: str = "queued"
+    step: int = 0
+    steps: int = 0
+    seconds_left: float | None = None
+    loss: list[tuple[float, float]] = field(default_factory=list)
+    dice: list[tuple[float, float]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    compared: dict[str, Any] | None = None
+    model_id: str | None = None
+    message: str = ""
+    read_to: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen in this run."""
+        return self.status in OVER
+
+    def fold(self, events: list[dict[str, Any]]) -> None:
+        """Take new events into account; unknown kinds are left alone."""
+        for event in events:
+            step = getattr(self, f"_on_{event.get('event')}", None)
+            if step is not None:
+                step(event)
+
+    def _on_started(self, event: dict[str, Any]) -> None:
+        self.steps = int(event.get("steps") or 0)
+
+    def _on_progress(self, event: dict[str, Any]) -> None:
+        self.step, self.steps = int(event["step"]), int(event.get("steps") or self.steps)
+        self.seconds_left = event.get("seconds_left")
+        if event.get("loss") is not None:
+            self.loss.append((self.step, float(event["loss"])))
+
+    def _on_validated(self, event: dict[str, Any]) -> None:
+        dice = event.get("metrics", {}).get("dice")
+        if dice is not None:
+            self.dice.append((int(event["step"]), float(dice)))
+            self._say(f"step {event['step']}: validation Dice {dice:.3f}")
+
+    def _on_log(self, event: dict[str, Any]) -> None:
+        self._say(str(event.get("message", "")))
+
+    def _on_compared(self, event: dict[str, Any]) -> None:
+        self.compared = event
+
+    def _on_finished(self, event: dict[str, Any]) -> None:
+        self.model_id = event.get("model_id") or self.model_id
+
+    def _say(self, line: str) -> None:
+        self.log = [*self.log[-_LOG_LINES:], line]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the workspace holds for training: accepted frames, those the live model has not seen, patients."""
+
+    accepted: int = 0
+    new: int = 0
+    patients: int = 0
+
+
+class Trainer:
+    """Launches, follows and decides on runs of the Session's workspace; knows nothing of buttons.
+
+    Signals: ``run_changed(RunView | None)``, ``figures_changed(Figures)``, ``told(line, kind)``,
+    ``decided(action, model_id)`` with action promoted, kept or rolled back.
+    """
+
+    run_changed = Signal(object)
+    figures_changed = Signal(object)
+    told = Signal(str, str)
+    decided = Signal(str, str)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.view: RunView | None = None
+        self.figures = Figures()
+        self._jobs: list[_jobs.Job] = []
+        self._polling = False
+        self._timer = QTimer()
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        session.workspace_changed.connect(self._on_workspace)
+        session.dataset_grew.connect(self._count)
+        session.models_changed.connect(self._count)
+
+    def start(self, kind: str, settings: dict[str, Any]) -> None:
+        """Launch a run as its own process; it goes on when napari is closed."""
+        workspace = self.session.workspace
+        if workspace is None:
+            return
+        self.told.emit("starting…", "busy")
+        self._aside(
+            lambda: workspace.runs.launch(kind, settings), done=lambda run: self._attach(RunView(run, kind))
+        )
+
+    def cancel(self) -> None:
+        """Ask the run to stop after its step; its checkpoint stays."""
+        view = self.view
+        if view is not None and not view.over:
+            self.told.emit("cancelling after this step…", "busy")
+            self._aside(view.run.cancel, done=lambda _none: None)
+
+    def promote(self, reason: str | None = None) -> None:
+        """Make the run's model the live one; ``reason`` overrides a gate that cannot tell."""
+        view, workspace = self.view, self.session.workspace
+        if view is None or workspace is None or view.model_id is None:
+            return
+        model_id, compared = view.model_id, view.compared or {}
+
+        def done(_none: object) -> None:
+            self._settle(view)
+            self.session.refresh_models()
+            self.decided.emit("promoted", model_id)
+
+        self._aside(lambda: _promote(workspace, model_id, compared, reason), done=done)
+
+    def keep(self) -> None:
+        """Leave the live model as it is; the new one stays in the store."""
+        if self.view is not None:
+            self._settle(self.view)
+            self.decided.emit("kept", self.view.model_id or "")
+
+    def roll_back(self) -> None:
+        """Go back to the model before the live one."""
+        workspace = self.session.workspace
+        if workspace is None:
+            return
+
+        def done(model: Model) -> None:
+            self.session.refresh_models()
+            self.decided.emit("rolled back", model.id)
+
+        self._aside(workspace.models.rollback, done=done)
+
+    def waiting(self) -> bool:
+        """Whether a finished run still waits for promote or keep."""
+        view = self.view
+        if view is None or view.status != "finished" or view.model_id is None:
+            return False
+        return view.run.id not in _preferences.get("decided_runs", [])
+
+    def close(self) -> None:
+        """Hear nothing more; runs go on."""
+        self._timer.stop()
+        for job in self._jobs:
+            job.forget()
+
+    # -- following -----------------------------------------------------------------------------------------
+
+    def _on_workspace(self, workspace: Workspace | None) -> None:
+        self._timer.stop()
+        self.view = None
+        self.run_changed.emit(None)
+        if workspace is not None:
+            self._count()
+            self._aside(lambda: _latest(workspace), done=self._reattach)
+
+    def _reattach(self, run: Run | None) -> None:
+        if run is not None and self.view is None:
+            self._attach(RunView(run))
+
+    def _attach(self, view: RunView) -> None:
+        self.view = view
+        self.told.emit("", "info")
+        self.run_changed.emit(view)
+        self._timer.start()
+        self._poll()
+
+    def _poll(self) -> None:
+        view = self.view
+        if view is None or self._polling:
+            return
+        self._polling = True
+
+        def done(news: tuple[list[dict[str, Any]], int, Any]) -> None:
+            self._polling = False
+            if view is self.view:
+                self._take(view, *news)
+
+        def failed(problem: _jobs.Problem) -> None:
+            self._polling = False
+            self._timer.stop()
+            self.told.emit(problem.line, "bad")
+
+        self._aside(lambda: _read(view), done=done, failed=failed)
+
+    def _take(self, view: RunView, events: list[dict[str, Any]], read_to: int, state: Any) -> None:
+        view.fold(events)
+        view.read_to = read_to
+        view.status = state.status
+        view.message = state.message or ""
+        view.model_id = state.model_id or view.model_id
+        if view.over:
+            self._timer.stop()
+            self.session.refresh_models()
+        self.run_changed.emit(view)
+
+    def _count(self) -> None:
+        workspace, live = self.session.workspace, self.session.live_model()
+        if workspace is None:
+            return
+
+        def done(figures: Figures) -> None:
+            self.figures = figures
+            self.figures_changed.emit(figures)
+
+        self._aside(lambda: count_frames(workspace, live), done=done)
+
+    def _settle(self, view: RunView) -> None:
+        known = _preferences.get("decided_runs", [])
+        _preferences.put("decided_runs", [*known[-100:], view.run.id])
+
+    def _aside(
+        self,
+        act: Callable[[], Any],
+        *,
+        done: Callable[[Any], None],
+        failed: Callable[[_jobs.Problem], None] | None = None,
+    ) -> None:
+        def tell(problem: _jobs.Problem) -> None:
+            self.told.emit(problem.line, "bad")
+
+        job = _jobs.start(lambda _cancelled: act(), done=done, failed=failed or tell, visible=False)
+        self._jobs = [*self._jobs[-16:], job]
+
+
+def count_frames(workspace: Workspace, live: Model | None) -> Figures:
+    """Count accepted frames, and those that came after the live model was trained."""
+    heads = [h for status in ("accepted", "no_vessel") for h in workspace.dataset.heads(status=status)]
+    seen: set[str] = set()
+    if live is not None and live.card.run:
+        seen = {sha for _case, sha in workspace.dataset.load_snapshot(live.card.run).revisions}
+    patients = {head.patient_key for head in heads if head.patient_key}
+    return Figures(len(heads), sum(head.sha not in seen for head in heads), len(patients))
+
+
+def _latest(workspace: Workspace) -> Run | None:
+    """The run to show on opening: the newest one."""
+    runs = workspace.runs.list()
+    return max(runs, key=lambda run: run.id) if runs else None
+
+
+def _read(view: RunView) -> tuple[list[dict[str, Any]], int, Any]:
+    state = view.run.status()  # before the events: a run that is over has written all of them
+    events, read_to = view.run.events(view.read_to)
+    return events, read_to, state
+
+
+def _promote(workspace: Workspace, model_id: str, compared: dict[str, Any], reason: str | None) -> None:
+    from src_training.models.gate import Decision
+
+    decision = Decision(**compared["decision"])
+    workspace.models.promote(model_id, decision, override=reason)

@@ -1,0 +1,99 @@
+"""Words for figures: what a run is doing, what the comparison found, what a decision meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_lightvessel._training import Figures, RunView
+
+_STATUS = {
+    "queued": "waiting to start",
+    "cancelled": "cancelled; its checkpoint stays",
+    "interrupted": "interrupted: its process is gone",
+    "failed": "failed",
+}
+
+
+def figures_words(figures: Figures, model: str) -> str:
+    """Whether training makes sense now."""
+    if not figures.accepted:
+        return "No accepted frames yet. Correct a frame and press Accept."
+    if not figures.new:
+        return f"No new accepted frames since {model}."
+    plural = "s" * (figures.new != 1)
+    patients = f" of {figures.patients} patient{'s' * (figures.patients != 1)}" if figures.patients else ""
+    return f"{figures.new} new accepted frame{plural}{patients} since {model}."
+
+
+def run_words(view: RunView) -> str:
+    """One line on where a run stands."""
+    if view.status == "running" and view.steps:
+        left = f" · {time_left(view.seconds_left)}" if view.seconds_left is not None else ""
+        if view.step >= view.steps:
+            left = " · comparing…"
+        return f"step {view.step}/{view.steps}{left}"
+    if view.status == "running":
+        return "preparing frames…"
+    if view.status == "finished":
+        return "finished"
+    return _STATUS.get(view.status, view.status)
+
+
+def time_left(seconds: float) -> str:
+    """A rough time, as a person would say it."""
+    return f"{max(1, round(seconds))} s left" if seconds < 90 else f"{round(seconds / 60)} min left"
+
+
+def outcome(view: RunView | None) -> tuple[str, str]:
+    """What a run that is over means: text and kind for a TellLine."""
+    if view is None or not view.over:
+        return "", "info"
+    if view.status in ("failed", "interrupted"):
+        return view.message or "The run ended without saying why; its log may tell.", "bad"
+    if view.status == "finished" and view.compared is not None:
+        return comparison_words(view.compared)
+    return "", "info"
+
+
+def comparison_words(compared: dict[str, Any]) -> tuple[str, str]:
+    """For example ``better: Dice +0.031 [+0.012, +0.049], 14 patients; 0 worse``."""
+    decision = compared.get("decision", {})
+    verdict = decision.get("verdict", "cannot_tell")
+    lead, kind = {
+        "promote": ("✓ better", "good"),
+        "refuse": ("✗ not better", "bad"),
+        "cannot_tell": ("? cannot tell yet", "warn"),
+    }[verdict]
+    return f"{lead}: {figures_of(compared)}" + _reasons(decision), kind
+
+
+def figures_of(compared: dict[str, Any]) -> str:
+    """The comparison's figures in one line."""
+    parts = []
+    if compared.get("delta_dice") is not None:
+        interval = compared.get("dice_interval")
+        spread = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
+        parts.append(f"Dice {compared['delta_dice']:+.3f}{spread}, {compared.get('patients', 0)} patients")
+    if compared.get("home_delta_dice") is not None:
+        parts.append(f"home panel {compared['home_delta_dice']:+.3f}")
+    return "; ".join(parts) or "no test patients to compare on"
+
+
+def needs_reason(compared: dict[str, Any] | None) -> bool:
+    """Whether promoting goes against or beyond what the gate could tell."""
+    return (compared or {}).get("decision", {}).get("verdict") != "promote"
+
+
+def decided_words(action: str, model_id: str) -> str:
+    """What a decision means from now on."""
+    if action == "promoted":
+        return f"{model_id} is live now: segmenting uses it."
+    if action == "rolled back":
+        return f"Back to {model_id}."
+    return "Kept the old model live. The new one stays in the workspace."
+
+
+def _reasons(decision: dict[str, Any]) -> str:
+    reasons = decision.get("reasons") or []
+    return f"\n{reasons[0]}" if reasons and decision.get("verdict") != "promote" else ""
