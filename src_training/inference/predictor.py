@@ -65,7 +65,10 @@ class Predictor:
         return self._runtime.name
 
     def probability(self, frame: NDArray, *, invert: bool = False) -> NDArray[np.float32]:
-        """Vessel probability (Y, X) of one frame (Y, X) of any dtype, or RGB (Y, X, 3|4); ``invert``: bright vessels."""
+        """Vessel probability (Y, X) of one frame (Y, X) of any dtype, or RGB (Y, X, 3|4).
+
+        ``invert``: the vessels of this frame are bright.
+        """
         card = self.card
         image, placement = network_input(
             luminance(frame), card.normalisation, card.input_size, self._stride, invert=invert

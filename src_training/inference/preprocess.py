@@ -12,6 +12,7 @@ from scipy import ndimage
 from src_training.models.card import Normalisation
 
 _BORDER_STEP = 4  # the collimated field is found on every 4th pixel: blades are hundreds of pixels long
+_LARGEST = 1e30  # differences of larger values would overflow float32
 _BORDER_LEVEL = 0.04  # of the grey range above its bottom: blades and vignette corners are nearly black
 
 
@@ -98,7 +99,7 @@ def finite_grey(frame: NDArray) -> NDArray[np.float32]:
     """(Y, X) float32; NaN and infinities become the median of what is finite (0 if nothing is)."""
     grey = np.asarray(frame, dtype=np.float32)
     finite = np.isfinite(grey)
-    if finite.all():
-        return grey
-    middle = float(np.median(grey[finite])) if finite.any() else 0.0
-    return np.where(finite, grey, np.float32(middle))
+    if not finite.all():
+        middle = float(np.median(grey[finite])) if finite.any() else 0.0
+        grey = np.where(finite, grey, np.float32(middle))
+    return np.clip(grey, -_LARGEST, _LARGEST)

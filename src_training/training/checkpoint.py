@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from src_training.training.loop import Progress
 
 LAST = "last.pt"
+BEST = "best.pt"  # the averaged weights at the best validation
 
 
 def save_checkpoint(
@@ -32,7 +33,6 @@ def save_checkpoint(
         "optimiser": optimiser.state_dict(),
         "progress": asdict(progress),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / (LAST + ".tmp")
     with temporary.open("wb") as file:
         torch.save(state, file)

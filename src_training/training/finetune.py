@@ -84,8 +84,8 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
         replay_share=settings.replay_share,
     )
     validate = Validator(material.new_val or material.new_train)
-    tuned = fit(network, sampler, objective, validate, settings, run / "checkpoints", watcher)
-    averaged, choice = choose_average(previous.cpu(), tuned.cpu(), material, settings, base.card)
+    fit(network, sampler, objective, validate, settings, run / "checkpoints", watcher)
+    averaged, choice = choose_average(previous.cpu(), network.cpu(), material, settings, base.card)
     watcher.emit({"event": "log", "message": describe_choice(choice)})
     return publish(workspace, averaged, choice, base, settings, revisions, run)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from src_training.errors import Cancelled, RunError
-from src_training.training.checkpoint import load_checkpoint, save_checkpoint
+from src_training.training.checkpoint import BEST, load_checkpoint, save_checkpoint
 from src_training.training.samples import Batch
 from src_training.training.settings import LoopSettings
 
@@ -58,8 +58,8 @@ def fit(
     settings: LoopSettings,
     folder: Path,
     watcher: Watcher,
-) -> nn.Module:
-    """Train ``network`` and return its averaged weights at the best validation.
+) -> None:
+    """Train ``network``; it ends with its averaged weights at the best validation, in evaluation mode.
 
     Resumes from ``folder/last.pt`` when that exists; batches depend on (seed, step) only and the
     checkpoint holds optimiser and averages, so a resumed run on one CPU thread equals an unbroken one.
@@ -78,6 +78,7 @@ def fit(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
+    folder.mkdir(parents=True, exist_ok=True)
     progress = load_checkpoint(folder, network, average, optimiser) or Progress()
     clock = _Clock(settings, progress.step)
 
@@ -120,15 +121,15 @@ def fit(
             raise Cancelled(f"stopped at step {progress.step}; the checkpoint is kept and can be resumed")
 
     save_checkpoint(folder, network, average, optimiser, progress)
-    average.module.load_state_dict(torch.load(folder / "best.pt", weights_only=True, map_location=device))
-    return average.module.eval()
+    network.load_state_dict(torch.load(folder / BEST, weights_only=True, map_location=device))
+    network.eval()
 
 
 def keep_best(network: nn.Module, metrics: dict[str, float], progress: Progress, folder: Path) -> None:
-    """Write ``best.pt`` when the validation Dice is the best so far."""
+    """Write the best weights when the validation Dice is the best so far."""
     if metrics["dice"] > progress.best_score:
         progress.best_score, progress.best_step, progress.stale = metrics["dice"], progress.step, 0
-        torch.save(network.state_dict(), folder / "best.pt")
+        torch.save(network.state_dict(), folder / BEST)
     else:
         progress.stale += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -46,11 +46,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
-        keep = self.channel_keep
-        return Batch(
-            *(getattr(self, name).to(device) for name in ("image", "vessel", "valid", "tube", "replay")),
-            channel_keep=None if keep is None else keep.to(device),
-        )
+        moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return replace(self, **moved)
 
 
 def make_sample(

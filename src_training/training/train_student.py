@@ -50,9 +50,8 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
         stem_channels=settings.architecture.base_channels,
     )
     objective = TaskObjective(settings.skeleton_weight)
-    output.mkdir(parents=True, exist_ok=True)
-    best = fit(network, sampler, objective, Validator(chosen_on), settings, output / "checkpoints", watcher)
-    return publish_student(best, chosen_on, settings, output / "model")  # type: ignore[arg-type]
+    fit(network, sampler, objective, Validator(chosen_on), settings, output / "checkpoints", watcher)
+    return publish_student(network, chosen_on, settings, output / "model")
 
 
 def publish_student(

@@ -1,0 +1,165 @@
+"""Promises of the one training loop: it learns, stops politely, resumes exactly, refuses non-finite losses."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from src_training.errors import Cancelled, RunError
+from src_training.models.card import Architecture, Normalisation
+from src_training.networks import build_network
+from src_training.training.augment_settings import Augmentation
+from src_training.training.loop import Watcher, fit
+from src_training.training.objectives import TaskObjective
+from src_training.training.samples import Sampler, make_sample
+from src_training.training.settings import LoopSettings
+from src_training.training.validation import Validator
+
+TINY = Architecture(base_channels=8, depth=2, blocks=1)
+
+
+def drawn_samples(count=4):
+    """Frames of 64 px with one dark stripe each, and its mask."""
+    samples = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        mask = np.zeros((64, 64), np.uint8)
+        row = int(rng.integers(15, 50))
+        mask[row : row + 4, 5:60] = 1
+        frame = rng.normal(150, 5, (64, 64)) - 60 * mask
+        samples.append(
+            make_sample(str(seed), frame, mask, normalisation=Normalisation(), input_size=64, stride=8)
+        )
+    return samples
+
+
+def settings(**changes):
+    """A loop of 30 steps on crops of 32 px."""
+    values = {
+        "steps": 30,
+        "batch_pixels": 64**2,
+        "crop_sizes": (32,),
+        "validate_every": 10,
+        "learning_rate": 5e-3,
+        "ema_decay": 0.5,
+        "device": "cpu",
+    }
+    return LoopSettings(**(values | changes))
+
+
+def run(folder, watcher=None, objective=None, samples=None, **changes):
+    """Fit a tiny network; return it."""
+    torch.manual_seed(0)
+    network = build_network(TINY)
+    samples = samples or drawn_samples()
+    chosen = settings(**changes)
+    sampler = Sampler(
+        samples,
+        seed=chosen.seed,
+        batch_pixels=chosen.batch_pixels,
+        crop_sizes=chosen.crop_sizes,
+        augmentation=Augmentation(),
+        stem_channels=8,
+    )
+    fit(
+        network,
+        sampler,
+        objective or TaskObjective(0.5),
+        Validator(samples),
+        chosen,
+        folder,
+        watcher or Watcher(),
+    )
+    return network
+
+
+def test_it_learns_to_find_a_stripe(tmp_path):
+    samples = drawn_samples()
+    before = Validator(samples)(build_network(TINY))["dice"]
+    network = run(tmp_path, steps=60, samples=samples)
+    assert Validator(samples)(network)["dice"] > max(0.7, before + 0.2)
+
+
+def test_a_cancelled_run_resumes_to_the_same_weights_as_an_unbroken_one(tmp_path):
+    unbroken = run(tmp_path / "unbroken").state_dict()
+    asked = itertools.count()
+    with pytest.raises(Cancelled, match="step 14"):
+        run(tmp_path / "broken", Watcher(cancelled=lambda: next(asked) >= 13))
+    resumed = run(tmp_path / "broken").state_dict()
+    assert all(torch.equal(resumed[name], unbroken[name]) for name in unbroken)
+
+
+def test_a_non_finite_loss_stops_the_run_at_once(tmp_path):
+    def broken(network, batch):
+        return {"bce": network(batch.image).logits.sum() * float("nan")}
+
+    with pytest.raises(RunError, match=r"the loss became nan at step 0.*never be promoted"):
+        run(tmp_path, objective=broken)
+    assert not (tmp_path / "best.pt").exists()
+
+
+def test_events_tell_progress_validation_and_checkpoints(tmp_path):
+    events = []
+    run(tmp_path, Watcher(emit=events.append), checkpoint_minutes=1e-4)
+    kinds = {event["event"] for event in events}
+    assert kinds == {"progress", "validated", "checkpoint"}
+    last = [event for event in events if event["event"] == "progress"][-1]
+    assert (last["step"], last["steps"]) == (30, 30)
+
+
+def test_patience_stops_a_run_that_no_longer_improves(tmp_path):
+    events = []
+    run(tmp_path, Watcher(emit=events.append), steps=1000, validate_every=1, patience=2, learning_rate=1e-9)
+    assert sum(event["event"] == "validated" for event in events) < 20
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    run(tmp_path, steps=2)
+    other = build_network(Architecture(base_channels=16, depth=2, blocks=1))
+    samples = drawn_samples()
+    sampler = Sampler(samples, seed=0, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation())
+    with pytest.raises(RunError, match="does not fit the run"):
+        fit(other, sampler, TaskObjective(0), Validator(samples), settings(), tmp_path, Watcher())
+
+
+def test_frozen_statistics_stay_as_they_were(tmp_path):
+    torch.manual_seed(0)
+    fresh = {k: v for k, v in build_network(TINY).state_dict().items() if "running" in k}
+    tuned = run(tmp_path, steps=5, freeze_statistics=True).state_dict()
+    assert all(torch.allclose(tuned[name], fresh[name]) for name in fresh)
+
+
+def test_batches_depend_on_seed_and_step_only():
+    samples = drawn_samples()
+
+    def batch(seed, step):
+        sampler = Sampler(samples, seed=seed, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation())
+        return sampler.batch(step).image
+
+    assert torch.equal(batch(1, 7), batch(1, 7))
+    assert not torch.equal(batch(1, 7), batch(1, 8))
+    assert not torch.equal(batch(1, 7), batch(2, 7))
+
+
+def test_geometry_moves_image_and_labels_together():
+    samples = drawn_samples(1)
+    still = Augmentation(gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0)
+    sampler = Sampler(samples, seed=3, batch_pixels=16 * 48**2, crop_sizes=(48,), augmentation=still)
+    batch = sampler.batch(0)
+    inside = batch.image[batch.vessel > 0].mean()
+    assert inside < batch.image[(batch.vessel == 0) & (batch.image > -1.2)].mean() - 0.8
+
+
+def test_replay_frames_fill_their_share():
+    samples = drawn_samples(2)
+    sampler = Sampler(
+        samples[:1],
+        seed=0,
+        batch_pixels=8 * 32**2,
+        crop_sizes=(32,),
+        augmentation=Augmentation(),
+        replay=samples[1:],
+        replay_share=0.5,
+    )
+    assert sampler.batch(0).replay.sum() == 4
