@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QButtonGroup, QLineEdit, QMenu, QPushButton, QToolButton
+from qtpy.QtWidgets import QButtonGroup, QLineEdit, QMenu, QPushButton
 
 from napari_lightvessel import _layers
 from napari_lightvessel._accepting import Accepter
@@ -56,10 +56,7 @@ class CorrectPanel(Section):
         self.frames = FrameList(colours)
         self.accept_button = button("Accept", self.accepter.accept, primary=True)
         self.next_button = button("Next", self.go_next)
-        self.region_button = QToolButton()
-        self.region_button.setText("Accept region")
-        self.region_button.setProperty("lv", "plain")
-        self.region_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.region_button = QPushButton("Accept region")
         self.region_menu = QMenu(self)
         self.region_menu.addAction("Draw a rectangle", self.draw_region)
         self.region_menu.addAction("Accept inside my rectangle", self.accept_drawn_region)

@@ -43,7 +43,7 @@ class LightVesselWidget(QWidget):
         self._lay_out()
         self._follow_theme()
         napari_viewer.events.theme.connect(self._follow_theme)
-        self.destroyed.connect(self._close_session)
+        self.destroyed.connect(self.close_session)
         self.session.open_last_workspace()
 
     def sizeHint(self) -> QSize:  # Qt's name
@@ -52,7 +52,7 @@ class LightVesselWidget(QWidget):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # Qt's name
         """Leave the viewer as it was."""
-        self._close_session()
+        self.close_session()
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
@@ -64,7 +64,7 @@ class LightVesselWidget(QWidget):
         for section in (self.segment, self.correct, self.train):
             column.addWidget(section)
         column.addStretch(1)
-        scroll = QScrollArea()
+        scroll = self.scroll_area = QScrollArea()
         scroll.setObjectName("lv-scroll")
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -90,7 +90,7 @@ class LightVesselWidget(QWidget):
         self.train.follow_theme(colours)
         self.correct.frames.repaint_rows()
 
-    def _close_session(self) -> None:
+    def close_session(self) -> None:
         self.segmenter.close()
         self.accepter.close()
         self.trainer.close()

@@ -7,10 +7,13 @@ from typing import Any
 from napari_lightvessel._layers import layer_data
 from src_training import read_cine, synthetic_cine
 
+#: The synthetic sample: its generator knows the exact masks.
+SAMPLE: dict[str, Any] = {"seed": 7, "n_frames": 24, "shape": (512, 512)}
+
 
 def beating_cine() -> list[tuple[Any, dict[str, Any], str]]:
     """A synthetic cine: contrast washes in and out while the heart beats."""
-    cine = synthetic_cine(seed=7, n_frames=24, shape=(512, 512)).cine
+    cine = synthetic_cine(**SAMPLE).cine
     data, settings, kind = layer_data(cine)
     return [(data, {**settings, "name": "synthetic cine"}, kind)]
 

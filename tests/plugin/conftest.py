@@ -1,0 +1,71 @@
+"""A real viewer with the real dock; waits are for conditions, never for times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src_training import synthetic_cine
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    """Six frames of 96 x 96 with exact masks, from the product's own generator."""
+    return synthetic_cine(seed=3, n_frames=6, shape=(96, 96))
+
+
+@pytest.fixture
+def frames(phantom) -> np.ndarray:
+    """The same as an array (T, Y, X)."""
+    return np.stack([phantom.cine.frame(t) for t in range(6)])
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    """The dock, in the viewer's window."""
+    from napari_lightvessel._dock import LightVesselWidget
+
+    widget = LightVesselWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="LightVessel", area="right")
+    yield widget
+    qtbot.waitUntil(lambda: not widget.segmenter.busy and not widget.accepter.busy, timeout=60_000)
+    widget.close_session()
+
+
+@pytest.fixture
+def segment(qtbot):
+    """Press the button and wait until the segmentation is over."""
+
+    def press(dock, button="cine_button"):
+        getattr(dock.segment, button).click()
+        qtbot.waitUntil(lambda: not dock.segmenter.busy, timeout=120_000)
+        return dock.session.state
+
+    return press
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Let re-derived masks arrive: the slider's rest time, then the work in the thread."""
+
+    def wait(condition):
+        qtbot.waitUntil(condition, timeout=20_000)
+
+    return wait
+
+
+@pytest.fixture
+def saved(qtbot):
+    """Press a decision button and wait until the section has said how it ended."""
+
+    def press(dock, button="accept_button"):
+        getattr(dock.correct, button).click()
+        qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
+        return dock.correct.line.text()
+
+    return press
