@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.cine import luminance
 from src_training.inference.postprocess import component_px_for, mask_from_probability
 from src_training.inference.preprocess import frame_probability, network_input
 from src_training.inference.runtimes import Precision, Runtime, RuntimeName, open_runtime
@@ -71,7 +72,7 @@ class Predictor:
         """
         card = self.card
         image, placement = network_input(
-            luminance(frame), card.normalisation, card.input_size, self._stride, invert=invert
+            _grey(frame), card.normalisation, card.input_size, self._stride, invert=invert
         )
         return frame_probability(self._runtime.run(image), placement)
 
@@ -126,12 +127,9 @@ class Predictor:
         return mask_from_probability(probability, threshold, size)
 
 
-def luminance(frame: NDArray) -> NDArray:
-    """(Y, X) of a grey or RGB(A) frame (Rec. 601)."""
+def _grey(frame: NDArray) -> NDArray:
     frame = np.asarray(frame)
-    if frame.ndim == 3 and frame.shape[-1] in (3, 4):
-        return frame[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return frame
+    return luminance(frame) if frame.ndim == 3 and frame.shape[-1] in (3, 4) else frame
 
 
 def _frame_count(source: Any) -> int:

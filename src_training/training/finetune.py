@@ -61,13 +61,26 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     DatasetError : no accepted frames to learn from.
     RunError, Cancelled : as the loop.
     """
-    torch.manual_seed(settings.seed)
     base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
     network = load_network(base.folder, base.card.architecture)
     revisions = training_revisions(workspace)
     material = gather(revisions, base.card, network.stride)
     watcher.emit({"event": "log", "message": describe(material, base)})
+    tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher)
+    watcher.emit({"event": "log", "message": describe_choice(choice)})
+    return publish(workspace, tuned, choice, base, settings, revisions, run)
 
+
+def tune(
+    network: S2dRepUNet,
+    card: ModelCard,
+    material: Material,
+    settings: FinetuneSettings,
+    checkpoints: Path,
+    watcher: Watcher,
+) -> tuple[S2dRepUNet, Choice]:
+    """Fine-tune ``network`` on the material; return the average of old and new weights that won, and why."""
+    torch.manual_seed(settings.seed)
     previous = copy.deepcopy(network)
     objective = AnchoredObjective(
         TaskObjective(settings.skeleton_weight),
@@ -84,10 +97,8 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
         replay_share=settings.replay_share,
     )
     validate = Validator(material.new_val or material.new_train)
-    fit(network, sampler, objective, validate, settings, run / "checkpoints", watcher)
-    averaged, choice = choose_average(previous.cpu(), network.cpu(), material, settings, base.card)
-    watcher.emit({"event": "log", "message": describe_choice(choice)})
-    return publish(workspace, averaged, choice, base, settings, revisions, run)
+    fit(network, sampler, objective, validate, settings, checkpoints, watcher)
+    return choose_average(previous.cpu(), network.cpu(), material, settings, card)
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
