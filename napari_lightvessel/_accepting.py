@@ -144,10 +144,10 @@ def saved_line(t: int, revision: Revision) -> str:
 
 
 def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision]:
-    patient = save.state.cine.patient_id or save.state.patient or None
+    patient = save.state.patient or None  # else the file's own id, else unknown
 
     def work(_cancelled: Callable[[], bool]) -> Revision:
-        frame = Frame.from_cine(save.state.cine, save.t, patient=patient)
+        frame = Frame.from_cine(save.state.cine, save.t, patient, vessels_bright=save.state.inverted)
         return save.workspace.dataset.append(frame, save.mask, save.origin)
 
     return work

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_lightvessel._layers import MaskLayer
-from napari_lightvessel._marks import PROPOSED, UNANNOTATED, VESSEL, Mark, Plane
+from napari_lightvessel._marks import PROPOSED, VESSEL, Mark, Plane
 from src_training import Cine, mask_from_probability
 
 
@@ -51,7 +51,7 @@ class CineState:
     def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
         """The Labels layer, made when missing and put back when somebody removed it."""
         if self.mask is None:
-            self.mask = MaskLayer(viewer, self.image, tuple(self.cine.shape))
+            self.mask = MaskLayer(viewer, self.image, self.cine.shape, owner=self)
         self.mask.show(viewer)
         return self.mask
 
@@ -117,6 +117,8 @@ class CineState:
         mark.model_id = model_id or mark.model_id
         self.area_px[t] = np.count_nonzero(mask)
 
-    def forget_proposal(self, t: int) -> None:
-        """Back to an unannotated frame without a mask (used when a person starts from empty)."""
-        self.marks[t] = Mark(status=UNANNOTATED)
+    def drop_mask(self) -> None:
+        """Let the Labels layer go, with every edit that is not in a dataset."""
+        self.mask = None
+        self.area_px[:] = np.nan
+        self.marks = [mark if mark.decided else Mark() for mark in self.marks]

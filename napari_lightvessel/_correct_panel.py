@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakSet
 
+from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QButtonGroup, QLineEdit, QMenu, QPushButton
 
@@ -13,7 +15,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
 from napari_lightvessel._marks import UNSURE, VESSEL
-from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, name, row, wide
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
 from src_training.errors import LightVesselError
@@ -34,7 +36,7 @@ class CorrectPanel(Section):
     def __init__(self, session: Session, accepter: Accepter, colours: Colours) -> None:
         super().__init__("2  Correct")
         self.session, self.accepter = session, accepter
-        self._bound: list[object] = []
+        self._bound: WeakSet[Labels] = WeakSet()
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.setInterval(_LOOK_AGAIN_MS)
@@ -69,6 +71,7 @@ class CorrectPanel(Section):
         self.patient.setToolTip(
             "A pseudonym, never a name. Frames of one patient stay on one side of the split."
         )
+        self.ask = AskBar()
         self.line = TellLine()
 
     def _lay_out(self) -> None:
@@ -77,7 +80,7 @@ class CorrectPanel(Section):
         self.add(self.frames)
         self.add(row(wide(self.accept_button), self.next_button))
         self.add(row(wide(self.region_button), self.no_vessel_button, self.not_evaluable_button))
-        self.add(self.patient_row, self.line)
+        self.add(self.patient_row, self.ask, self.line)
 
     def _tool(self, label: str, mode: str) -> QPushButton:
         made = button(label, lambda: self.use_tool(mode), _TIPS[mode])
@@ -91,6 +94,7 @@ class CorrectPanel(Section):
         session.cine_changed.connect(self._show_cine)
         session.frame_changed.connect(self._on_frame)
         session.marks_changed.connect(self._on_marks)
+        session.mask_removed.connect(self._on_mask_removed)
         session.workspace_changed.connect(self._on_workspace)
         accepter.saving.connect(lambda text: self.line.tell(text, "busy"))
         accepter.saved.connect(lambda text: self.line.tell(text, "good"))
@@ -185,6 +189,8 @@ class CorrectPanel(Section):
 
     def _on_marks(self, state: CineState) -> None:
         if state is self.session.state:
+            if self.session.mask_in_view():
+                self.ask.hide()
             self._follow_layer(state)
             self._show_edits()
             self._show_controls()
@@ -192,6 +198,18 @@ class CorrectPanel(Section):
     def _on_workspace(self, _workspace: object) -> None:
         self.line.tell("")
         self._show_controls()
+
+    def _on_mask_removed(self, state: CineState) -> None:
+        edited = len(state.edited_frames())
+        if not edited:
+            state.drop_mask()
+            return
+        question = f"The vessel layer was removed. It holds {edited} edited frame{'s' * (edited != 1)} not yet saved."
+        self.ask.ask(question, "Bring it back", "Let it go", lambda: self._bring_back(state), state.drop_mask)
+
+    def _bring_back(self, state: CineState) -> None:
+        state.ensure_mask(self.session.viewer)
+        self.session.marks_changed.emit(state)
 
     def _show_edits(self) -> None:
         self.frames.show_state(self.session.state)
@@ -206,7 +224,7 @@ class CorrectPanel(Section):
     def _show_controls(self) -> None:
         state, reason = self.session.state, self.accepter.blocked()
         no_cine = "Open an angiogram first." if state is None else ""
-        no_mask = "" if state is not None and state.mask is not None else "Segment or paint the frame first."
+        no_mask = "" if self.session.mask_in_view() else "Segment or paint the frame first."
         allow(self.accept_button, reason or no_mask, "This frame is right: save it (A)")
         allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
         allow(self.no_vessel_button, reason, "There is no vessel on this frame: save an empty mask")
@@ -219,10 +237,10 @@ class CorrectPanel(Section):
 
     def _follow_layer(self, state: CineState) -> None:
         """Listen to a new Labels layer: its edits, its tool, and our keys on it alone."""
-        if state.mask is None or any(known is state.mask.layer for known in self._bound):
+        if state.mask is None or state.mask.layer in self._bound:
             return
         layer = state.mask.layer
-        self._bound.append(layer)
+        self._bound.add(layer)
         layer.events.set_data.connect(self._on_pixels)
         layer.events.paint.connect(self._on_paint)
         layer.events.mode.connect(self._show_tool)

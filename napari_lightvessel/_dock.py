@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_lightvessel._accepting import Accepter
+from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._header import Header
 from napari_lightvessel._segment_panel import SegmentPanel
@@ -33,27 +34,31 @@ class LightVesselWidget(QWidget):
         self.setObjectName("lv-dock")
         self.colours = Colours.of(napari_viewer.theme)
         self.session = Session(napari_viewer)
-        self.segmenter = Segmenter(self.session)
+        self.segmenter = Segmenter(self.session, self)
         self.accepter = Accepter(self.session)
         self.header = Header(self.session)
         self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
         self.correct = CorrectPanel(self.session, self.accepter, self.colours)
-        self.trainer = Trainer(self.session)
+        self.trainer = Trainer(self.session, self)
         self.train = TrainPanel(self.session, self.trainer, self.colours)
         self._lay_out()
         self._follow_theme()
         napari_viewer.events.theme.connect(self._follow_theme)
-        self.destroyed.connect(self.close_session)
+        parts = (self.segmenter, self.accepter, self.trainer, self.session)
+        self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
+        self._closing: AskBeforeClosing | None = None
         self.session.open_last_workspace()
 
     def sizeHint(self) -> QSize:  # Qt's name
         """Wide enough for every row, narrow enough for a 1366-pixel screen."""
         return QSize(_WIDTH, 620)
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # Qt's name
-        """Leave the viewer as it was."""
-        self.close_session()
-        super().closeEvent(event)
+    def showEvent(self, event: QShowEvent | None) -> None:  # Qt's name
+        """Once in a window, watch over its closing."""
+        super().showEvent(event)
+        window = self.window()
+        if self._closing is None and window is not None and window is not self:
+            self._closing = AskBeforeClosing(self.session, window)
 
     def _lay_out(self) -> None:
         body = QWidget()
@@ -91,7 +96,10 @@ class LightVesselWidget(QWidget):
         self.correct.frames.repaint_rows()
 
     def close_session(self) -> None:
-        self.segmenter.close()
-        self.accepter.close()
-        self.trainer.close()
-        self.session.close()
+        """Stop listening and working; what is being saved is still saved, runs go on."""
+        _close(self.segmenter, self.accepter, self.trainer, self.session)
+
+
+def _close(*parts: Any) -> None:
+    for part in parts:
+        part.close()

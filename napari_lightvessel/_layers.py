@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 _METADATA_KEY = "lightvessel_cine"
+_STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
 UNSURE_COLOUR = "#b9c4d0"
@@ -61,10 +62,18 @@ def cine_of(layer: Image) -> Cine:
     return array_cine(data, name=layer.name, rgb=bool(layer.rgb))
 
 
+def known_states(viewer: ViewerModel) -> list[Any]:
+    """The states that our Labels layers in this viewer carry."""
+    found = [layer.metadata.get(_STATE_KEY) for layer in viewer.layers if isinstance(layer, Labels)]
+    return [state for state in found if state is not None and state.mask is not None]
+
+
 class MaskLayer:
     """The Labels layer that is corrected, seen as (T, Y, X) planes; it keeps the image's transform."""
 
-    def __init__(self, viewer: ViewerModel, image: Image, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, viewer: ViewerModel, image: Image, shape: tuple[int, int, int], owner: object = None
+    ) -> None:
         self.single = image.ndim == 2
         data = np.zeros(shape[1:] if self.single else shape, np.uint8)
         self.layer = Labels(
@@ -77,6 +86,7 @@ class MaskLayer:
         self.layer.n_edit_dimensions = 2
         self.layer.brush_size = max(3, round(max(shape[1:]) / 100))
         self._image = image
+        self.layer.metadata[_STATE_KEY] = owner
         self.show(viewer)
         _keep_transform(image, self.layer)
 

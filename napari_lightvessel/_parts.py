@@ -89,11 +89,19 @@ class AskBar(QFrame):
         rows.addWidget(self.text)
         rows.addWidget(self.reason)
         rows.addWidget(row(None, self.no, self.yes))
-        self._answer: Callable[[], None] | None = None
+        self._answer: Callable[[], object] | None = None
+        self._refused: Callable[[], object] | None = None
         self.hide()
 
     def ask(
-        self, question: str, yes: str, no: str, answer: Callable[[], None], *, wants_reason: bool = False
+        self,
+        question: str,
+        yes: str,
+        no: str,
+        answer: Callable[[], object],
+        refused: Callable[[], object] | None = None,
+        *,
+        wants_reason: bool = False,
     ) -> None:
         """Show ``question``; ``answer`` is called on yes, which may want a written reason first."""
         self.reason.clear()
@@ -102,7 +110,7 @@ class AskBar(QFrame):
         self.text.setText(question)
         self.yes.setText(yes)
         self.no.setText(no)
-        self._answer = answer
+        self._answer, self._refused = answer, refused
         self.show()
 
     def _on_reason(self, text: str) -> None:
@@ -115,6 +123,8 @@ class AskBar(QFrame):
 
     def _on_no(self) -> None:
         self.hide()
+        if self._refused is not None:
+            self._refused()
 
 
 def button(text: str, clicked: Callable[[], None], tip: str = "", primary: bool = False) -> QPushButton:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from psygnal import Signal
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState, Prediction
@@ -33,13 +33,13 @@ class Segmenter:
     ended = Signal(str, str)
     asks = Signal(int)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, parent: QObject) -> None:
         self.session = session
         self.live = False
         self._job: _jobs.Job | None = None
         self._side_jobs: list[_jobs.Job] = []
         self._predictors: dict[str, Predictor] = {}
-        self._settle = QTimer()
+        self._settle = QTimer(parent)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
         self._settle.timeout.connect(self._rederive_rest)

@@ -27,6 +27,7 @@ class Session:
     cine_changed = Signal(object)  # CineState | None: another cine is on the table
     frame_changed = Signal(int)  # the viewer shows another frame of it
     marks_changed = Signal(object)  # CineState whose frames changed status, mask or area
+    mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
     workspace_changed = Signal(object)  # Workspace | None
     models_changed = Signal()  # the list of models, the current one or the chosen one
     dataset_grew = Signal()  # a revision became durable
@@ -38,19 +39,19 @@ class Session:
         self.workspace: Workspace | None = None
         self.model: Model | None = None
         self.frame = 0
-        self._states: list[CineState] = []
+        self.is_open = False
+        self._states = _layers.known_states(viewer)  # work of a dock that was closed before
         self._frame_since = time.monotonic()
         self._connect()
         self.refresh_models()
         self._follow_selection()
 
     def close(self) -> None:
-        """Stop listening to the viewer."""
-        events = self.viewer
-        events.layers.selection.events.active.disconnect(self._follow_selection)
-        events.layers.events.inserted.disconnect(self._follow_selection)
-        events.layers.events.removed.disconnect(self._on_removed)
-        events.dims.events.current_step.disconnect(self._follow_frame)
+        """Stop listening to the viewer; the work stays with its layers."""
+        if self.is_open:
+            for emitter, slot in self._connections():
+                emitter.disconnect(slot)
+        self.is_open = False
 
     # -- cines ---------------------------------------------------------------------------------------------
 
@@ -67,9 +68,13 @@ class Session:
         if self.state is not None:
             _layers.go_to_frame(self.viewer, self.state.image, int(t))
 
-    def set_frame_selection(self, layer: Image) -> None:
-        """Put this Image layer's cine on the table."""
-        self._show(self._state_of(layer))
+    def mask_in_view(self) -> bool:
+        """Whether the present cine has its Labels layer in the viewer."""
+        return (
+            self.state is not None
+            and self.state.mask is not None
+            and self.state.mask.layer in self.viewer.layers
+        )
 
     # -- workspace and models ------------------------------------------------------------------------------
 
@@ -115,11 +120,18 @@ class Session:
     # -- following the viewer ------------------------------------------------------------------------------
 
     def _connect(self) -> None:
+        for emitter, slot in self._connections():
+            emitter.connect(slot)
+        self.is_open = True
+
+    def _connections(self) -> tuple[tuple[Any, Any], ...]:
         viewer = self.viewer
-        viewer.layers.selection.events.active.connect(self._follow_selection)
-        viewer.layers.events.inserted.connect(self._follow_selection)
-        viewer.layers.events.removed.connect(self._on_removed)
-        viewer.dims.events.current_step.connect(self._follow_frame)
+        return (
+            (viewer.layers.selection.events.active, self._follow_selection),
+            (viewer.layers.events.inserted, self._follow_selection),
+            (viewer.layers.events.removed, self._on_removed),
+            (viewer.dims.events.current_step, self._follow_frame),
+        )
 
     def _follow_selection(self, _event: Any = None) -> None:
         layer = self._wanted_layer()
@@ -167,8 +179,10 @@ class Session:
             self._follow_selection()
             if self.state is None:
                 self.cine_changed.emit(None)
-        elif self.state is not None and self.state.mask and self.state.mask.layer is removed:
-            self.marks_changed.emit(self.state)
+        owner = self._owner_of(removed)
+        if owner is not None:
+            self.mask_removed.emit(owner)
+            self.marks_changed.emit(owner)
 
     def _show(self, state: CineState | None) -> None:
         if state is self.state and state is not None:

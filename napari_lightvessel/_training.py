@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
@@ -97,13 +97,13 @@ class Trainer:
     told = Signal(str, str)
     decided = Signal(str, str)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, parent: QObject) -> None:
         self.session = session
         self.view: RunView | None = None
         self.figures = Figures()
         self._jobs: list[_jobs.Job] = []
         self._polling = False
-        self._timer = QTimer()
+        self._timer = QTimer(parent)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
         session.workspace_changed.connect(self._on_workspace)

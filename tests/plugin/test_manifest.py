@@ -79,5 +79,7 @@ def test_opening_the_dock_does_not_import_torch():
         "print('FOUND', found)\n"
         "viewer.close()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False
+    )
     assert "FOUND []" in done.stdout, done.stdout + done.stderr
