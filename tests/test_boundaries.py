@@ -13,17 +13,6 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORE = REPOSITORY / "src_training"
 GUI = ("napari", "napari_lightvessel", "qtpy", "PyQt5", "PyQt6", "PySide6", "superqt", "magicgui", "psygnal")
-    "napari",
-    "napari_lightvessel",
-    "qtpy",
-    "PyQt5",
-    "PyQt6",
-    "PySide6",
-    "superqt",
-    "magicgui",
-    "psygnal",
-    "pyqtgraph",
-)
 POSIX_ONLY = ("resource", "fcntl", "pwd", "grp", "termios")
 CORE_MODULES = sorted(
     ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")

@@ -1,0 +1,145 @@
+"""Promises of the Predictor: any source, both runtimes alike, no torch for shipped models, stops when asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dask.array
+import numpy as np
+import pytest
+
+from src_training import Predictor, array_cine, builtin_models, synthetic_cine
+from src_training.errors import ModelError, UnreadableCine
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor.load("small")
+
+
+@pytest.fixture(scope="module")
+def made():
+    """A synthetic cine with its exact masks."""
+    return synthetic_cine(3, n_frames=6, shape=(256, 256))
+
+
+@pytest.mark.parametrize("model", [model.id for model in builtin_models()])
+@pytest.mark.parametrize("shape", [(512, 512), (300, 431)])
+def test_torch_and_openvino_agree_within_two_thousandths(model, shape):
+    frame = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    maps = [Predictor.load(model, runtime=runtime).probability(frame) for runtime in ("torch", "openvino")]
+    assert np.abs(maps[0] - maps[1]).max() < 2e-3
+
+
+def test_bf16_on_request_stays_close(predictor, made):
+    frame = made.cine.frame(4)
+    quick = Predictor.load("small", precision="bf16").probability(frame)
+    assert np.abs(quick - predictor.probability(frame)).mean() < 5e-3
+
+
+def test_it_finds_a_drawn_tree(predictor, made):
+    t = int(np.argmax(made.masks.sum(axis=(1, 2))))
+    mask = predictor.mask(predictor.probability(made.cine.frame(t)))
+    truth = made.masks[t] == 1
+    assert np.mean(mask[truth]) > 0.4
+    assert np.mean(mask[truth]) > 5 * np.mean(mask[~truth])
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda a: a,
+        lambda a: array_cine(a),
+        lambda a: dask.array.from_array(a, chunks=(1, *a.shape[1:])),
+        lambda a: a.astype(np.float64),
+        lambda a: a.astype(np.uint16) * 64,
+    ],
+    ids=["numpy", "cine", "dask", "float", "16-bit"],
+)
+def test_every_kind_of_cine_gives_the_same_probabilities(predictor, made, wrap):
+    stack = made.cine.stack().compute()
+    expected = dict(predictor.segment(stack, [1, 4]))
+    found = dict(predictor.segment(wrap(stack), [1, 4]))
+    assert list(found) == [1, 4]
+    assert all(np.abs(found[t] - expected[t]).max() < 2e-3 for t in found)
+
+
+def test_a_single_frame_and_its_grey_rgb_twin_agree(predictor, made):
+    frame = made.cine.frame(4)
+    ((t, alone),) = predictor.segment(frame)
+    assert t == 0
+    assert np.allclose(alone, predictor.probability(np.stack([frame] * 3, axis=-1)), atol=1e-3)
+
+
+def test_frames_come_in_the_order_asked_and_only_those_are_read(predictor):
+    class Counting:
+        shape, read = (100, 64, 64), []
+
+        def frame(self, t):
+            self.read.append(t)
+            return np.full((64, 64), t, np.uint8)
+
+    source = Counting()
+    assert [t for t, _ in predictor.segment(source, [57, 3, 99])] == [57, 3, 99]
+    assert sorted(source.read) == [3, 57, 99]
+
+
+def test_segmenting_stops_when_asked(predictor, made):
+    seen = []
+    for t, _ in predictor.segment(made.cine, cancelled=lambda: len(seen) >= 2):
+        seen.append(t)
+    assert seen == [0, 1]
+
+
+def test_an_unreadable_frame_is_said_and_ends_the_work(predictor):
+    class Broken:
+        shape = (3, 64, 64)
+
+        def frame(self, t):
+            if t == 1:
+                raise UnreadableCine("run.dcm: frame 1 of 3 is damaged. Export it again.")
+            return np.zeros((64, 64), np.uint8)
+
+    frames = predictor.segment(Broken())
+    assert next(frames)[0] == 0
+    with pytest.raises(UnreadableCine, match="frame 1 of 3"):
+        next(frames)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0, 1e38])
+def test_odd_frames_never_give_non_finite_probabilities(predictor, value):
+    frame = np.full((80, 80), value, np.float32)
+    frame[::3] = 1
+    probability = predictor.probability(frame)
+    assert np.isfinite(probability).all() and probability.min() >= 0 and probability.max() <= 1
+
+
+def test_inverting_serves_bright_vessels(predictor, made):
+    frame = made.cine.frame(4).astype(np.float32)
+    assert np.allclose(
+        predictor.probability(255 - frame, invert=True), predictor.probability(frame), atol=1e-3
+    )
+
+
+def test_shipped_models_segment_without_importing_torch():
+    code = (
+        "import numpy as np, sys; from src_training import Predictor; "
+        "Predictor.load('small').probability(np.zeros((64, 64), np.uint8)); "
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"runtime": "openvino", "device": "cuda"}, "works on the CPU"),
+        ({"model": "no-such-model"}, "no-such-model"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said_in_a_line(arguments, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        Predictor.load(**({"model": "small"} | arguments))
+    assert "\n" not in str(caught.value)
