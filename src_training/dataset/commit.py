@@ -1,0 +1,112 @@
+"""The write protocol: blobs first, each made durable, then the record, whose name appearing is the commit."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+from numpy.typing import NDArray
+
+from src_training import __version__, durable
+from src_training.dataset.lineage import ancestry
+from src_training.dataset.pixels import encode
+from src_training.dataset.record import RECORD_NAME, REVISION_SCHEMA, record_name, sealed, to_bytes
+from src_training.dataset.revision import Revision
+from src_training.errors import DatasetError
+
+
+def commit(
+    folder: Path,
+    pixels: NDArray,
+    mask: NDArray,
+    facts: dict[str, Any],
+    corrected: Sequence[Revision],
+    resolve: bool,
+) -> Path:
+    """Write a revision into a case's folder; the path of its record, durable when this returns.
+
+    ``pixels`` and ``mask`` are canonical; ``corrected`` are the heads it corrects, newest last.
+    """
+    if not record_files(folder):
+        # Our record must not outlive its folder.
+        durable.make_dir(folder, below=folder.parent.parent)
+    image_facts = _stored_image(folder, corrected) or _write_blob(folder, "image", *encode(pixels))
+    mask_facts = _write_blob(folder, "mask", *_encoded_mask(mask))
+    durable.sync_dir(folder)
+    lineage = {"case": folder.name, "seq": _next_seq(folder), **ancestry(corrected, resolve=resolve)}
+    blobs = {"image": image_facts, "mask": mask_facts}
+    stamp = {"tool_version": __version__, "created_utc": utc_now()}
+    record = sealed({"schema": REVISION_SCHEMA, **lineage, **blobs, **facts, **stamp})
+    path = folder / f"{record_name(record)}.json"
+    durable.write_new(path, to_bytes(record))
+    return path
+
+
+@contextlib.contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line; what was saved before is not touched by any of it."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise DatasetError(
+            f"{folder.name}: not saved: {Path(error.filename or '').name} is there with other content. "
+            "lightvessel dataset verify --deep tells which file is damaged; move that one away."
+        ) from error
+    except OSError as error:
+        raise DatasetError(f"{folder.name}: not saved: {durable.cure_for(error)}") from error
+
+
+def mask_hash(mask: NDArray) -> str:
+    """sha256 of a mask's uint8 pixels in C order: equal masks are equal whatever wrote their PNG."""
+    return hashlib.sha256(mask.tobytes()).hexdigest()
+
+
+def record_files(folder: Path) -> list[Path]:
+    """The records of a case's folder; none where there is no such folder."""
+    return [folder / name for name in names_in(folder) if RECORD_NAME.fullmatch(name)]
+
+
+def names_in(folder: Path) -> list[str]:
+    """What lies in a folder, sorted; nothing where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def utc_now() -> str:
+    """For example ``2026-01-31T12:00:00.000Z``."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _stored_image(folder: Path, corrected: Sequence[Revision]) -> dict[str, Any] | None:
+    """The image facts of a revision whose file is sound: the case says that the pixels are the same."""
+    for revision in reversed(corrected):
+        facts = revision.record["image"]
+        with contextlib.suppress(OSError):
+            if hashlib.sha256((folder / facts["file"]).read_bytes()).hexdigest() == facts["sha256"]:
+                return facts
+    return None
+
+
+def _write_blob(folder: Path, kind: str, png: bytes, facts: dict[str, Any]) -> dict[str, Any]:
+    sha = hashlib.sha256(png).hexdigest()
+    file = f"{kind}-{sha[:16]}.png"
+    durable.write_new(folder / file, png, sync=False)
+    return {"file": file, "sha256": sha, "bytes": len(png), **facts}
+
+
+def _encoded_mask(mask: NDArray) -> tuple[bytes, dict[str, Any]]:
+    facts = {"shape": list(mask.shape), "dtype": "uint8", "pixels_sha256": mask_hash(mask)}
+    return bytes(imagecodecs.png_encode(mask, level=6)), facts
+
+
+def _next_seq(folder: Path) -> int:
+    matches = (RECORD_NAME.fullmatch(path.name) for path in record_files(folder))
+    return 1 + max((int(match[1]) for match in matches if match), default=0)

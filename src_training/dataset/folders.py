@@ -1,0 +1,178 @@
+"""Images and masks from files: which belong together, whose they are, and what they hold."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.dataset.frame import Frame
+from src_training.dataset.masks import read_mask
+from src_training.errors import BadMask, DatasetError, UnreadableCine
+
+_MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
+_MASK_END = "_mask"
+_IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in."""
+
+    frame: Frame
+    mask: NDArray[np.uint8]
+    maybe_burned_in: bool
+
+
+@dataclass
+class Matched:
+    """``pairs`` of image and mask; ``failures``: work that has no place; ``remarks``: images without a mask."""
+
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def match_pairs(images: Path, masks: Path) -> Matched:
+    """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
+    from src_training.cine.sniff import recognise
+
+    shared = _same(images, masks)
+    matched, by_stem = Matched(), _by_stem(masks, only_ending=_MASK_END if shared else "")
+    taken: dict[Path, Path] = {}
+    for image in _files(images):
+        if shared and image.stem.endswith(_MASK_END):
+            continue
+        found = [mask for stem in (image.stem, image.stem + _MASK_END) for mask in by_stem[stem]]
+        if len(found) == 1 and found[0] not in taken:
+            taken[found[0]] = image
+            matched.pairs.append((image, found[0]))
+        elif found:
+            taken.update(dict.fromkeys(found, image))
+            matched.failures.append(_ambiguous(image, found, taken))
+        elif recognise(image) is not None:
+            matched.remarks.append(f"{image.name}: no mask of this name; left out")
+    lonely = [mask for group in by_stem.values() for mask in group if mask not in taken]
+    matched.failures += [
+        f"{mask.name}: no image of this name. Call both alike, or add _mask." for mask in lonely
+    ]
+    if not matched.pairs and not matched.failures:
+        raise DatasetError(
+            f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
+        )
+    return matched
+
+
+def read_pair(
+    image: Path,
+    mask: Path,
+    *,
+    patient: str | None = None,
+    frame: int | None = None,
+    threshold: float | None = None,
+    vessels_bright: bool = False,
+) -> LabelledFrame:
+    """One frame of an image file with its mask.
+
+    Raises
+    ------
+    UnreadableCine, BadMask
+        With the file, the reason and the cure; a mask of another size names both files and sizes.
+    """
+    from src_training.cine import read_cine
+    from src_training.cine.sniff import recognise
+
+    cine = read_cine(image)
+    t = _chosen(cine.name, len(cine), frame)
+    many = {"frame": t, "of": len(cine)} if len(cine) > 1 else {}
+    values = read_mask(mask, threshold=threshold, **many)
+    if values.shape != cine.shape[1:]:
+        raise BadMask(
+            f"{mask.name} is {_size(values.shape)}, but {image.name} is {_size(cine.shape[1:])} (rows x columns). "
+            "Export the mask at the image's size."
+        )
+    stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
+    silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
+    return LabelledFrame(stored, values, silent)
+
+
+def read_patients(path: Path) -> dict[str, str]:
+    """Image name (with or without its ending) → patient id, from a CSV with or without a header."""
+    rows = _rows(path)
+    name_at, patient_at, start = _columns(rows[0]) if rows else (0, 1, 0)
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows[start:], start + 1):
+        if len(row) <= max(name_at, patient_at):
+            raise DatasetError(
+                f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
+            )
+        name, patient = re.split(r"[\\/]", row[name_at].strip())[-1], row[patient_at].strip()
+        if found.setdefault(name, patient) != patient:
+            raise DatasetError(f"{path.name}: line {number} gives {name} a second patient. Keep one of them.")
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    from src_training.cine import natural_key
+
+    if not folder.is_dir():
+        raise DatasetError(f"{folder.name}: there is no such folder. Check the path.")
+    files = [entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")]
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _by_stem(folder: Path, *, only_ending: str) -> defaultdict[str, list[Path]]:
+    groups: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in _files(folder):
+        if file.suffix.lower() in _MASK_FILES and file.stem.endswith(only_ending):
+            groups[file.stem].append(file)
+    return groups
+
+
+def _ambiguous(image: Path, found: list[Path], taken: dict[Path, Path]) -> str:
+    if len(found) > 1:
+        return f"{image.name}: several masks ({', '.join(mask.name for mask in found)}). Keep one of them."
+    return f"{image.name}: {found[0].name} was taken as the mask of another image of this name. Rename one."
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _chosen(name: str, n_frames: int, frame: int | None) -> int:
+    if frame is None and n_frames > 1:
+        raise UnreadableCine(f"{name}: {n_frames} frames; which one has the mask? Choose it with --frame.")
+    t = frame or 0
+    if not 0 <= t < n_frames:
+        raise UnreadableCine(f"{name}: has frames 0 to {n_frames - 1}, not {t}. Choose one of them.")
+    return t
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DatasetError(f"{path.name}: {reason}. Give a CSV of image name, patient id.") from error
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(map(str.strip, row))]
+
+
+def _columns(first: list[str]) -> tuple[int, int, int]:
+    """Where name and patient stand, and the first line of data."""
+    names = [cell.strip().casefold().replace(" ", "_") for cell in first]
+    name_at = next((at for at, name in enumerate(names) if name in _IMAGE_COLUMNS), None)
+    patient_at = next((at for at, name in enumerate(names) if name.startswith("patient")), None)
+    if name_at is None or patient_at is None:
+        return 0, 1, 0
+    return name_at, patient_at, 1
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,161 @@
+"""The only place that writes durably: what these functions have written survives a crash and a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Windows only: without it line ends would be rewritten.
+_BINARY = getattr(os, "O_BINARY", 0)
+# Some network file systems cannot sync a directory; there the rename is as durable as it gets.
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+
+
+def write_new(path: Path, data: bytes, *, sync: bool = True, private: bool = False) -> None:
+    """Create ``path`` with ``data``, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing folder. If it already holds equal data, that is success.
+    sync : bool
+        False leaves the folder's sync to the caller: the content is durable, its name is not yet.
+    private : bool
+        Readable by the user only.
+
+    Raises
+    ------
+    FileExistsError
+        ``path`` holds something else; it is left as it is.
+    OSError
+        Disk full, read-only…; nothing visible has changed.
+    """
+    if path.exists():
+        _check_equal(path, data)
+    else:
+        _publish(path, data, 0o600 if private else 0o666)
+    if sync:
+        sync_dir(path.parent)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Give ``path`` new content atomically: a reader sees the old or the new, never a mixture."""
+    _publish(path, data, 0o666)
+    sync_dir(path.parent)
+
+
+def append_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> None:
+    """Append one JSON line in a single write; a torn line of an earlier crash is closed first."""
+    line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    fd = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    with _closing(fd):
+        if (size := os.lseek(fd, 0, os.SEEK_END)) > 0:
+            os.lseek(fd, size - 1, os.SEEK_SET)
+            line = line if os.read(fd, 1) == b"\n" else b"\n" + line
+        disk.write(fd, line)
+        if sync:
+            disk.sync(fd)
+
+
+def make_dir(path: Path, *, below: Path | None = None) -> None:
+    """Create a folder and its missing parents, each made durable in its own parent.
+
+    With ``below``, all folders between it and ``path`` are synced even where they exist already: whoever
+    made them may not have come to it.
+    """
+    if path == below or (below is None and path.is_dir()):
+        return
+    make_dir(path.parent, below=below)
+    with contextlib.suppress(FileExistsError):
+        disk.mkdir(path)
+    sync_dir(path.parent)
+
+
+def sync_dir(path: Path) -> None:
+    """Make the names in a folder durable, where folders can be synced."""
+    try:
+        disk.sync_dir(path)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def cure_for(error: OSError) -> str:
+    """What went wrong with the disk, and what to do: two short sentences without a path."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason}. Free some space and try again."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{reason}. Ask for write permission, or use a folder you may write to."
+    return f"{reason}. Check the disk and try again."
+
+
+class Disk:
+    """The operations that every durable write is made of; tests put a disk in its place that fails."""
+
+    def open(self, path: Path, flags: int, mode: int = 0o666) -> int:
+        """Open for writing; the descriptor."""
+        return os.open(path, flags | _BINARY, mode)
+
+    def write(self, fd: int, data: bytes) -> None:
+        """Write all of it."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+
+    def sync(self, fd: int) -> None:
+        """Make a file's content durable."""
+        os.fsync(fd)
+
+    def rename(self, temporary: Path, path: Path) -> None:
+        """Give a finished file its name, atomically."""
+        os.replace(temporary, path)
+
+    def mkdir(self, path: Path) -> None:
+        """Create one folder."""
+        os.mkdir(path)
+
+    def sync_dir(self, path: Path) -> None:
+        """Make the names in a folder durable; Windows has no such call and needs none."""
+        if os.name == "nt":
+            return
+        fd = os.open(path, os.O_RDONLY)
+        with _closing(fd):
+            os.fsync(fd)
+
+
+disk = Disk()
+
+
+def _publish(path: Path, data: bytes, mode: int) -> None:
+    # The random part keeps writers apart; the leading dot and the end mark it as a left-over if we die.
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with _closing(fd):
+            disk.write(fd, data)
+            disk.sync(fd)
+        disk.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _check_equal(path: Path, data: bytes) -> None:
+    if path.stat().st_size != len(data) or path.read_bytes() != data:
+        raise FileExistsError(errno.EEXIST, "exists with other content", str(path))
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,104 @@
+"""A workspace: the one folder that holds a dataset, the models made from it, and the runs that made them."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src_training import durable
+from src_training.dataset.commit import names_in, saving
+from src_training.dataset.keyring import user_config_dir
+from src_training.dataset.store import Dataset
+from src_training.errors import DatasetError
+
+if TYPE_CHECKING:
+    from src_training.models import ModelStore
+    from src_training.runs import RunStore
+
+__all__ = ["Workspace", "user_config_dir"]
+
+_PARTS = ("dataset", "models", "runs")
+
+
+class Workspace:
+    """``dataset/``, ``models/`` and ``runs/`` in one folder; each is opened when first used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.path)!r})"
+
+    @classmethod
+    def create(
+        cls, path: str | Path, *, split_salt: str | None = None, site_key: bytes | None = None
+    ) -> Workspace:
+        """Make a workspace in a new or empty folder; salt and key as in ``Dataset.create``."""
+        path = Path(path).expanduser().absolute()
+        _check_free(path)
+        with saving(path):
+            for part in _PARTS:
+                durable.make_dir(path / part)
+        Dataset.create(path / "dataset", split_salt=split_salt, site_key=site_key)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Workspace:
+        """Open an existing workspace; ``DatasetError`` says what the folder is instead, and the cure."""
+        path = Path(path).expanduser().absolute()
+        if not (path / "dataset" / "dataset.json").is_file():
+            raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
+        workspace = cls(path)
+        _ = workspace.dataset  # a damaged dataset.json is told now, not at the first save
+        return workspace
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The corrected frames."""
+        return Dataset.open(self.path / "dataset")
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """The models of this workspace, and which one is live."""
+        from src_training.models import ModelStore
+
+        return ModelStore(self.path / "models")
+
+    @cached_property
+    def runs(self) -> RunStore:
+        """The trainings of this workspace."""
+        from src_training.runs import RunStore
+
+        return RunStore(self.path / "runs")
+
+
+def _check_free(path: Path) -> None:
+    if (path / "dataset" / "dataset.json").is_file():
+        raise DatasetError(f"{path.name}: a workspace already. Open it.")
+    if path.exists() and not path.is_dir():
+        raise DatasetError(f"{path.name}: a file is in the way. Choose a new or empty folder.")
+    strangers = [name for name in names_in(path) if name not in _PARTS and not name.startswith(".")]
+    if strangers or names_in(path / "models") or names_in(path / "runs"):
+        raise DatasetError(f"{path.name}: there is something in it already. Choose a new or empty folder.")
+
+
+def _what_it_is(path: Path) -> str:
+    make = "Make one in a new folder: lightvessel dataset init FOLDER."
+    if not path.exists():
+        return f"there is no such folder. {make}"
+    if not path.is_dir():
+        return f"a file, not a workspace. Give the workspace's folder. {make}"
+    if _is_dataset(path):
+        return f"the dataset inside a workspace. Give the folder around it: {path.parent.name}."
+    if (path.parent / "dataset" / "dataset.json").is_file():
+        return f"a part of a workspace. Give the folder around it: {path.parent.name}."
+    return f"not a workspace (no dataset/dataset.json in it). {make}"
+
+
+def _is_dataset(path: Path) -> bool:
+    try:
+        return "site_key_fingerprint" in json.loads((path / "dataset.json").read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False
