@@ -25,7 +25,7 @@ class S2dRepUNet(nn.Module):
     """Space-to-depth stem, `depth` poolings, concat skips, nearest upsampling after a 1x1, depth-to-space head.
 
     Input (B, 1, H, W) with H and W multiples of `stride`; channels double at each level. No convolution
-    runs at full resolution, which is what makes it quick on a CPU (docs/inference). ``fused=True``
+    runs at full resolution, which is what makes it quick on a CPU. ``fused=True``
     builds the inference form.
     """
 
