@@ -18,6 +18,7 @@ from napari_lightvessel._marks import UNSURE, VESSEL
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, name, row, wide
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
+from src_training.dataset import known_patient
 from src_training.errors import LightVesselError
 
 _TOOLS = (("Pan", "pan_zoom"), ("Paint", "paint"), ("Erase", "erase"), ("Fill", "fill"))
@@ -108,7 +109,7 @@ class CorrectPanel(Section):
         if state is None:
             return
         mask = state.ensure_mask(self.session.viewer)
-        self._follow_layer(state)
+        self.session.marks_changed.emit(state)
         self.session.viewer.layers.selection.active = mask.layer
         mask.layer.mode = mode
 
@@ -177,7 +178,7 @@ class CorrectPanel(Section):
         self.next_button.setVisible(state is None or state.n_frames > 1)
         self.line.tell("")
         if state is not None:
-            self.patient_row.setVisible(not state.cine.patient_id)
+            self.patient_row.setVisible(known_patient(state.cine.patient_id) is None)
             self.patient.setText(state.patient)
             self._follow_layer(state)
             self._on_frame(self.session.frame)

@@ -1,0 +1,302 @@
+"""Correct: a person's decisions become durable revisions, and are never lost or overwritten."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_lightvessel._closing import AskBeforeClosing
+from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, PROPOSED
+from src_training import Workspace
+from src_training.errors import DatasetError
+
+
+@pytest.fixture
+def work(viewer, dock, segment, frames, tmp_path):
+    """A segmented cine and an open workspace."""
+    viewer.add_image(frames, name="IM5")
+    state = segment(dock)
+    dock.header.create_workspace(tmp_path / "hospital")
+    dock.session.go_to(2)
+    _paint(state, 2)
+    return state
+
+
+def _paint(state, t, at=(30, 30), label=1):
+    state.mask.layer.paint((t, *at), label)
+
+
+def test_accept_needs_a_workspace_and_says_so(viewer, dock, segment, frames):
+    viewer.add_image(frames)
+    segment(dock)
+    assert not dock.correct.accept_button.isEnabled()
+    assert "Needs a workspace" in dock.correct.accept_button.toolTip()
+
+
+def test_accept_is_durable_when_it_says_saved(dock, work, saved):
+    said = saved(dock)
+    assert said.startswith("Saved · frame 2 · case ")
+    again = Workspace.open(dock.session.workspace.path)
+    (head,) = again.dataset.heads(status="accepted")
+    np.testing.assert_array_equal(head.mask(), work.labels(2))
+    assert head.text in said and head.frame_index == 2
+    assert work.marks[2].status == ACCEPTED and not work.edited(2)
+
+
+def test_saved_is_not_said_before_it_is_durable(dock, work, qtbot, monkeypatch):
+    said = []
+    dock.accepter.saving.connect(
+        lambda line: said.append((line, len(dock.session.workspace.dataset.heads())))
+    )
+    dock.accepter.saved.connect(lambda line: said.append((line, len(dock.session.workspace.dataset.heads()))))
+    dock.correct.accept_button.click()
+    assert dock.correct.line.text() == "saving frame 2…" and "saving…" in dock.correct.frames.words(2)
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
+    assert [n for _, n in said] == [0, 1] and said[1][0].startswith("Saved")
+
+
+def test_a_failed_save_is_one_line_and_the_frame_stays_open(dock, work, saved, monkeypatch):
+    def refuse(*_args):
+        raise DatasetError("dataset: the disk is full. Free some space, then accept again.")
+
+    monkeypatch.setattr(type(dock.session.workspace.dataset), "append", refuse)
+    assert (
+        saved(dock) == "Frame 2 is not saved. dataset: the disk is full. Free some space, then accept again."
+    )
+    assert work.marks[2].status == PROPOSED and work.edited(2)
+
+
+def test_unsure_pixels_are_stored_as_ignore(dock, work, saved):
+    _paint(work, 2, (60, 60), label=2)
+    saved(dock)
+    mask = dock.session.workspace.dataset.heads()[0].mask()
+    assert mask[60, 60] == 255 and mask[30, 30] == 1
+
+
+def test_another_label_is_refused_with_the_cure(dock, work, saved):
+    _paint(work, 2, (60, 60), label=7)
+    assert saved(dock) == "Frame 2 holds label 7. Use 1 for vessel and 2 for unsure."
+
+
+def test_accept_region_leaves_the_rest_unreviewed(viewer, dock, work, qtbot):
+    viewer.add_shapes([[[20, 20], [20, 49], [49, 49], [49, 20]]], shape_type="rectangle", name="any name")
+    dock.correct.accept_drawn_region()
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
+    mask = dock.session.workspace.dataset.heads()[0].mask()
+    np.testing.assert_array_equal(mask[20:50, 20:50], work.labels(2)[20:50, 20:50])
+    outside = mask.copy()
+    outside[20:50, 20:50] = 255
+    assert (outside == 255).all()
+    assert "accepted (region)" in dock.correct.frames.words(2)
+
+
+def test_a_region_of_a_scaled_layer_is_in_its_own_pixels(
+    viewer, dock, segment, saved, qtbot, frames, tmp_path
+):
+    viewer.add_image(frames[0], scale=(0.5, 0.5), translate=(10, 0))
+    segment(dock)
+    dock.session.state.mask.layer.paint((30, 30), 1)
+    dock.header.create_workspace(tmp_path / "w")
+    viewer.add_shapes([[[20, 10], [20, 24], [34, 24], [34, 10]]], shape_type="rectangle")
+    dock.correct.accept_drawn_region()
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
+    rows, columns = np.nonzero(dock.session.workspace.dataset.heads()[0].mask() != 255)
+    assert (rows.min(), columns.min()) == (20, 20) and 48 <= rows.max() <= 49
+
+
+def test_accepting_a_region_without_a_rectangle_starts_one(viewer, dock, work):
+    dock.correct.accept_drawn_region()
+    assert viewer.layers.selection.active.mode == "add_rectangle"
+    assert "Draw around what you reviewed" in dock.correct.line.text()
+
+
+def test_a_rectangle_outside_the_frame_is_refused(viewer, dock, work):
+    viewer.add_shapes([[[500, 500], [500, 600], [600, 600], [600, 500]]], shape_type="rectangle")
+    dock.correct.accept_drawn_region()
+    assert "outside the frame" in dock.correct.line.text()
+
+
+def test_no_vessel_empties_the_mask_and_undo_brings_it_back(dock, work, saved):
+    mine = work.labels(2).copy()
+    saved(dock, "no_vessel_button")
+    assert work.marks[2].status == NO_VESSEL and not work.labels(2).any()
+    assert dock.session.workspace.dataset.heads(status="no_vessel")[0].mask().max() == 0
+    work.mask.layer.undo()
+    np.testing.assert_array_equal(work.labels(2), mine)
+    assert work.edited(2)
+
+
+def test_not_evaluable_is_recorded_without_any_judged_pixel(dock, work, saved):
+    saved(dock, "not_evaluable_button")
+    (head,) = dock.session.workspace.dataset.heads(status="not_evaluable")
+    assert (head.mask() == 255).all() and work.marks[2].status == NOT_EVALUABLE
+
+
+def test_accepting_again_makes_a_second_revision_of_the_case(dock, work, saved):
+    saved(dock)
+    _paint(work, 2, (70, 70))
+    assert "rev 2" in saved(dock)
+    assert len(list(dock.session.workspace.dataset.cases())) == 1
+
+
+def test_an_accepted_frame_is_never_overwritten_by_a_prediction(dock, work, segment, saved):
+    saved(dock)
+    mine = work.labels(2).copy()
+    dock.segment.threshold.setValue(0.05)
+    segment(dock)
+    np.testing.assert_array_equal(work.labels(2), mine)
+
+
+def test_edited_follows_undo_and_redo_even_on_another_frame(viewer, dock, work):
+    assert work.edited_frames() == [2]
+    dock.session.go_to(4)
+    work.mask.layer.undo()
+    assert work.edited_frames() == []
+    work.mask.layer.redo()
+    assert work.edited_frames() == [2]
+
+
+def test_the_list_marks_edited_frames(dock, work, qtbot):
+    qtbot.waitUntil(lambda: "edited" in dock.correct.frames.words(2), timeout=5_000)
+    assert dock.correct.frames.words(3) == "proposed"
+
+
+def test_next_goes_to_the_next_frame_that_waits(dock, work, saved):
+    saved(dock)
+    dock.correct.next_button.click()
+    assert dock.session.frame == 3
+    dock.session.go_to(1)
+    dock.correct.next_button.click()
+    assert dock.session.frame == 3
+
+
+def test_effort_and_origin_stand_in_the_record(dock, work, saved):
+    saved(dock)
+    head = dock.session.workspace.dataset.heads()[0]
+    record = head.record if isinstance(head.record, dict) else head.record.model_dump()
+    assert record["model_id"] == dock.session.model.id
+    assert record["effort"]["pixels_added"] > 0 and record["effort"]["strokes"] >= 1
+
+
+def test_patient_is_asked_for_and_unknown_means_train_only(dock, work, saved):
+    assert not dock.correct.patient_row.isHidden()
+    assert "patient unknown: used for training only" in saved(dock)
+    assert dock.session.workspace.dataset.heads()[0].bucket == "train"
+
+
+def test_a_given_pseudonym_makes_a_key_and_is_not_stored(dock, work, saved):
+    dock.correct.patient.setText("heart-17")
+    dock.correct.patient.editingFinished.emit()
+    assert "unknown" not in saved(dock)
+    assert dock.session.workspace.dataset.heads()[0].patient_key
+    stored = [p.read_bytes() for p in dock.session.workspace.path.rglob("*") if p.is_file()]
+    assert not any(b"heart-17" in content or b"IM5" in content for content in stored)
+
+
+def test_the_keys_work_on_our_layer_and_nowhere_else(viewer, dock, work, frames):
+    from napari.layers import Labels
+
+    other = viewer.add_labels(np.zeros(frames.shape, np.uint8), name="someone else's")
+    ours = {str(key) for key in work.mask.layer.keymap}
+    assert {"A", "N", ",", "."} <= ours
+    assert not {"A", "N", ",", "."} & {str(key) for key in other.keymap}
+    assert not {"A", "N"} & {str(key) for key in Labels.class_keymap}
+
+
+def test_pressing_a_accepts_on_our_layer_only(viewer, dock, work, qtbot):
+    viewer.layers.selection.active = work.image
+    _press(viewer, "A")
+    assert not dock.accepter.busy and work.marks[2].status == PROPOSED
+    viewer.layers.selection.active = work.mask.layer
+    _press(viewer, "A")
+    qtbot.waitUntil(lambda: work.marks[2].status == ACCEPTED, timeout=30_000)
+    _press(viewer, ".")
+    assert dock.session.frame == 3
+    _press(viewer, ",")
+    assert dock.session.frame == 2
+
+
+def _press(viewer, key):
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    keys = {"A": Qt.Key.Key_A, ".": Qt.Key.Key_Period, ",": Qt.Key.Key_Comma}
+    QTest.keyClick(viewer.window._qt_viewer.canvas.native, keys[key])
+
+
+def test_tools_are_naparis_own_on_our_layer(viewer, dock, work):
+    dock.correct.tools["erase"].click()
+    assert viewer.layers.selection.active is work.mask.layer and work.mask.layer.mode == "erase"
+    work.mask.layer.mode = "fill"
+    assert dock.correct.tools["fill"].isChecked()
+    dock.correct.unsure_button.click()
+    assert work.mask.layer.selected_label == 2
+
+
+def test_one_can_paint_from_empty_without_a_model(viewer, dock, saved, frames, tmp_path):
+    viewer.add_image(frames)
+    dock.header.create_workspace(tmp_path / "w")
+    dock.correct.tools["paint"].click()
+    state = dock.session.state
+    state.mask.layer.paint((dock.session.frame, 20, 20), 1)
+    assert saved(dock).startswith("Saved")
+
+
+def test_an_unpainted_frame_is_not_accepted_as_empty(viewer, dock, saved, frames, tmp_path):
+    viewer.add_image(frames)
+    dock.header.create_workspace(tmp_path / "w")
+    dock.correct.tools["paint"].click()
+    assert "press No vessel" in saved(dock)
+
+
+@pytest.mark.parametrize("kind", ["16 bit", "float", "colour"])
+def test_frames_of_any_type_can_be_accepted(viewer, dock, segment, saved, frames, tmp_path, kind):
+    data = {
+        "16 bit": frames[1].astype(np.uint16) * 100,
+        "float": frames[1] / np.float32(255),
+        "colour": np.repeat(frames[1][..., None], 3, -1),
+    }[kind]
+    viewer.add_image(data, rgb=kind == "colour")
+    segment(dock).mask.layer.paint((30, 30), 1)
+    dock.header.create_workspace(tmp_path / "w")
+    assert saved(dock).startswith("Saved")
+
+
+def test_closing_over_edited_frames_asks_and_names_them(viewer, dock, work):
+    asked = []
+    guard = AskBeforeClosing(
+        dock.session, viewer.window._qt_window, lambda _w, words: bool(asked.append(words))
+    )
+    assert guard.may_close() is False
+    assert "IM5: frame 2" in asked[0]
+
+
+def test_closing_without_edits_asks_nothing(viewer, dock, work, saved):
+    saved(dock)
+    guard = AskBeforeClosing(dock.session, viewer.window._qt_window, lambda *_: pytest.fail("asked"))
+    assert guard.may_close()
+
+
+def test_a_reopened_dock_finds_the_work_again(viewer, dock, work, qtbot):
+    from napari_lightvessel._dock import LightVesselWidget
+
+    dock.close_session()
+    again = LightVesselWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.session.state is work and again.session.state.edited_frames() == [2]
+    again.close_session()
+
+
+def test_the_last_workspace_is_opened_next_time(viewer, dock, work, qtbot):
+    from napari_lightvessel._dock import LightVesselWidget
+
+    again = LightVesselWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.session.workspace.path == dock.session.workspace.path
+    again.close_session()
+
+
+def test_a_folder_that_is_no_workspace_is_refused_in_place(dock, tmp_path):
+    (tmp_path / "holiday").mkdir()
+    dock.header.open_workspace(tmp_path / "holiday")
+    assert "holiday" in dock.header.line.text() and "\n" not in dock.header.line.text()
