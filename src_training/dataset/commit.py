@@ -78,6 +78,8 @@ def names_in(folder: Path) -> list[str]:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise DatasetError(f"{folder.name}: cannot be listed. {durable.cure_for(error)}") from error
 
 
 def utc_now() -> str:

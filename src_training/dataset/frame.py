@@ -23,7 +23,7 @@ BACKGROUND, VESSEL, IGNORE = 0, 1, 255
 
 _EFFORT = ("seconds", "strokes", "pixels_added", "pixels_removed")
 _CALIBRATIONS = ("uncalibrated", "detector", "geometry", "fiducial", "corrected", "unknown", "catheter")
-_ANNOTATOR = re.compile(r"[\w .+@-]{0,64}")
+_ANNOTATOR = re.compile(r"[\w .+-]{0,64}")  # no @: an address is a person
 _MODEL = re.compile(r"[\w.+-]{1,128}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -62,7 +62,7 @@ class Frame:
         """Frame ``t`` of a cine; ``patient`` given by hand comes before the file's own id."""
         return cls(
             pixels=cine.stored(t),
-            patient=known_patient(patient) or known_patient(cine.patient_id),
+            patient=patient if known_patient(patient) else cine.patient_id,
             frame_index=t if cine.shape[0] > 1 else None,
             projection=cine.projection,
             calibration=cine.calibration,
@@ -89,7 +89,7 @@ class Origin:
     ----------
     status : one of ``STATUSES``
     annotator : str
-        A pseudonym of at most 64 letters, digits and ``. + @ - _``; never a patient.
+        A pseudonym of at most 64 letters, digits, spaces and ``. + - _``; no address, never a patient.
     model_id, proposal_sha256 : str or None
         The model that proposed the mask, and the sha256 of that proposal's uint8 pixels in C order.
     effort : mapping or None

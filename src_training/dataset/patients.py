@@ -23,7 +23,8 @@ def known_patient(patient: str | None) -> str | None:
     ``p12`` and ``P12`` are one patient: taking two for one only makes a split coarser, taking one for two
     puts the same patient on both sides of it.
     """
-    text = " ".join(unicodedata.normalize("NFKC", patient or "").replace("\0", " ").casefold().split())
+    folded = unicodedata.normalize("NFKC", patient or "").casefold()
+    text = " ".join(unicodedata.normalize("NFKC", folded).replace("\0", " ").split())
     return None if _PLACEHOLDER.fullmatch(text) else text
 
 

@@ -14,6 +14,7 @@ from src_training.errors import UnreadableCine
 
 _LEVEL = 3  # 25 ms for 512x512 in 16 bits; the levels above save 5 % and take up to ten times as long
 _LARGEST = 1e30
+_EXACT = 2**53  # integers above are not exact in float64
 _CODES = 65535
 
 
@@ -32,8 +33,9 @@ def canonical(pixels: NDArray) -> NDArray:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind not in "uif" or pixels.dtype.itemsize > 8:
         raise UnreadableCine(f"pixels of type {pixels.dtype} are not grey values. Save integers or floats.")
+    _check_finite_range(pixels)
     if pixels.dtype.kind == "f":
-        pixels = _checked_floats(pixels)
+        pixels = pixels + pixels.dtype.type(0)  # -0.0 → 0.0: equal frames have equal bytes
     return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
 
 
@@ -67,9 +69,8 @@ def decode(png: bytes, facts: dict[str, Any]) -> NDArray:
     codes = decode_png(png, facts["shape"])
     dtype, offset, scale = np.dtype(facts["dtype"]), facts.get("offset", 0), facts.get("scale", 1)
     if facts.get("lossless", True):
-        return (
-            codes if (codes.dtype, offset) == (dtype, 0) else (codes.astype(np.int64) + offset).astype(dtype)
-        )
+        plain = (codes.dtype, offset) == (dtype, 0)
+        return codes if plain else (codes.astype(np.int64) + offset).astype(dtype)
     values = offset + scale * codes.astype(np.float64)
     if dtype.kind != "f":
         return np.clip(np.rint(values), np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
@@ -90,13 +91,15 @@ def decode_png(png: bytes, shape: list[int]) -> NDArray:
         raise ValueError(str(error)) from error
 
 
-def _checked_floats(pixels: NDArray) -> NDArray:
-    finite = np.isfinite(pixels)
-    if not finite.any():
+def _check_finite_range(pixels: NDArray) -> None:
+    if pixels.dtype.kind in "ui" and pixels.dtype.itemsize < 8:
+        return
+    finite = pixels[np.isfinite(pixels)]
+    if not finite.size:
         raise UnreadableCine("the frame has no finite pixel (NaN or infinite only). Choose another frame.")
-    if float(np.abs(pixels[finite].astype(np.float64)).max()) > _LARGEST:
-        raise UnreadableCine(f"the frame has values beyond {_LARGEST:g}. Bring it to a sensible range.")
-    return pixels + pixels.dtype.type(0)  # -0.0 → 0.0: equal frames have equal bytes
+    largest = _LARGEST if pixels.dtype.kind == "f" else _EXACT
+    if max(abs(float(finite.min())), abs(float(finite.max()))) > largest:
+        raise UnreadableCine(f"the frame has values beyond {largest:g}. Bring it to a sensible range.")
 
 
 def _codes(pixels: NDArray) -> tuple[NDArray, dict[str, Any]]:
@@ -106,16 +109,10 @@ def _codes(pixels: NDArray) -> tuple[NDArray, dict[str, Any]]:
         return _shifted(pixels, int(np.iinfo(pixels.dtype).min))
     finite = pixels[np.isfinite(pixels)]
     low, high = finite.min(), finite.max()
-    whole = finite.size == pixels.size and (
-        pixels.dtype.kind in "ui" or bool((np.rint(pixels) == pixels).all())
-    )
-    if whole and int(high) - int(low) <= _CODES and _fits_int64(int(low), int(high)):
+    whole = finite.size == pixels.size and bool((np.rint(pixels) == pixels).all())
+    if whole and int(high) - int(low) <= _CODES and max(abs(int(low)), abs(int(high))) < _EXACT:
         return _shifted(pixels, int(low))
     return _scaled(pixels, float(low), float(high))
-
-
-def _fits_int64(low: int, high: int) -> bool:
-    return low >= -(2**63) and high < 2**63
 
 
 def _shifted(pixels: NDArray, offset: int) -> tuple[NDArray, dict[str, Any]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from src_training.dataset.frame import STATUSES
 from src_training.errors import DatasetError
 
 DATASET_SCHEMA = "lightvessel-dataset/1"
@@ -45,6 +47,27 @@ def record_name(record: dict[str, Any]) -> str:
     return f"r{record['seq']:04d}-{record[_HASH][:16]}"
 
 
+def content_problems(path: Path, record: dict[str, Any]) -> Iterator[str]:
+    """What a revision record says that cannot be, for a record read from ``path``."""
+    try:
+        if f"{record_name(record)}.json" != path.name:
+            yield f"by its content it is {record_name(record)}"
+        if record["case"] != path.parent.name:
+            yield f"it belongs to case {record['case']}"
+        if record["status"] not in STATUSES:
+            yield f"status {record['status']!r} is not known"
+        if record["image"]["shape"] != record["mask"]["shape"]:
+            yield f"image {record['image']['shape']} and mask {record['mask']['shape']} differ in size"
+        for kind in ("image", "mask"):
+            if record[kind]["file"] != f"{kind}-{record[kind]['sha256'][:16]}.png":
+                yield f"{record[kind]['file']!r} is not the name of its {kind}"
+        if not _is_key(record["patient_key"]):
+            yield "the patient key is neither null nor 64 hex digits"
+        _ = [record["parent"], record[_HASH], *record.get("supersedes", [])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        yield f"a value is missing or of the wrong kind ({type(error).__name__}: {error})"
+
+
 def read_record(path: Path, schema: str) -> dict[str, Any]:
     """A sealed record of this schema.
 
@@ -58,21 +81,37 @@ def read_record(path: Path, schema: str) -> dict[str, Any]:
     if found != schema:
         newer = isinstance(found, str) and found.split("/")[0] == schema.split("/")[0]
         cure = "Update napari-lightvessel." if newer else _CURE
-        raise DatasetError(f"{path.name}: schema {found!r}, expected {schema!r}. {cure}")
+        raise DatasetError(f"{_where(path)}: schema {found!r}, expected {schema!r}. {cure}")
     if record.get(_HASH) != self_hash(record):
-        raise DatasetError(f"{path.name}: its content does not match its own hash. {_CURE}")
+        raise DatasetError(f"{_where(path)}: its content does not match its own hash. {_CURE}")
     return record
+
+
+def read_revision(path: Path) -> dict[str, Any]:
+    """A revision record that is sealed, in its place and complete (else ``DatasetError``)."""
+    record = read_record(path, REVISION_SCHEMA)
+    for problem in content_problems(path, record):
+        raise DatasetError(f"{_where(path)}: {problem}. {_CURE}")
+    return record
+
+
+def _is_key(value: object) -> bool:
+    return value is None or (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None)
+
+
+def _where(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST:
-            raise DatasetError(f"{path.name}: larger than any record. {_CURE}")
+            raise DatasetError(f"{_where(path)}: larger than any record. {_CURE}")
         record = json.loads(path.read_bytes())
     except OSError as error:
-        raise DatasetError(f"{path.name}: cannot be read ({error.strerror}). {_CURE}") from error
+        raise DatasetError(f"{_where(path)}: cannot be read ({error.strerror}). {_CURE}") from error
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path.name}: not a readable JSON record. {_CURE}") from error
+        raise DatasetError(f"{_where(path)}: not a readable JSON record. {_CURE}") from error
     if not isinstance(record, dict):
-        raise DatasetError(f"{path.name}: not a JSON object. {_CURE}")
+        raise DatasetError(f"{_where(path)}: not a JSON object. {_CURE}")
     return record

@@ -151,7 +151,7 @@ class Revision:
 
     def _decoded(self, which: str) -> NDArray:
         facts = self.record[which]
-        path = self.folder / facts["file"]
+        path = self.folder / facts["file"]  # checked to be a plain name when the record was read
         try:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != facts["sha256"]:

@@ -37,7 +37,7 @@ def freeze(folder: Path, name: str, revisions: Sequence[Revision]) -> Snapshot:
     durable.make_dir(path.parent)
     record = {"schema": SNAPSHOT_SCHEMA, "name": name, "sha256": snapshot.sha256, "revisions": listed}
     durable.write_new(path, to_bytes(sealed(record)))
-    return snapshot
+    return _existing(path, snapshot)  # of two writers at once, the one that lost must hear of it
 
 
 def thaw(folder: Path, name: str, find: Callable[[str, str], Revision]) -> Snapshot:

@@ -23,8 +23,8 @@ from src_training.dataset.pixels import canonical, case_id
 from src_training.dataset.record import (
     CASE_NAME,
     DATASET_SCHEMA,
-    REVISION_SCHEMA,
     read_record,
+    read_revision,
     sealed,
     to_bytes,
 )
@@ -255,7 +255,7 @@ class Dataset:
 
     def _read(self, path: Path) -> Revision:
         if path not in self._known:
-            record = read_record(path, REVISION_SCHEMA)
+            record = read_revision(path)
             split = self.facts["split"]
             bucket = bucket_of(split["salt"], record["patient_key"], split["val_below"], split["test_below"])
             self._known[path] = Revision(path.parent, record, bucket)
