@@ -79,8 +79,8 @@ class CorrectPanel(Section):
         self.patient_row = row(name("Patient"), self.patient)
         self.add(row(*self.tools.values(), None, self.unsure_button))
         self.add(self.frames)
-        self.add(row(wide(self.accept_button), self.next_button))
-        self.add(row(wide(self.region_button), self.no_vessel_button, self.not_evaluable_button))
+        self.add(row(wide(self.accept_button), self.region_button, self.next_button))
+        self.add(row(wide(self.no_vessel_button), wide(self.not_evaluable_button)))
         self.add(self.patient_row, self.ask, self.line)
 
     def _tool(self, label: str, mode: str) -> QPushButton:

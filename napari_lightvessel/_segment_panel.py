@@ -33,7 +33,9 @@ class SegmentPanel(Section):
     # -- building ------------------------------------------------------------------------------------------
 
     def _make_parts(self, colours: Colours) -> None:
-        self.model_box = wide(QComboBox())
+        self.model_box = QComboBox()
+        self.model_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.model_box.setMinimumContentsLength(12)
         self.card_button = QToolButton()
         self.card_button.setText("i")
         self.card_button.setProperty("lv", "plain")
@@ -63,7 +65,7 @@ class SegmentPanel(Section):
 
     def _lay_out(self) -> None:
         self.curve = QWidget()
-        self.add(row(name("Model"), self.model_box, self.card_button))
+        self.add(row(name("Model"), wide(self.model_box), self.card_button))
         self.card_line = TellLine()
         self.add(self.card_line)
         self.add(row(wide(self.cine_button), self.frame_button, self.live_box))
@@ -166,7 +168,7 @@ class SegmentPanel(Section):
         self.spark.show_values(state.area_px)
         peak = self.spark.peak()
         self.spark_text.setText("vessel area" if peak is None else f"vessel area · peak at frame {peak}")
-        if state.looks_bright and not state.inverted and not self.segmenter.busy:
+        if state.looks_bright and not state.inverted and not state.probabilities and not self.segmenter.busy:
             self.line.tell("Vessels look bright here. Tick “bright vessels” before you segment.", "warn")
 
     # -- acting --------------------------------------------------------------------------------------------

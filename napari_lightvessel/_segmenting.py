@@ -206,10 +206,10 @@ class Segmenter:
             if not problem.cancelled and state is self.session.state:
                 self.ended.emit(problem.line, "bad")
 
-        middle = cine.shape[0] // 2
         state.looks_bright = False  # until known, so that it is asked once
-        look = lambda cancelled: vessels_look_bright(cine.frame(middle))  # noqa: E731
-        self._aside(_jobs.start(look, done=done, failed=failed, visible=False))
+        self._aside(
+            _jobs.start(lambda _cancelled: _most_look_bright(cine), done=done, failed=failed, visible=False)
+        )
 
     def _aside(self, job: _jobs.Job) -> None:
         self._side_jobs = [*self._side_jobs[-8:], job]
@@ -227,6 +227,12 @@ def default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
     """The card's smallest component, from its working scale to this frame's own pixels."""
     scale = max(shape) / model.card.input_size
     return round(model.card.min_component_px * scale * scale)
+
+
+def _most_look_bright(cine: Cine) -> bool:
+    """Whether vessels look bright on most of three frames in the middle part, where contrast is likely."""
+    frames = {round(share * (cine.shape[0] - 1)) for share in (0.35, 0.5, 0.65)}
+    return 2 * sum(vessels_look_bright(cine.frame(t)) for t in frames) > len(frames)
 
 
 def _done_line(done: int, began: float, kept: list[int]) -> str:

@@ -138,8 +138,15 @@ class Session:
         if layer is None:
             self._show(None)
         elif self.state is None or layer is not self.state.image:
-            self._show(self._state_of(layer))
+            self._show_layer(layer)
         self._follow_frame()
+
+    def _show_layer(self, layer: Image) -> None:
+        try:
+            self._show(self._state_of(layer))
+        except LightVesselError as error:
+            self._show(None)
+            self.problem.emit("header", str(error))
 
     def _wanted_layer(self) -> Image | None:
         """The selected image, else the image of the selected labels, else the one on the table, else the top."""
@@ -157,15 +164,11 @@ class Session:
     def _owner_of(self, layer: Layer | None) -> CineState | None:
         return next((s for s in self._states if layer is not None and s.mask and s.mask.layer is layer), None)
 
-    def _state_of(self, layer: Image) -> CineState | None:
+    def _state_of(self, layer: Image) -> CineState:
         for state in self._states:
             if state.image is layer:
                 return state
-        try:
-            state = CineState(layer, _layers.cine_of(layer))
-        except LightVesselError as error:
-            self.problem.emit("header", str(error))
-            return None
+        state = CineState(layer, _layers.cine_of(layer))
         self._states.append(state)
         return state
 

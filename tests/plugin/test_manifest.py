@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from npe2 import PluginManifest
 from npe2._plugin_manager import PluginManager
+from npe2.manifest.utils import import_python_name
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFEST = REPOSITORY / "napari_lightvessel" / "napari.yaml"
@@ -27,7 +28,7 @@ def test_the_manifest_at_the_root_is_the_one_in_the_package():
 def test_the_manifest_is_valid_and_every_command_resolves(manifest):
     manifest.validate_imports()
     for command in manifest.contributions.commands:
-        assert callable(command.get_callable()) or command.python_name, command.id
+        assert callable(import_python_name(command.python_name)), command.id
 
 
 def test_what_the_plugin_offers(manifest):

@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 
 from napari_lightvessel._layers import layer_data
-
-
-def _grey(frames):
-    return frames
+from src_training import array_cine, synthetic_cine
 
 
 def _layers_table(frames):
@@ -159,8 +156,9 @@ def test_live_segments_each_frame_one_comes_to(viewer, dock, qtbot, frames):
     assert set(dock.session.state.probabilities) == {0, 3}
 
 
-def test_bright_vessels_are_noticed_and_the_cure_is_offered(viewer, dock, qtbot, frames):
-    viewer.add_image(255 - frames)
+def test_bright_vessels_are_noticed_and_the_cure_is_offered(viewer, dock, qtbot):
+    cine = synthetic_cine(seed=3, n_frames=6, shape=(256, 256)).cine
+    viewer.add_image(255 - np.asarray(cine.stack()))
     qtbot.waitUntil(lambda: "look bright" in dock.segment.line.text(), timeout=20_000)
     dock.segment.invert_box.setChecked(True)
     assert dock.session.state.inverted
@@ -177,22 +175,13 @@ def test_an_unreadable_frame_is_one_line_not_a_traceback(viewer, dock, segment, 
     def broken(block_id=None):
         raise OSError("run.dcm: the file ends inside frame 3. Copy it again.")
 
-    viewer.add_image(frames[:1], name="ok")
-    lazy = da.map_blocks(
-        broken, chunks=((1,) * 3, (64,), (64,)), dtype=np.uint8, meta=np.zeros((0, 0, 0), np.uint8)
-    )
-    dock.session._states.clear()
-    state = dock.session._state_of(viewer.layers["ok"])
-    state.cine = _cine_of(lazy)
-    dock.session._show(state)
+    chunks = ((1,) * len(frames), *((n,) for n in frames.shape[1:]))
+    lazy = da.map_blocks(broken, chunks=chunks, dtype=np.uint8, meta=np.zeros((0, 0, 0), np.uint8))
+    cine = array_cine(lazy, name="run.dcm")
+    viewer.add_image(frames, name="run", metadata={"lightvessel_cine": cine})
+    assert dock.session.state.cine is cine
     segment(dock)
     assert "the file ends inside frame 3" in dock.segment.line.text() and "\n" not in dock.segment.line.text()
-
-
-def _cine_of(array):
-    from src_training import array_cine
-
-    return array_cine(array, name="run")
 
 
 def _must_not_run(*_args, **_kwargs):
