@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from src_training import durable
 from src_training.dataset.commit import names_in, saving
 from src_training.dataset.keyring import user_config_dir
-from src_training.dataset.store import Dataset
+from src_training.dataset.store import Dataset, checked_salt
 from src_training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Workspace:
         cls, path: str | Path, *, split_salt: str | None = None, site_key: bytes | None = None
     ) -> Workspace:
         """Make a workspace in a new or empty folder; salt and key as in ``Dataset.create``."""
-        path = Path(path).expanduser().absolute()
+        path, split_salt = Path(path).expanduser().absolute(), checked_salt(split_salt)
         _check_free(path)
         with saving(path):
             for part in _PARTS:
@@ -48,8 +48,11 @@ class Workspace:
     def open(cls, path: str | Path) -> Workspace:
         """Open an existing workspace; ``DatasetError`` says what the folder is instead, and the cure."""
         path = Path(path).expanduser().absolute()
-        if not (path / "dataset" / "dataset.json").is_file():
-            raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
+        try:
+            if not (path / "dataset" / "dataset.json").is_file():
+                raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
+        except OSError as error:
+            raise DatasetError(f"{path.name}: cannot be read. {durable.cure_for(error)}") from error
         workspace = cls(path)
         _ = workspace.dataset  # a damaged dataset.json is told now, not at the first save
         return workspace

@@ -14,6 +14,7 @@ from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.errors import BadMask
 
 _SIDE = 8192
+_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 _CURE = "Save the mask as 0 and 1, or say where vessel starts (--threshold)."
 
 
@@ -155,6 +156,8 @@ def _read_picture(path: Path) -> NDArray:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(path) as picture:
             _check_size(path, (picture.height, picture.width), 0)
+            if picture.mode in _COLOURS:
+                raise BadMask(f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed.")
             palette = picture.getpalette("RGB") if picture.mode == "P" else None
             values = np.array(picture)
     if palette is None:
