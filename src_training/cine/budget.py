@@ -37,7 +37,9 @@ def check_frames(name: str, frames: int) -> None:
 
 def unreadable(name: str, reason: str, cure: str) -> UnreadableCine:
     """The one line a person sees: which file, why, what to do."""
-    return UnreadableCine(f"{name}: {reason}. {cure}")
+    line = f"{name}: {reason}. {cure}"
+    # Reasons quote what stands in the file, which may be anything.
+    return UnreadableCine("".join(letter if letter.isprintable() else "?" for letter in line))
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from src_training.cine.budget import readable
-from src_training.errors import UnreadableCine
+from src_training.cine.budget import readable, unreadable
 
 if TYPE_CHECKING:
     import dask.array
@@ -212,8 +211,8 @@ class Cine:
         with readable(where, "decoding"):
             frame = self._frames.decode(t)
             if frame.shape != self.shape[1:]:
-                raise UnreadableCine(
-                    f"{where}: decoded to {frame.shape}, expected {self.shape[1:]}. Export it again."
+                raise unreadable(
+                    where, f"decoded to {frame.shape}, expected {self.shape[1:]}", "Export it again."
                 )
         frame = np.ascontiguousarray(frame, dtype=self.dtype)
         # Shared by the cache: a caller that paints into a frame must copy it first.
@@ -233,7 +232,7 @@ def array_cine(array: Any, name: str = "array", *, rgb: bool = False, **meta: An
     **meta
         Fields of ``Header``, for example ``frame_time_ms``, ``projection``, ``patient_id``.
     """
-    frames = ArrayFrames(array, rgb=rgb)
+    frames = ArrayFrames(array, name, rgb=rgb)
     header = replace(Header(is_multiframe_file=array.ndim - rgb == 3), **meta)
     return Cine(frames, name=name, grey=Grey(), header=header)
 
@@ -241,12 +240,13 @@ def array_cine(array: Any, name: str = "array", *, rgb: bool = False, **meta: An
 class ArrayFrames:
     """Frames of anything with ``shape``, ``dtype`` and slicing (numpy, memmap, dask, zarr)."""
 
-    def __init__(self, array: Any, *, rgb: bool = False) -> None:
+    def __init__(self, array: Any, name: str, *, rgb: bool = False) -> None:
         shape = tuple(array.shape)[:-1] if rgb else tuple(array.shape)
         if len(shape) not in (2, 3) or (rgb and array.shape[-1] not in (3, 4)) or 0 in shape:
-            raise UnreadableCine(
-                f"an array of shape {tuple(array.shape)} is not a frame (Y, X) or a cine (T, Y, X). "
-                "Choose the axes that hold the cine."
+            raise unreadable(
+                name,
+                f"an array of shape {tuple(array.shape)} is not a frame (Y, X) or a cine (T, Y, X)",
+                "Choose the axes that hold the cine.",
             )
         self._array, self._rgb, self._single = array, rgb, len(shape) == 2
         self.shape: tuple[int, int, int] = (1, *shape) if self._single else shape
@@ -263,7 +263,7 @@ def plain_dtype(dtype: np.dtype) -> np.dtype:
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     if dtype.kind not in "uif":
-        raise UnreadableCine(f"pixels of type {dtype} are not grey values. Save integers or floats.")
+        raise unreadable("array", f"pixels of type {dtype} are not grey values", "Save integers or floats.")
     return dtype.newbyteorder("=")
 
 

@@ -23,7 +23,7 @@ class StreamHeader:
     bits: int
 
 
-def decode_frame(codestream: bytes, layout: PixelLayout, name: str) -> np.ndarray:
+def decode_frame(codestream: bytes, layout: PixelLayout, name: str, *, lossy: bool = False) -> np.ndarray:
     """A JPEG, JPEG Lossless, JPEG-LS, JPEG 2000 or RLE frame → (Y, X) stored values.
 
     Parameters
@@ -34,6 +34,8 @@ def decode_frame(codestream: bytes, layout: PixelLayout, name: str) -> np.ndarra
         What the DICOM header announced.
     name : str
         How messages call the frame.
+    lossy : bool
+        Values may overshoot BitsStored; they are clipped, since masking would wrap white to black.
 
     Raises
     ------
@@ -56,7 +58,10 @@ def decode_frame(codestream: bytes, layout: PixelLayout, name: str) -> np.ndarra
             f"the compressed frame has {header.bits} bits, the header allocates {layout.bits_allocated}",
             "Export the cine again.",
         )
-    return unpack(_DECODERS[header.codec](codestream), layout, aligned=header.bits <= layout.bits_stored)
+    words = _DECODERS[header.codec](codestream)
+    if lossy and (words.dtype.kind == "i") == layout.signed and layout.high_bit < layout.bits_stored:
+        words = np.clip(words, *layout.span)
+    return unpack(words, layout, aligned=header.bits <= layout.bits_stored)
 
 
 def unpack(words: np.ndarray, layout: PixelLayout, *, aligned: bool = False) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -13,9 +12,10 @@ import pydicom
 from pydicom.uid import UID
 
 from src_training.cine import encapsulated
-from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, unreadable
+from src_training.cine.budget import check_frames, check_size, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.codecs import decode_frame, unpack
+from src_training.cine.deflated import inflate
 from src_training.cine.dicom_tags import TAGS, PixelLayout, Tags, grey_values, header, pixel_layout
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -25,6 +25,10 @@ _COMPRESSED = (
     # Retired processes that old archives still hold; the stream itself tells the codec.
     *(f"1.2.840.10008.1.2.4.{number}" for number in (52, 53, 54, 55, 56)),
     "1.2.840.10008.1.2.5",
+)
+_LOSSLESS = (
+    "1.2.840.10008.1.2.5",
+    *(f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 90, 201, 202)),
 )
 _CHOOSE_XA = "Choose the XA object of the study."
 _PIXEL_DATA = 0x7FE00010
@@ -49,7 +53,9 @@ def open_dicom(path: Path) -> Cine:
         pieces = _index(path.name, stream, pixels, layout, n_frames, tags)
     # 8-bit pixels in big-endian words lie swapped in pairs.
     swapped = not tags.little_endian and layout.bits_allocated == 8 and pixels.vr == "OW"
-    frames = DicomFrames(path, inflated, layout, pieces, compressed=pixels.length is None, swapped=swapped)
+    lossy = syntax not in _LOSSLESS
+    compressed = pixels.length is None
+    frames = DicomFrames(path, inflated, layout, pieces, compressed=compressed, lossy=lossy, swapped=swapped)
     return Cine(frames, name=path.name, source=path, grey=grey_values(tags, layout), header=header(tags))
 
 
@@ -71,6 +77,7 @@ class DicomFrames:
     layout: PixelLayout
     pieces: list[list[tuple[int, int]]]
     compressed: bool
+    lossy: bool = False
     swapped: bool = False
 
     @property
@@ -86,7 +93,7 @@ class DicomFrames:
         name = f"{self.path.name}: frame {t} of {len(self.pieces)}"
         data = self._read(t)
         if self.compressed:
-            return decode_frame(data, self.layout, name)
+            return decode_frame(data, self.layout, name, lossy=self.lossy)
         return unpack(self._words(data), self.layout)
 
     def _read(self, t: int) -> bytes:
@@ -107,17 +114,13 @@ def _open(path: Path, inflated: bytes | None) -> BinaryIO:
 
 
 def _syntax_and_inflated(path: Path) -> tuple[str | None, bytes | None]:
-    """The transfer syntax, and for a deflated file its data set in memory, never more than the budget."""
+    """The transfer syntax, and for a deflated file its data set in memory."""
     with open(path, "rb") as stream:
         syntax, start = _meta(stream)
         if syntax != _DEFLATED:
             return syntax, None
         stream.seek(start)
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        data = inflater.decompress(stream.read(), DECODED_BYTES)
-    if inflater.unconsumed_tail:
-        raise unreadable(path.name, "inflates to more than 1 GiB", "Export it as JPEG Lossless.")
-    return syntax, data
+        return syntax, inflate(stream.read(), path.name)
 
 
 def _meta(stream: BinaryIO) -> tuple[str | None, int]:

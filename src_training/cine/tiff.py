@@ -99,11 +99,14 @@ def _planes(path: Path, tif: tifffile.TiffFile) -> PageFrames | None:
 
 def _pages(path: Path, tif: tifffile.TiffFile) -> PageFrames:
     check_frames(path.name, len(tif.pages))
-    for series in tif.series[:1]:
-        _check_axes(path, series)
+    # Before the series are looked at: reading those leaves abridged pages behind.
     pages = [
         (n, page) for n, page in enumerate(tif.pages) if isinstance(page, TiffPage) and not page.is_reduced
     ]
+    if not pages:
+        raise unreadable(path.name, "only previews in this TIFF", "Save the cine itself.")
+    for series in tif.series[:1]:
+        _check_axes(path, series)
     size = _check_page(path, pages[0][1])
     first = pages[0][1]
     for index, page in pages:

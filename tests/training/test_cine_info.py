@@ -1,0 +1,60 @@
+"""``lightvessel info``: what a file holds, with one line for each that cannot be read."""
+
+from __future__ import annotations
+
+import json
+
+import cine_files as files
+import typer
+from typer.testing import CliRunner
+
+from src_training.cli import info
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    info.register(app)
+    return CliRunner().invoke(app, ["info", *map(str, arguments)])
+
+
+def test_info_says_in_a_line_what_a_file_holds(tmp_path):
+    tags = {"CineRate": 25, "PositionerPrimaryAngle": 30, "PositionerSecondaryAngle": -20}
+    path = files.write_dicom(
+        tmp_path / "run.dcm", files.grey(), files.JPEGLS, ImagerPixelSpacing=[0.2, 0.2], **tags
+    )
+    shown = run(path)
+    assert shown.exit_code == 0
+    expected = (
+        "run.dcm: 3 frames of 48x64 uint8 · 40.0 ms/frame (CineRate) · LAO 30 CAU 20 · detector 0.2x0.2 mm\n"
+    )
+    assert shown.stdout == expected
+
+
+def test_one_bad_file_among_many_is_one_line_and_exit_2(tmp_path):
+    for name in ("a.dcm", "c.dcm"):
+        files.write_dicom(tmp_path / name, files.grey())
+    files.write_dicom(tmp_path / "b.dcm", files.grey(), NumberOfFrames=0)
+    shown = run(tmp_path, tmp_path / "gone.dcm", "--json")
+    assert shown.exit_code == 2
+    records = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [record["file"][-5:] for record in records] == ["a.dcm", "c.dcm"]
+    assert [line.split(": ")[1] for line in shown.stderr.splitlines()] == ["b.dcm", "gone.dcm"]
+
+
+def test_a_folder_is_one_cine_when_asked(tmp_path):
+    for t in range(3):
+        files.write_dicom(tmp_path / f"{t}.dcm", files.grey(frames=1))
+    record = json.loads(run(tmp_path, "--cine", "--json").stdout)
+    assert record["frames"] == 3 and record["calibration"] == "uncalibrated"
+
+
+def test_info_does_not_tell_who_the_patient_is(tmp_path):
+    path = files.write_dicom(tmp_path / "x.dcm", files.grey(), PatientID="SECRET-1", PatientName="Doe^Jane")
+    for shown in (run(path), run(path, "--json")):
+        assert "SECRET" not in shown.output and "Doe" not in shown.output
+
+
+def test_burned_in_text_is_pointed_out(tmp_path):
+    path = files.write_dicom(tmp_path / "x.dcm", files.grey(), BurnedInAnnotation="YES")
+    assert "may show burned-in text" in run(path).stdout
