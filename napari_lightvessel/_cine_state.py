@@ -35,6 +35,7 @@ class CineState:
     inverted: bool = False
     looks_bright: bool | None = None
     patient: str = ""
+    fingerprint: str = ""  # of its pixels, once known: the same cine again, whatever its file is called
     mask: MaskLayer | None = None
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)

@@ -16,6 +16,7 @@ from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
 from napari_lightvessel._marks import UNSURE, VESSEL
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
 from src_training.dataset import known_patient
@@ -34,9 +35,9 @@ _LOOK_AGAIN_MS = 60  # one look after a burst of paint and refresh events
 class CorrectPanel(Section):
     """Shows frames and their status; hands decisions to an Accepter."""
 
-    def __init__(self, session: Session, accepter: Accepter, colours: Colours) -> None:
+    def __init__(self, session: Session, accepter: Accepter, recaller: Recaller, colours: Colours) -> None:
         super().__init__("2  Correct")
-        self.session, self.accepter = session, accepter
+        self.session, self.accepter, self.recaller = session, accepter, recaller
         self._bound: WeakSet[Labels] = WeakSet()
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
@@ -167,8 +168,8 @@ class CorrectPanel(Section):
 
     def _on_patient(self) -> None:
         state = self.session.state
-        if state is not None:
-            state.patient = self.patient.text().strip()
+        if state is not None and state.patient != self.patient.text().strip():
+            self.recaller.remember_patient(state, self.patient.text().strip())
 
     # -- showing -------------------------------------------------------------------------------------------
 
@@ -192,6 +193,7 @@ class CorrectPanel(Section):
         if state is self.session.state:
             if self.session.mask_in_view():
                 self.ask.hide()
+            self.patient.setText(state.patient)
             self._follow_layer(state)
             self._show_edits()
             self._show_controls()

@@ -12,6 +12,7 @@ from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._header import Header
+from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._segment_panel import SegmentPanel
 from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
@@ -36,15 +37,16 @@ class LightVesselWidget(QWidget):
         self.session = Session(napari_viewer)
         self.segmenter = Segmenter(self.session, self)
         self.accepter = Accepter(self.session)
+        self.recaller = Recaller(self.session)
         self.header = Header(self.session)
         self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
-        self.correct = CorrectPanel(self.session, self.accepter, self.colours)
+        self.correct = CorrectPanel(self.session, self.accepter, self.recaller, self.colours)
         self.trainer = Trainer(self.session, self)
         self.train = TrainPanel(self.session, self.trainer, self.colours)
         self._lay_out()
         self._follow_theme()
         napari_viewer.events.theme.connect(self._follow_theme)
-        parts = (self.segmenter, self.accepter, self.trainer, self.session)
+        parts = (self.segmenter, self.accepter, self.recaller, self.trainer, self.session)
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
         self.session.open_last_workspace()
@@ -97,7 +99,7 @@ class LightVesselWidget(QWidget):
 
     def close_session(self) -> None:
         """Stop listening and working; what is being saved is still saved, runs go on."""
-        _close(self.segmenter, self.accepter, self.trainer, self.session)
+        _close(self.segmenter, self.accepter, self.recaller, self.trainer, self.session)
 
 
 def _close(*parts: Any) -> None:

@@ -33,7 +33,7 @@ class FrameList(QListWidget):
         self.painter = _RowPainter(colours)
         self.setItemDelegate(self.painter)
         self.setUniformItemSizes(True)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)  # no half rows
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.itemClicked.connect(lambda item: self.frame_chosen.emit(self.row(item)))
 

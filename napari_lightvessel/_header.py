@@ -9,7 +9,6 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._parts import TellLine, button, name, row, wide
 from napari_lightvessel._session import Session
-from src_training.errors import LightVesselError
 
 _BADGES = {
     "px": "Lengths are in pixels: this cine states no calibration",
@@ -46,18 +45,13 @@ class Header(QWidget):
 
     def create_workspace(self, folder: str | Path) -> None:
         """Make a workspace there and open it; what is wrong with the folder is said in place."""
-        self._try(lambda: self.session.create_workspace(folder))
+        self.line.tell("making the workspace…", "busy")
+        self.session.create_workspace(folder)
 
     def open_workspace(self, folder: str | Path) -> None:
         """Open a workspace; what is wrong with it is said in place."""
-        self._try(lambda: self.session.open_workspace(folder))
-
-    def _try(self, act) -> None:  # type: ignore[no-untyped-def]
-        self.line.tell("")
-        try:
-            act()
-        except (LightVesselError, OSError) as error:
-            self.line.tell(str(error), "bad")
+        self.line.tell("opening the workspace…", "busy")
+        self.session.open_workspace(folder)
 
     def _ask_new(self) -> None:
         folder, _ = QFileDialog.getSaveFileName(
@@ -73,6 +67,7 @@ class Header(QWidget):
 
     def _show_workspace(self, workspace: object) -> None:
         known = self.session.workspace
+        self.line.tell("")
         self.workspace_name.setText(f"<b>{known.path.name}</b>" if known else "none yet")
         self.workspace_name.setToolTip(
             str(known.path) if known else "Segmenting needs none; accepting and training do."

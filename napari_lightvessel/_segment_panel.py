@@ -56,7 +56,6 @@ class SegmentPanel(Section):
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 5000)
         self.min_size.setSingleStep(10)
-        self.min_size.setSuffix(" px")
         self.invert_box = QCheckBox("bright vessels")
         self.ask = AskBar()
         self.line = TellLine()
@@ -71,7 +70,7 @@ class SegmentPanel(Section):
         self.add(row(wide(self.cine_button), self.frame_button, self.live_box))
         self.add(self.progress, self.ask, self.line)
         self.add(row(name("Threshold"), self.threshold))
-        self.add(row(name("Min size"), self.min_size, None, self.invert_box))
+        self.add(row(name("Min size, px"), self.min_size, None, self.invert_box))
         self.add(self.spark, self.spark_text)
         self.progress.hide()
         self.spark.hide()
@@ -99,7 +98,7 @@ class SegmentPanel(Section):
     # -- showing -------------------------------------------------------------------------------------------
 
     def _show_models(self) -> None:
-        models, live = self.session.models(), self.session.live_model()
+        models, live = self.session.models(), self.session.shelf.live
         self.model_box.clear()
         for model in models:
             self.model_box.addItem(_title(model, live is not None and model.id == live.id), model.id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from psygnal import Signal
 
-from napari_lightvessel import _layers, _preferences
+from napari_lightvessel import _jobs, _layers, _preferences
 from napari_lightvessel._cine_state import CineState
 from src_training import Model, Workspace, builtin_models
 from src_training.errors import LightVesselError
@@ -43,11 +45,15 @@ class Session:
         self._states = _layers.known_states(viewer)  # work of a dock that was closed before
         self._frame_since = time.monotonic()
         self._connect()
-        self.refresh_models()
+        self._jobs: list[_jobs.Job] = []
+        self.shelf = Shelf()
+        self._take_models(_shelf_of(None))
         self._follow_selection()
 
     def close(self) -> None:
         """Stop listening to the viewer; the work stays with its layers."""
+        for job in self._jobs:
+            job.forget()
         if self.is_open:
             for emitter, slot in self._connections():
                 emitter.disconnect(slot)
@@ -78,32 +84,23 @@ class Session:
 
     # -- workspace and models ------------------------------------------------------------------------------
 
-    def create_workspace(self, folder: str | Path) -> Workspace:
+    def create_workspace(self, folder: str | Path) -> None:
         """Make a workspace in an empty or new folder, and open it."""
-        return self._adopt(Workspace.create(Path(folder)))
+        self._aside(lambda: Workspace.create(Path(folder)), self._adopt)
 
-    def open_workspace(self, folder: str | Path) -> Workspace:
+    def open_workspace(self, folder: str | Path) -> None:
         """Open an existing workspace and remember it for next time."""
-        return self._adopt(Workspace.open(Path(folder)))
+        self._aside(lambda: Workspace.open(Path(folder)), self._adopt)
 
     def open_last_workspace(self) -> None:
-        """Open the workspace of last time, quietly leaving it when it is gone."""
+        """Open the workspace of last time, if it is still there."""
         last = _preferences.get("workspace")
-        if not last or not Path(last).is_dir():
-            return
-        try:
-            self.open_workspace(last)
-        except LightVesselError as error:
-            self.problem.emit("header", str(error))
+        if last:
+            self._aside(lambda: Workspace.open(last) if Path(last).is_dir() else None, self._adopt)
 
     def models(self) -> list[Model]:
         """Models one can segment with: the workspace's, then the built-in ones."""
-        own = list(self.workspace.models.list()) if self.workspace else []
-        return own + list(builtin_models())
-
-    def live_model(self) -> Model | None:
-        """The model the workspace uses now (None: the built-in default)."""
-        return self.workspace.models.current() if self.workspace else None
+        return [*self.shelf.own, *self.shelf.builtin]
 
     def choose_model(self, model: Model | None) -> None:
         """Segment with this model from now on."""
@@ -111,11 +108,33 @@ class Session:
         self.models_changed.emit()
 
     def refresh_models(self) -> None:
-        """Read the list again (a model was added, promoted or rolled back) and take the live one."""
+        """Read the workspace's models again (one was added, promoted or rolled back) and take the live one."""
+        workspace = self.workspace
+        if workspace is not None:
+            self._aside(lambda: _shelf_of(workspace), self._take_models)
+
+    def _take_models(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        wanted = shelf.live.id if shelf.live else "small"
         models = self.models()
-        live = self.live_model()
-        wanted = live.id if live else "small"
+        if shelf.warning:
+            self.problem.emit("header", shelf.warning)
         self.choose_model(next((m for m in models if m.id == wanted), models[0] if models else None))
+
+    def _adopt(self, workspace: Workspace | None) -> None:
+        if workspace is None:
+            return
+        self.workspace = workspace
+        _preferences.put("workspace", str(workspace.path))
+        self.workspace_changed.emit(workspace)
+        self.refresh_models()
+
+    def _aside(self, act: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        def failed(problem: _jobs.Problem) -> None:
+            self.problem.emit("header", problem.line)
+
+        job = _jobs.start(lambda _cancelled: act(), done=done, failed=failed, visible=False)
+        self._jobs = [*self._jobs[-8:], job]
 
     # -- following the viewer ------------------------------------------------------------------------------
 
@@ -209,9 +228,21 @@ class Session:
             self.state.marks[self.frame].seconds += min(now - self._frame_since, _IDLE_S)
         self._frame_since = now
 
-    def _adopt(self, workspace: Workspace) -> Workspace:
-        self.workspace = workspace
-        _preferences.put("workspace", str(workspace.path))
-        self.workspace_changed.emit(workspace)
-        self.refresh_models()
-        return workspace
+
+@dataclass(frozen=True)
+class Shelf:
+    """The models there are, read beside the GUI thread: reading one checks its weights."""
+
+    builtin: tuple[Model, ...] = ()
+    own: tuple[Model, ...] = ()
+    live: Model | None = None
+    previous: Model | None = None
+    warning: str | None = None
+
+
+def _shelf_of(workspace: Workspace | None) -> Shelf:
+    builtin = tuple(builtin_models())
+    if workspace is None:
+        return Shelf(builtin)
+    store = workspace.models
+    return Shelf(builtin, tuple(store.list()), store.current(), store.previous(), store.warning())

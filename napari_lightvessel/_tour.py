@@ -87,6 +87,7 @@ class Tour:
 
     def _append(self) -> str:
         self.dock.header.create_workspace(self.folder / "coronary-demo")
+        self._wait("append", lambda: self.dock.session.workspace is not None)
         self.dock.correct.patient.setText("phantom-1")
         self.dock.correct.patient.editingFinished.emit()
         for t in self.frames:
@@ -111,17 +112,16 @@ class Tour:
         self._show_section(train)
         self._wait("finetune", lambda: self._shot_of_training() and self._run_over())
         view = self.dock.trainer.view
-        if view is None or view.status != "finished":
+        if view is None or view.state.status != "finished":
             raise LightVesselError(
-                f"the run ended as {view.status if view else 'nothing'}: {train.verdict.text()}"
+                f"the run ended as {view.state.status if view else 'nothing'}: {train.verdict.text()}"
             )
-        return (
-            f"{view.step} steps, loss {view.loss[0][1]:.3f} → {view.loss[-1][1]:.3f}, model {view.model_id}"
-        )
+        first, last = view.state.losses[0][1], view.state.losses[-1][1]
+        return f"{view.state.step} steps, loss {first:.3f} → {last:.3f}, model {view.state.model_id}"
 
     def _compare(self) -> str:
         view = self.dock.trainer.view
-        if view is None or view.compared is None:
+        if view is None or view.state.compared is None:
             raise LightVesselError("the run has not compared its model with the live one")
         self._shoot("6-compare")
         return self.dock.train.verdict.text().replace("\n", " ")
@@ -129,8 +129,8 @@ class Tour:
     def _decide(self) -> str:
         train = self.dock.train
         view = self.dock.trainer.view
-        assert view is not None and view.compared is not None
-        better = view.compared["decision"]["verdict"] == "promote"
+        assert view is not None and view.state.compared is not None
+        better = view.state.compared["decision"]["verdict"] == "promote"
         (train.promote_button if better else train.keep_button).click()
         self._wait("decide", lambda: not self.dock.trainer.waiting())
         self._shoot("7-decide")
@@ -171,7 +171,7 @@ class Tour:
 
     def _shot_of_training(self) -> bool:
         view = self.dock.trainer.view
-        half_way = view is not None and view.step > _STEPS // 2 and not view.over
+        half_way = view is not None and view.state.step > _STEPS // 2 and not view.over
         if half_way and not self._shot_training:
             self._shot_training = True
             self._shoot("5-training")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from napari_lightvessel._form import SettingsForm
 
 _NO_WORKSPACE = "Needs a workspace: New… or Open… at the top."
-_LOG_SHOWN = 40
 
 
 class TrainPanel(Section):
@@ -72,7 +71,7 @@ class TrainPanel(Section):
         self.curve_holder = QWidget()
         self.curve_rows = QVBoxLayout(self.curve_holder)
         self.curve_rows.setContentsMargins(0, 0, 0, 0)
-        self.progress = row(wide(self.run_text), self.log_button, self.cancel_button)
+        self.progress = row(wide(self.run_text), self.log_button, self.resume_button, self.cancel_button)
         self.decision = row(self.promote_button, self.keep_button, None)
         self.add(self.words)
         self.add(row(wide(self.start_button), self.more_button))
@@ -106,7 +105,7 @@ class TrainPanel(Section):
         view = self.trainer.view
         if view is None:
             return
-        if _verdict.needs_reason(view.compared):
+        if _verdict.needs_reason(view.state.compared):
             self.ask.ask(
                 "The figures cannot tell whether it is better. Promote it anyway? Say why; it is recorded.",
                 "Promote anyway",
@@ -159,8 +158,8 @@ class TrainPanel(Section):
         if self.session.workspace is None:
             self.words.tell("Accept corrected frames into a workspace; the model then learns from them.")
         else:
-            live = self.session.live_model()
-            self.words.tell(_verdict.figures_words(figures, live.card.name if live else "the built-in model"))
+            live = self.session.shelf.live
+            self.words.tell(_verdict.figures_words(figures, live.id if live else "the built-in model"))
         self._show_controls()
 
     def _show_controls(self) -> None:
@@ -181,25 +180,33 @@ class TrainPanel(Section):
         waiting = self.trainer.waiting()
         restyle(self.start_button, "lv", "" if waiting else "primary")
         restyle(self.promote_button, "lv", "primary" if waiting else "")
+        compared = self.trainer.view.state.compared if self.trainer.view else None
+        allow(self.promote_button, _verdict.refusal(compared), "Segment with the new model from now on")
         self.decision.setVisible(waiting)
 
     def _show_run(self, view: RunView | None) -> None:
         running = view is not None and not view.over
         self.progress.setVisible(view is not None)
         self.cancel_button.setVisible(running)
+        self.resume_button.setVisible(view is not None and view.state.status in ("cancelled", "interrupted"))
         self.bar.setVisible(running)
         self.summary.setText("running" if running else "")
         if view is not None:
             self.run_text.setText(_verdict.run_words(view))
-            self.bar.setRange(0, view.steps)
-            self.bar.setValue(view.step)
+            self.bar.setRange(0, view.state.steps)
+            self.bar.setValue(view.state.step)
         self._show_curve(view)
         self._show_log(view)
         self.verdict.tell(*_verdict.outcome(view))
         self._show_controls()
 
     def _show_curve(self, view: RunView | None) -> None:
-        drawn = view is not None and len(view.loss) + len(view.dice) > 1
+        dice = (
+            [(step, metrics["dice"]) for step, metrics in view.state.validations if "dice" in metrics]
+            if view
+            else []
+        )
+        drawn = view is not None and len(view.state.losses) + len(dice) > 1
         self.curve_holder.setVisible(drawn)
         if not drawn or view is None:
             return
@@ -208,9 +215,9 @@ class TrainPanel(Section):
 
             self.curve = Curve(self.colours)
             self.curve_rows.addWidget(self.curve)
-        self.curve.show_points(view.loss, view.dice)
+        self.curve.show_points(view.state.losses, dice)
 
     def _show_log(self, view: RunView | None) -> None:
         if self.log_button.isChecked() and view is not None:
-            self.log.setPlainText("\n".join(view.log[-_LOG_SHOWN:]))
+            self.log.setPlainText(view.log)
             self.log.moveCursor(QTextCursor.MoveOperation.End)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from psygnal import Signal
@@ -12,68 +12,25 @@ from qtpy.QtCore import QObject, QTimer
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
 from src_training import Model, Run, Workspace
+from src_training.runs import RunState
 
 _POLL_MS = 700  # events are read at this pace, however fast the run writes them
-_LOG_LINES = 200
-OVER = frozenset({"finished", "failed", "cancelled", "interrupted"})
+_LOG_LINES = 40
+_DECIDED_KEPT = 200
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunView:
-    """A run as the dock shows it, folded from the events read so far."""
+    """A run as the dock shows it: what it has come to, and the end of its log."""
 
     run: Run
-    kind: str = "finetune"
-    status: str = "queued"
-    step: int = 0
-    steps: int = 0
-    seconds_left: float | None = None
-    loss: list[tuple[float, float]] = field(default_factory=list)
-    dice: list[tuple[float, float]] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
-    compared: dict[str, Any] | None = None
-    model_id: str | None = None
-    message: str = ""
-    read_to: int = 0
+    state: RunState
+    log: str = ""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen in this run."""
-        return self.status in OVER
-
-    def fold(self, events: list[dict[str, Any]]) -> None:
-        """Take new events into account; unknown kinds are left alone."""
-        for event in events:
-            step = getattr(self, f"_on_{event.get('event')}", None)
-            if step is not None:
-                step(event)
-
-    def _on_started(self, event: dict[str, Any]) -> None:
-        self.steps = int(event.get("steps") or 0)
-
-    def _on_progress(self, event: dict[str, Any]) -> None:
-        self.step, self.steps = int(event["step"]), int(event.get("steps") or self.steps)
-        self.seconds_left = event.get("seconds_left")
-        if event.get("loss") is not None:
-            self.loss.append((self.step, float(event["loss"])))
-
-    def _on_validated(self, event: dict[str, Any]) -> None:
-        dice = event.get("metrics", {}).get("dice")
-        if dice is not None:
-            self.dice.append((int(event["step"]), float(dice)))
-            self._say(f"step {event['step']}: validation Dice {dice:.3f}")
-
-    def _on_log(self, event: dict[str, Any]) -> None:
-        self._say(str(event.get("message", "")))
-
-    def _on_compared(self, event: dict[str, Any]) -> None:
-        self.compared = event
-
-    def _on_finished(self, event: dict[str, Any]) -> None:
-        self.model_id = event.get("model_id") or self.model_id
-
-    def _say(self, line: str) -> None:
-        self.log = [*self.log[-_LOG_LINES:], line]
+        """Whether nothing more will happen, unless it is resumed."""
+        return self.state.ended
 
 
 @dataclass(frozen=True)
@@ -116,9 +73,7 @@ class Trainer:
         if workspace is None:
             return
         self.told.emit("starting…", "busy")
-        self._aside(
-            lambda: workspace.runs.launch(kind, settings), done=lambda run: self._attach(RunView(run, kind))
-        )
+        self._aside(lambda: workspace.runs.launch(kind, settings), done=self._attach)
 
     def cancel(self) -> None:
         """Ask the run to stop after its step; its checkpoint stays."""
@@ -127,25 +82,32 @@ class Trainer:
             self.told.emit("cancelling after this step…", "busy")
             self._aside(view.run.cancel, done=lambda _none: None)
 
+    def resume(self) -> None:
+        """Go on with a run that was cancelled, interrupted or failed, from its last checkpoint."""
+        view = self.view
+        if view is not None and view.over:
+            self.told.emit("resuming…", "busy")
+            self._aside(view.run.resume, done=lambda _none: self._attach(view.run))
+
     def promote(self, reason: str | None = None) -> None:
         """Make the run's model the live one; ``reason`` overrides a gate that cannot tell."""
         view, workspace = self.view, self.session.workspace
-        if view is None or workspace is None or view.model_id is None:
+        if view is None or workspace is None or view.state.model_id is None:
             return
-        model_id, compared = view.model_id, view.compared or {}
+        model_id = view.state.model_id
 
         def done(_none: object) -> None:
             self._settle(view)
             self.session.refresh_models()
             self.decided.emit("promoted", model_id)
 
-        self._aside(lambda: _promote(workspace, model_id, compared, reason), done=done)
+        self._aside(lambda: workspace.models.promote(model_id, override=reason), done=done)
 
     def keep(self) -> None:
         """Leave the live model as it is; the new one stays in the store."""
         if self.view is not None:
             self._settle(self.view)
-            self.decided.emit("kept", self.view.model_id or "")
+            self.decided.emit("kept", self.view.state.model_id or "")
 
     def roll_back(self) -> None:
         """Go back to the model before the live one."""
@@ -162,7 +124,7 @@ class Trainer:
     def waiting(self) -> bool:
         """Whether a finished run still waits for promote or keep."""
         view = self.view
-        if view is None or view.status != "finished" or view.model_id is None:
+        if view is None or view.state.status != "finished" or view.state.model_id is None:
             return False
         return view.run.id not in _preferences.get("decided_runs", [])
 
@@ -184,12 +146,12 @@ class Trainer:
 
     def _reattach(self, run: Run | None) -> None:
         if run is not None and self.view is None:
-            self._attach(RunView(run))
+            self._attach(run)
 
-    def _attach(self, view: RunView) -> None:
-        self.view = view
+    def _attach(self, run: Run) -> None:
+        self.view = RunView(run, RunState())
         self.told.emit("", "info")
-        self.run_changed.emit(view)
+        self.run_changed.emit(self.view)
         self._timer.start()
         self._poll()
 
@@ -199,31 +161,27 @@ class Trainer:
             return
         self._polling = True
 
-        def done(news: tuple[list[dict[str, Any]], int, Any]) -> None:
+        def done(news: RunView) -> None:
             self._polling = False
-            if view is self.view:
-                self._take(view, *news)
+            if self.view is not None and news.run is self.view.run:
+                self._take(news)
 
         def failed(problem: _jobs.Problem) -> None:
             self._polling = False
             self._timer.stop()
             self.told.emit(problem.line, "bad")
 
-        self._aside(lambda: _read(view), done=done, failed=failed)
+        self._aside(lambda: _look(view.run), done=done, failed=failed)
 
-    def _take(self, view: RunView, events: list[dict[str, Any]], read_to: int, state: Any) -> None:
-        view.fold(events)
-        view.read_to = read_to
-        view.status = state.status
-        view.message = state.message or ""
-        view.model_id = state.model_id or view.model_id
-        if view.over:
+    def _take(self, news: RunView) -> None:
+        self.view = news
+        if news.over:
             self._timer.stop()
             self.session.refresh_models()
-        self.run_changed.emit(view)
+        self.run_changed.emit(news)
 
     def _count(self) -> None:
-        workspace, live = self.session.workspace, self.session.live_model()
+        workspace, live = self.session.workspace, self.session.shelf.live
         if workspace is None:
             return
 
@@ -235,7 +193,7 @@ class Trainer:
 
     def _settle(self, view: RunView) -> None:
         known = _preferences.get("decided_runs", [])
-        _preferences.put("decided_runs", [*known[-100:], view.run.id])
+        _preferences.put("decided_runs", [*known[-_DECIDED_KEPT:], view.run.id])
 
     def _aside(
         self,
@@ -267,14 +225,5 @@ def _latest(workspace: Workspace) -> Run | None:
     return max(runs, key=lambda run: run.id) if runs else None
 
 
-def _read(view: RunView) -> tuple[list[dict[str, Any]], int, Any]:
-    state = view.run.status()  # before the events: a run that is over has written all of them
-    events, read_to = view.run.events(view.read_to)
-    return events, read_to, state
-
-
-def _promote(workspace: Workspace, model_id: str, compared: dict[str, Any], reason: str | None) -> None:
-    from src_training.models.gate import Decision
-
-    decision = Decision(**compared["decision"])
-    workspace.models.promote(model_id, decision, override=reason)
+def _look(run: Run) -> RunView:
+    return RunView(run, run.status(), run.log_tail(_LOG_LINES))

@@ -28,16 +28,15 @@ def figures_words(figures: Figures, model: str) -> str:
 
 def run_words(view: RunView) -> str:
     """One line on where a run stands."""
-    if view.status == "running" and view.steps:
-        left = f" · {time_left(view.seconds_left)}" if view.seconds_left is not None else ""
-        if view.step >= view.steps:
-            left = " · comparing…"
-        return f"step {view.step}/{view.steps}{left}"
-    if view.status == "running":
+    state = view.state
+    if state.status == "running" and state.step >= state.steps > 0:
+        return "choosing and comparing…"
+    if state.status == "running" and state.step:
+        left = f" · {time_left(state.eta_s)}" if state.eta_s is not None else ""
+        return f"step {state.step}/{state.steps}{left}"
+    if state.status == "running":
         return "preparing frames…"
-    if view.status == "finished":
-        return "finished"
-    return _STATUS.get(view.status, view.status)
+    return _STATUS.get(state.status, state.status)
 
 
 def time_left(seconds: float) -> str:
@@ -49,16 +48,16 @@ def outcome(view: RunView | None) -> tuple[str, str]:
     """What a run that is over means: text and kind for a TellLine."""
     if view is None or not view.over:
         return "", "info"
-    if view.status in ("failed", "interrupted"):
-        return view.message or "The run ended without saying why; its log may tell.", "bad"
-    if view.status == "finished" and view.compared is not None:
-        return comparison_words(view.compared)
+    if view.state.status in ("failed", "interrupted"):
+        return view.state.message or "The run ended without saying why; its log may tell.", "bad"
+    if view.state.status == "finished" and view.state.compared is not None:
+        return comparison_words(view.state.compared)
     return "", "info"
 
 
 def comparison_words(compared: dict[str, Any]) -> tuple[str, str]:
     """For example ``better: Dice +0.031 [+0.012, +0.049], 14 patients; 0 worse``."""
-    decision = compared.get("decision", {})
+    decision = _decision(compared)
     verdict = decision.get("verdict", "cannot_tell")
     lead, kind = {
         "promote": ("✓ better", "good"),
@@ -74,15 +73,29 @@ def figures_of(compared: dict[str, Any]) -> str:
     if compared.get("delta_dice") is not None:
         interval = compared.get("dice_interval")
         spread = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
-        parts.append(f"Dice {compared['delta_dice']:+.3f}{spread}, {compared.get('patients', 0)} patients")
+        patients = compared.get("patients", 0)
+        parts.append(f"Dice {compared['delta_dice']:+.3f}{spread}, {patients} patient{'s' * (patients != 1)}")
+        parts.append(f"{compared.get('worse_patients', 0)} worse")
+    else:
+        parts.append("no test patients yet")
     if compared.get("home_delta_dice") is not None:
         parts.append(f"home panel {compared['home_delta_dice']:+.3f}")
-    return "; ".join(parts) or "no test patients to compare on"
+    return "; ".join(parts)
 
 
 def needs_reason(compared: dict[str, Any] | None) -> bool:
-    """Whether promoting goes against or beyond what the gate could tell."""
-    return (compared or {}).get("decision", {}).get("verdict") != "promote"
+    """Whether promoting goes beyond what the gate could tell."""
+    return _decision(compared).get("verdict") == "cannot_tell"
+
+
+def refusal(compared: dict[str, Any] | None) -> str:
+    """Why the gate refuses promotion; empty when it does not."""
+    decision = _decision(compared)
+    return " ".join(decision.get("reasons", [])) if decision.get("verdict") == "refuse" else ""
+
+
+def _decision(compared: dict[str, Any] | None) -> dict[str, Any]:
+    return (compared or {}).get("decision") or {}
 
 
 def decided_words(action: str, model_id: str) -> str:

@@ -77,6 +77,13 @@ def make_dir(path: Path, *, below: Path | None = None) -> None:
     sync_dir(path.parent)
 
 
+def publish_dir(staged: Path, path: Path) -> None:
+    """Give a finished folder its name, in one step; ``OSError`` if a non-empty folder has it already."""
+    sync_dir(staged)
+    disk.rename(staged, path)
+    sync_dir(path.parent)
+
+
 def sync_dir(path: Path) -> None:
     """Make the names in a folder durable, where folders can be synced."""
     try:

@@ -190,6 +190,11 @@ class Cine:
         return dask.array.from_array(_Shown(self), chunks=(1, *self.shape[1:]), name=False)
 
     @property
+    def grey(self) -> Grey:
+        """How stored values become shown ones; a dataset keeps it with the stored frame."""
+        return self._grey
+
+    @property
     def window(self) -> tuple[float, float]:
         """Display limits in units of ``frame(t)``: the file's window, else 8-bit range, else percentiles."""
         if self._window is None:

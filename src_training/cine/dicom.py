@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -17,6 +18,9 @@ from src_training.cine.cine import Cine
 from src_training.cine.codecs import decode_frame, unpack
 from src_training.cine.deflated import inflate
 from src_training.cine.dicom_tags import TAGS, PixelLayout, Tags, grey_values, header, pixel_layout
+
+# A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", _DEFLATED)

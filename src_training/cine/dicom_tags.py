@@ -1,7 +1,9 @@
 """What the tags of an XA object mean: grey values, window, time, projection, calibration.
 
-Every tag has a default. Values are converted here from the raw bytes, so that a malformed tag counts as
-missing and never raises.
+Values are converted here from the raw bytes, so that a malformed tag counts as missing and never raises.
+What is missing has a default: one frame, one sample, MONOCHROME2, 8 bits allocated (16 when more are stored),
+all of them stored, unsigned, rescale 1 and 0, no padding, no frame time, unknown projection, uncalibrated;
+without a window 8-bit pixels show 0 to 255 and deeper ones the 0.1 to 99.9 percentiles of the middle frame.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Cine
-from src_training.cine.sniff import recognise, why_not
+from src_training.cine.sniff import SUFFIXES, recognise, why_not
 
 _NO_IMAGES = ("no image directly in this folder", "Choose the folder that has them.")
 
@@ -34,6 +34,8 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
         For everything that cannot be read, with the file, the reason and the cure in one line.
     """
     path = Path(path)
+    # "." has no name of its own.
+    path = path if path.name else path.resolve()
     with readable(path.name, "opening", "Check the file and its permissions."):
         if path.is_dir():
             return _read_folder(path) if as_cine else _refuse_folder(path)
@@ -43,16 +45,17 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
 def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """Each file as it is; a folder as the images directly inside it, in natural order.
 
-    A folder without any image stays in the list, so that reading it tells why.
+    What calls itself an image and is none stays in the list, and so does a folder without any image or that
+    may not be listed: reading them tells why.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        found += (images_in(path) or [path]) if path.is_dir() else [path]
+        found += _listed(path) if path.is_dir() else [path]
     return found
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The files directly in ``folder`` that look like images, in natural order; hidden ones are left out."""
+    """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones."""
     files = [entry for entry in folder.iterdir() if _may_be_image(entry)]
     return sorted(files, key=lambda file: natural_key(file.name))
 
@@ -60,6 +63,13 @@ def images_in(folder: Path) -> list[Path]:
 def natural_key(name: str) -> tuple:
     """Sorts ``frame2`` before ``frame10``."""
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in _parts(name))
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return images_in(folder) or [folder]
+    except OSError:
+        return [folder]
 
 
 def _read_file(path: Path) -> Cine:
@@ -164,10 +174,12 @@ def _may_be_image(entry: Path) -> bool:
     # A disc's index file lies beside the images and is none.
     if entry.name.startswith(".") or entry.name.upper() == "DICOMDIR":
         return False
-    try:
-        return entry.is_file() and recognise(entry) is not None
-    except OSError:
+    if not entry.is_file():
         return False
+    try:
+        return entry.suffix.lower() in SUFFIXES or recognise(entry) is not None
+    except OSError:
+        return True
 
 
 def _size(cine: Cine) -> str:

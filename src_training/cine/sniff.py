@@ -9,6 +9,8 @@ from typing import Literal
 Kind = Literal["dicom", "tiff", "png", "jpeg", "webp", "bmp", "npy"]
 
 SUPPORTED = "DICOM, TIFF, PNG, JPEG, WebP, BMP and NPY"
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+SUFFIXES = (*_DICOM_SUFFIXES, ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy")
 
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"II*\0", "tiff"),
@@ -51,7 +53,7 @@ def why_not(path: Path) -> tuple[str, str]:
     for pattern, what, cure in _OTHERS:
         if re.match(pattern, head, re.DOTALL):
             return what, cure
-    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+    if path.suffix.lower() in _DICOM_SUFFIXES:
         return "not DICOM inside, whatever its name says", "Copy or export it again."
     return f"not an image of a kind that is read ({SUPPORTED})", "Convert it, or choose the image itself."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from tifffile import PHOTOMETRIC, TiffPage
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, Grey, Header, plain_dtype, to_grey
 from src_training.errors import UnreadableCine
+
+# A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _COLOUR = (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR)
 _GREY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)

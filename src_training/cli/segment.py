@@ -56,7 +56,7 @@ def segment(
     A mask holds 0 background and 1 vessel. Research use only, not for diagnosis.
     """
     jobs = plan(inputs, output, as_cine=cine, probability=probability)
-    predictor = _load(model, workspace, runtime, device, precision)
+    predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
     output.mkdir(parents=True, exist_ok=True)
     failed = 0
     for number, job in enumerate(jobs, 1):
@@ -65,7 +65,8 @@ def segment(
         except LightVesselError as error:
             failed += 1
             say(f"lightvessel: {error}")
-            result("", {"input": str(job.source), "error": str(error)}, as_json) if as_json else None
+            if as_json:
+                result("", {"input": str(job.source), "error": str(error)}, True)
             continue
         say(f"[{number}/{len(jobs)}] {job.source.name}: {record['frames']} frame(s)")
         result(str(record["mask"]), record, as_json)
@@ -119,7 +120,15 @@ def segment_one(
     return record
 
 
-def _load(model: str, workspace: Path | None, runtime: str, device: str, precision: str) -> Predictor:
+def load_predictor(
+    model: str,
+    workspace: Path | None,
+    *,
+    runtime: str = "auto",
+    device: str = "auto",
+    precision: str = "float32",
+) -> Predictor:
+    """The model of ``--model`` and ``--workspace``; without either the shipped default."""
     from src_training.inference import Predictor
     from src_training.models import default_model, load_model
 

@@ -66,7 +66,7 @@ class Frame:
             frame_index=t if cine.shape[0] > 1 else None,
             projection=cine.projection,
             calibration=cine.calibration,
-            grey=getattr(cine, "grey", None) or getattr(cine, "_grey", None),
+            grey=cine.grey,
             vessels_bright=vessels_bright,
         )
 

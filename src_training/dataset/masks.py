@@ -157,7 +157,9 @@ def _read_picture(path: Path) -> NDArray:
         with Image.open(path) as picture:
             _check_size(path, (picture.height, picture.width), 0)
             if picture.mode in _COLOURS:
-                raise BadMask(f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed.")
+                raise BadMask(
+                    f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed."
+                )
             palette = picture.getpalette("RGB") if picture.mode == "P" else None
             values = np.array(picture)
     if palette is None:

@@ -132,6 +132,10 @@ class Dataset:
 
     # -- reading -------------------------------------------------------------------------------------------
 
+    def find(self, frame: Frame) -> Revision | None:
+        """The newest revision of this very frame of this patient; None when it was never appended."""
+        return self.head(case_id(canonical(frame.pixels), patient_key(self.site_key(), frame.patient)))
+
     def cases(self) -> Iterator[str]:
         """Every case with a revision, in the order of their ids."""
         shelves = self.folder / "cases"

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from src_training.dataset import Revision
-from src_training.workspace import Workspace
 
+from src_training.dataset import Revision
 from src_training.errors import DatasetError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
 from src_training.networks.student import S2dRepUNet
 from src_training.training.loop import Watcher, fit, pick_device
 from src_training.training.objectives import AnchoredObjective, TaskObjective
-from src_training.training.panel import replay_samples
 from src_training.training.publish import stage_model
+from src_training.training.replay import replay_samples
 from src_training.training.samples import Sample, Sampler, make_sample
 from src_training.training.settings import FinetuneSettings
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
+from src_training.workspace import Workspace
 
 HOME_TOLERANCE = 0.005  # Dice that may be lost on held-back base frames while choosing; the gate allows 0.01
 _HELD_BACK_REPLAY = 4  # every 4th replay frame is kept from training, to see forgetting

@@ -21,8 +21,7 @@ def execute(kind: str, settings: dict[str, Any], context: RunContext) -> str | N
 
 
 def _finetune(settings: dict[str, Any], context: RunContext) -> str:
-    from src_training.models.compare import compare_in_workspace
-
+    from src_training.models.contest import contest
     from src_training.training.finetune import finetune
     from src_training.training.loop import Watcher
     from src_training.training.settings import FinetuneSettings
@@ -30,5 +29,7 @@ def _finetune(settings: dict[str, Any], context: RunContext) -> str:
     watcher = Watcher(context.emit, context.cancelled)
     model = finetune(context.workspace, FinetuneSettings(**settings), context.folder, watcher)
     context.emit({"event": "log", "message": f"comparing {model.id} with the model that is live"})
-    compare_in_workspace(context.workspace, model, context)
+    decision = contest(context.workspace, model)
+    compared = decision.comparison.as_dict() | {"decision": decision.as_dict()}
+    context.emit({"event": "compared", **compared})
     return model.id

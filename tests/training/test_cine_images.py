@@ -235,10 +235,17 @@ def test_inputs_are_the_images_of_a_folder_in_natural_order(tmp_path):
         files.write_dicom(tmp_path / name, files.grey(frames=1))
     (tmp_path / "DICOMDIR").write_bytes((tmp_path / "IM2").read_bytes())
     (tmp_path / "list.csv").write_text("a,b")
+    (tmp_path / "broken.png").write_bytes(b"")
     (tmp_path / "deeper").mkdir()
     missing = tmp_path / "missing.png"
     names = [path.name for path in find_inputs([tmp_path, missing, tmp_path / "deeper"])]
-    assert names == ["IM2", "run9.dcm", "run10.dcm", "missing.png", "deeper"]
+    assert names == ["broken.png", "IM2", "run9.dcm", "run10.dcm", "missing.png", "deeper"]
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
+    files.write_dicom(tmp_path / "a", files.grey(frames=1))
+    monkeypatch.chdir(tmp_path)
+    assert read_cine(".", as_cine=True).name == tmp_path.name
 
 
 def test_names_beyond_ascii_and_very_long_names(tmp_path):

@@ -78,6 +78,12 @@ def test_the_same_frame_mask_and_status_again_is_the_revision_that_says_so(datas
     assert len(list(first.folder.iterdir())) == 3
 
 
+def test_a_frame_is_found_again_by_its_pixels_and_its_patient(dataset):
+    saved = dataset.append(frame(1), mask(1))
+    assert dataset.find(frame(1)) == saved
+    assert dataset.find(frame(2)) is None and dataset.find(frame(1, "someone else")) is None
+
+
 def test_going_back_to_an_earlier_mask_is_a_revision_of_its_own(dataset):
     first = dataset.append(frame(1), mask(1))
     dataset.append(frame(1), mask(2))

@@ -79,6 +79,21 @@ def test_folders_are_durable_from_the_top_down(tmp_path, monkeypatch):
     assert ("sync_dir", ".") in seen and ("sync_dir", "a") in seen
 
 
+def test_a_finished_folder_appears_in_one_step_and_never_over_another(tmp_path, monkeypatch):
+    staged = tmp_path / "staging"
+    staged.mkdir()
+    durable.write_new(staged / "card.json", b"{}")
+    disk = LoggingDisk()
+    monkeypatch.setattr(durable, "disk", disk)
+    durable.publish_dir(staged, tmp_path / "model")
+    assert disk.log == ["sync_dir", "rename", "sync_dir"]
+    assert (tmp_path / "model" / "card.json").read_bytes() == b"{}" and not staged.exists()
+    staged.mkdir()
+    with pytest.raises(OSError):
+        durable.publish_dir(staged, tmp_path / "model")
+    assert (tmp_path / "model" / "card.json").is_file()
+
+
 def test_a_private_file_is_readable_by_its_owner_only(tmp_path):
     durable.write_new(tmp_path / "key", b"secret", private=True)
     if os.name != "nt":

@@ -134,7 +134,9 @@ def test_batches_depend_on_seed_and_step_only():
     samples = drawn_samples()
 
     def batch(seed, step):
-        sampler = Sampler(samples, seed=seed, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation())
+        sampler = Sampler(
+            samples, seed=seed, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation()
+        )
         return sampler.batch(step).image
 
     assert torch.equal(batch(1, 7), batch(1, 7))

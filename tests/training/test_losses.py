@@ -22,7 +22,9 @@ def test_what_lies_under_ignored_pixels_does_not_matter(loss):
     logits, vessel, valid = crop()
     other_logits = torch.where(valid > 0, logits, -logits)
     other_vessel = torch.where(valid > 0, vessel, 1 - vessel)
-    assert loss(logits, vessel, valid) == pytest.approx(loss(other_logits, other_vessel, valid).item(), abs=1e-6)
+    assert loss(logits, vessel, valid) == pytest.approx(
+        loss(other_logits, other_vessel, valid).item(), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -1,0 +1,110 @@
+"""``lightvessel evaluate``: a model's mean per-image figures on a folder of images and one of masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from src_training.cli.common import JsonFlag, result, say
+from src_training.errors import LightVesselError
+
+if TYPE_CHECKING:
+    from src_training.evaluation import EvalItem
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate", no_args_is_help=True)(evaluate_command)
+
+
+def evaluate_command(
+    images: Path = typer.Option(..., "--images", help="Folder of frames."),
+    masks: Path = typer.Option(
+        ..., "--masks", help="Folder of masks, matched by name: <stem> or <stem>_mask."
+    ),
+    model: str = typer.Option(
+        "", "--model", metavar="ID|PATH", help="Default: the live or shipped default model."
+    ),
+    workspace: Path | None = typer.Option(None, "--workspace", help="Where --model is looked up."),
+    runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
+    per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Mean per-image Dice, IoU, precision, recall, accuracy, AUC, clDice and HD95 (px).
+
+    255 in a mask is left out; clDice uses skeletonize, both empty = 1; HD95 of an empty mask = image diagonal.
+    """
+    from src_training.cli.segment import load_predictor
+    from src_training.evaluation import evaluate
+
+    pairs = matched_pairs(images, masks)
+    predictor = load_predictor(model, workspace, runtime=runtime)
+    items, bad = _readable_items(pairs)
+    if not items:
+        raise LightVesselError(f"{images.name}: none of {len(pairs)} frames with a mask can be read.")
+    evaluation = evaluate(predictor, items)
+    if per_frame:
+        for score in evaluation.scores:
+            text = f"{score.name}: Dice {score.metrics['dice']:.4f} clDice {score.metrics['cldice']:.4f}"
+            result(text, {"frame": score.name, **score.metrics}, as_json)
+    summary = evaluation.summary()
+    lines = [f"{name:<10}{value:.4f}" for name, value in summary.items() if name != "n"]
+    result(
+        "\n".join([f"{predictor.model.id} on {len(items)} frames", *lines]),
+        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)},
+        as_json,
+    )
+    return 2 if bad else 0
+
+
+def matched_pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """(image, mask) files of one stem, in natural order; what has no partner is said.
+
+    Raises LightVesselError when a folder is missing or nothing matches.
+    """
+    from src_training.cine import find_inputs
+
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
+    by_stem = {path.stem.removesuffix("_mask"): path for path in find_inputs([masks])}
+    found = find_inputs([images])
+    pairs = [(path, by_stem[path.stem]) for path in found if path.stem in by_stem]
+    if not pairs:
+        raise LightVesselError(f"{images.name} and {masks.name}: no image has a mask of the same name.")
+    _say_unmatched("image", [p.name for p in found if p.stem not in by_stem])
+    used = {mask for _, mask in pairs}
+    _say_unmatched("mask", [p.name for p in by_stem.values() if p not in used])
+    return pairs
+
+
+def _readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int]:
+    items, bad = [], 0
+    for image, mask in pairs:
+        try:
+            items.append(_item(image, mask))
+        except LightVesselError as error:
+            bad += 1
+            say(f"lightvessel: {error}")
+    return items, bad
+
+
+def _item(image: Path, mask: Path) -> EvalItem:
+    from src_training.cine import read_cine
+    from src_training.dataset import read_mask
+    from src_training.evaluation import EvalItem
+
+    cine, truth = read_cine(image), read_mask(mask)
+    if cine.shape != (1, *truth.shape):
+        raise LightVesselError(
+            f"{image.name} is {cine.shape} (T, Y, X), but {mask.name} is {truth.shape}: one frame of equal size each."
+        )
+    return EvalItem(image.stem, None, cine.frame(0), truth)
+
+
+def _say_unmatched(kind: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        say(f"{len(names)} {kind}(s) without a partner: {', '.join(names[:5])}{more}")

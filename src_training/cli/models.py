@@ -1,0 +1,153 @@
+"""``lightvessel models``: what there is, what it can do, and which one is live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from src_training.cli.common import JsonFlag, result, say
+
+if TYPE_CHECKING:
+    from src_training.models import Model
+    from src_training.workspace import Workspace
+
+Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shipped models.")
+Which = typer.Argument(None, metavar="[MODEL]", help="A model's id, or its folder.")
+Needed = typer.Argument(..., metavar="WORKSPACE")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="List, show, compare, promote and roll back models.")
+    group.command("list")(list_models)
+    group.command("show")(show)
+    group.command("describe")(describe)
+    group.command("compare")(compare)
+    group.command("promote")(promote)
+    group.command("rollback")(rollback)
+    group.command("history")(history)
+    app.add_typer(group, name="models")
+
+
+def list_models(workspace: Path | None = Place, as_json: bool = JsonFlag) -> int:
+    """The models of a workspace and the shipped ones; the live one is marked."""
+    from src_training.models import builtin_models, default_model
+
+    place = _workspace(workspace)
+    live = default_model(place).id
+    models = builtin_models() + (place.models.list() if place else [])
+    if place and (warning := place.models.warning()):
+        say(f"lightvessel: {warning}")
+    for model in models:
+        card = model.card
+        mark = "*" if model.id == live else " "
+        text = (
+            f"{mark} {model.id:<32}{card.label_protocol:<11}{card.parameters / 1e6:.2f} M  {card.trained_on}"
+        )
+        result(text, {"model": model.id, "live": model.id == live, "builtin": model.builtin}, as_json)
+    return 0
+
+
+def show(workspace: str | None = Place, model: str | None = Which, as_json: bool = JsonFlag) -> int:
+    """A model's card."""
+    import json
+
+    found = _find(workspace, model)
+    print(found.card.to_json() if not as_json else json.dumps(found.card.model_dump(mode="json")), flush=True)
+    return 0
+
+
+def describe(workspace: str | None = Place, model: str | None = Which, as_json: bool = JsonFlag) -> int:
+    """A model in a few lines: network, size, cost, protocol, figures."""
+    found = _find(workspace, model)
+    card = found.card
+    lines = {
+        "model": found.id,
+        "network": card.architecture.model_dump(),
+        "parameters": card.parameters,
+        "gflop_512": card.gflop_512,
+        "label_protocol": card.label_protocol,
+        "threshold": card.threshold,
+        "min_component_px": card.min_component_px,
+        "parent": card.parent,
+        "metrics": card.metrics,
+        "intended_use": card.intended_use,
+    }
+    result("\n".join(f"{name:<18}{value}" for name, value in lines.items()), lines, as_json)
+    return 0
+
+
+def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json: bool = JsonFlag) -> int:
+    """Compare a model with the live one, on the workspace's test patients and the home panel."""
+    from src_training.models import load_model
+    from src_training.models.contest import contest
+
+    place = _opened(workspace)
+    decision = contest(place, load_model(model, place))
+    record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
+    result(f"{_figures(record)}\n{decision.verdict}: {' '.join(decision.reasons)}", record, as_json)
+    return 0
+
+
+def promote(
+    workspace: Path = Needed,
+    model: str = typer.Argument(...),
+    override: str | None = typer.Option(
+        None, "--override", metavar="REASON", help="Where the gate cannot tell."
+    ),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Make a model live; the gate decides on its stored comparison (exit 3: refused)."""
+    promoted = _opened(workspace).models.promote(model, override=override)
+    result(f"{promoted.id} is live now", {"live": promoted.id}, as_json)
+    return 0
+
+
+def rollback(workspace: Path = Needed, as_json: bool = JsonFlag) -> int:
+    """Make the previously live model live again."""
+    model = _opened(workspace).models.rollback()
+    result(f"{model.id} is live again", {"live": model.id}, as_json)
+    return 0
+
+
+def history(workspace: Path = Needed, as_json: bool = JsonFlag) -> int:
+    """Every promotion, refusal and roll back."""
+    for record in _opened(workspace).models.history():
+        reason = f" ({record['override']})" if record.get("override") else ""
+        result(f"{record['utc']} {record['action']} {record['model']}{reason}", record, as_json)
+    return 0
+
+
+def _find(workspace: str | None, model: str | None) -> Model:
+    """With one argument it may be a workspace or a model."""
+    from src_training.models import default_model, load_model
+
+    if workspace is None:
+        return default_model()
+    if model is not None:
+        return load_model(model, _opened(Path(workspace)))
+    is_workspace = (Path(workspace) / "dataset" / "dataset.json").is_file()
+    return default_model(_opened(Path(workspace))) if is_workspace else load_model(workspace)
+
+
+def _workspace(path: Path | None) -> Workspace | None:
+    return None if path is None else _opened(path)
+
+
+def _opened(path: Path) -> Workspace:
+    from src_training.workspace import Workspace
+
+    return Workspace.open(path)
+
+
+def _figures(record: dict[str, Any]) -> str:
+    home = f"home panel {record['home_dice_current']:.3f} → {record['home_dice_candidate']:.3f}"
+    if record["delta_dice"] is None:
+        return f"no test patients; {home}"
+    low, high = record["dice_interval"]
+    return (
+        f"Dice {record['delta_dice']:+.3f} [{low:+.3f}, {high:+.3f}], {record['patients']} patients, "
+        f"{record['worse_patients']} worse; {home}"
+    )

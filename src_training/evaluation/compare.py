@@ -1,0 +1,123 @@
+"""Is a candidate better than the live model? Paired by patient, bootstrapped; the losing frames are named."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.errors import ModelError
+from src_training.evaluation.evaluate import Evaluation
+
+RESAMPLES = 10_000
+_SEED = 20_230_604
+_LISTED = 12
+FALL = 0.05  # Dice a patient may lose before counting as worse
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate minus current.
+
+    Intervals are bootstrap percentiles 5 and 95 over patients, so the lower end is the one-sided
+    95 % bound; they and the deltas are None without gate patients. ``losing_frames`` are
+    (frame, change of Dice), worst first.
+    """
+
+    candidate: str
+    current: str
+    frames: int
+    patients: int
+    delta_dice: float | None
+    dice_interval: tuple[float, float] | None
+    delta_cldice: float | None
+    cldice_interval: tuple[float, float] | None
+    worse_patients: int
+    worst_patient: float
+    home_dice_candidate: float
+    home_dice_current: float
+    losing_frames: tuple[tuple[str, float], ...] = ()
+    snapshot: str | None = None
+
+    @property
+    def home_delta_dice(self) -> float:
+        """Change of mean Dice on the home panel."""
+        return self.home_dice_candidate - self.home_dice_current
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with ``home_delta_dice``."""
+        return asdict(self) | {"home_delta_dice": self.home_delta_dice}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Comparison:
+        """The comparison that ``as_dict`` told; raises ModelError when it does not hold one."""
+        fields = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise ModelError(f"a stored comparison is damaged ({error}). Compare again.") from error
+
+
+def compare(
+    candidate: Evaluation,
+    current: Evaluation,
+    home_candidate: Evaluation,
+    home_current: Evaluation,
+    snapshot: str | None = None,
+) -> Comparison:
+    """Pair two models' figures on the same frames.
+
+    Raises ValueError when the two evaluations are not of the same frames in the same order.
+    """
+    if [s.name for s in candidate.scores] != [s.name for s in current.scores]:
+        raise ValueError("the two evaluations are of different frames")
+    dice, cldice = (patient_deltas(candidate, current, metric) for metric in ("dice", "cldice"))
+    return Comparison(
+        candidate=candidate.model_id,
+        current=current.model_id,
+        frames=len(candidate.scores),
+        patients=dice.size,
+        delta_dice=_mean(dice),
+        dice_interval=bootstrap_interval(dice),
+        delta_cldice=_mean(cldice),
+        cldice_interval=bootstrap_interval(cldice),
+        worse_patients=int(np.count_nonzero(dice < -FALL)),
+        worst_patient=float(min(0.0, dice.min())) if dice.size else 0.0,
+        home_dice_candidate=home_candidate.mean("dice"),
+        home_dice_current=home_current.mean("dice"),
+        losing_frames=_losing(candidate, current),
+        snapshot=snapshot,
+    )
+
+
+def patient_deltas(candidate: Evaluation, current: Evaluation, metric: str) -> NDArray[np.float64]:
+    """Change of a metric per patient, frames averaged within each; frames without patient are left out."""
+    changes: dict[str, list[float]] = {}
+    for new, old in zip(candidate.scores, current.scores, strict=True):
+        if new.patient is not None:
+            changes.setdefault(new.patient, []).append(new.metrics[metric] - old.metrics[metric])
+    return np.array([np.mean(changes[patient]) for patient in sorted(changes)], dtype=np.float64)
+
+
+def bootstrap_interval(deltas: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Percentiles 5 and 95 of the mean over `RESAMPLES` resamples of the patients, with a fixed seed."""
+    if not deltas.size:
+        return None
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.integers(deltas.size, size=(RESAMPLES, deltas.size))
+    low, high = np.percentile(deltas[drawn].mean(axis=1), [5, 95])
+    return float(low), float(high)
+
+
+def _losing(candidate: Evaluation, current: Evaluation) -> tuple[tuple[str, float], ...]:
+    changes = [
+        (new.name, new.metrics["dice"] - old.metrics["dice"])
+        for new, old in zip(candidate.scores, current.scores, strict=True)
+    ]
+    return tuple(sorted((c for c in changes if c[1] < 0), key=lambda change: change[1])[:_LISTED])
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if values.size else None

@@ -1,0 +1,49 @@
+"""A candidate against the live model: on the workspace's test patients and on the home panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from src_training.evaluation import EvalItem, compare, evaluate, home_panel
+from src_training.inference import Predictor
+from src_training.models.gate import Decision, decide
+from src_training.models.library import default_model
+from src_training.models.loading import Model
+
+if TYPE_CHECKING:
+    from src_training.dataset import Revision
+    from src_training.workspace import Workspace
+
+_STATUSES = ("accepted", "no_vessel")
+
+
+def contest(workspace: Workspace, candidate: Model, current: Model | None = None) -> Decision:
+    """Compare, keep the comparison in the store, and say what the gate thinks.
+
+    The test frames are frozen as a snapshot, named after their content, that the comparison cites.
+    """
+    current = current or default_model(workspace)
+    revisions = [r for status in _STATUSES for r in workspace.dataset.heads(status=status, bucket="test")]
+    items = [_item(revision) for revision in revisions]
+    panel = home_panel(candidate.card.label_protocol)
+    predictors = Predictor.load(candidate), Predictor.load(current)
+    on_test = [evaluate(predictor, items) for predictor in predictors]
+    at_home = [evaluate(predictor, panel) for predictor in predictors]
+    snapshot = _freeze(workspace, revisions)
+    comparison = compare(on_test[0], on_test[1], at_home[0], at_home[1], snapshot)
+    workspace.models.keep_comparison(comparison)
+    return decide(comparison)
+
+
+def _item(revision: Revision) -> EvalItem:
+    name = f"{revision.case} frame {revision.frame_index}"
+    return EvalItem(name, revision.patient_key, revision.frame(), revision.mask())
+
+
+def _freeze(workspace: Workspace, revisions: list[Revision]) -> str | None:
+    if not revisions:
+        return None
+    from src_training.dataset.snapshot import list_hash
+
+    listed = sorted([revision.case, revision.sha] for revision in revisions)
+    return workspace.dataset.snapshot(f"gate-{list_hash(listed)[:16]}", revisions).sha256

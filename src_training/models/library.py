@@ -1,0 +1,54 @@
+"""Finding a model: shipped ones, a workspace's, or a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src_training.errors import ModelError
+from src_training.models.loading import CARD_FILE, Model, open_model
+
+if TYPE_CHECKING:
+    from src_training.workspace import Workspace
+
+DEFAULT_MODEL = "small"
+SHIPPED = Path(__file__).resolve().parent / "weights"
+
+
+def builtin_models() -> list[Model]:
+    """The shipped models, the default first."""
+    folders = sorted(path.parent for path in SHIPPED.glob(f"*/{CARD_FILE}"))
+    models = [open_model(folder, builtin=True) for folder in folders]
+    return sorted(models, key=lambda model: model.id != DEFAULT_MODEL)
+
+
+def builtin_model(model_id: str) -> Model | None:
+    """The shipped model of this id, if there is one."""
+    is_name = Path(model_id).name == model_id
+    folder = SHIPPED / model_id
+    return open_model(folder, builtin=True) if is_name and (folder / CARD_FILE).is_file() else None
+
+
+def load_model(ref: str | Path, workspace: Workspace | None = None) -> Model:
+    """A model by the id of a workspace or shipped model, or by its folder.
+
+    Raises ModelError naming what there is when ``ref`` is none of these.
+    """
+    text = str(ref)
+    if workspace is not None and workspace.models.has(text):
+        return workspace.models.get(text)
+    shipped = builtin_model(text)
+    if shipped is not None:
+        return shipped
+    if Path(ref).is_dir():
+        return open_model(Path(ref))
+    known = [path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")]
+    if workspace is not None:
+        known += workspace.models.ids()
+    raise ModelError(f"{text}: no such model. Known: {', '.join(sorted(known))}; or give a model folder.")
+
+
+def default_model(workspace: Workspace | None = None) -> Model:
+    """The workspace's live model; where none was promoted, the shipped default."""
+    live = workspace.models.current() if workspace is not None else None
+    return live or load_model(DEFAULT_MODEL)

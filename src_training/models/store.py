@@ -1,0 +1,227 @@
+"""A workspace's models: immutable folders, one live model, every decision recorded, roll back in one write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from src_training import durable
+from src_training.errors import ModelError, Refused
+from src_training.evaluation import Comparison
+from src_training.models.gate import Decision, check_promotion, decide
+from src_training.models.library import DEFAULT_MODEL, builtin_model
+from src_training.models.loading import CARD_FILE, Model, open_model
+
+_CURRENT = "current.json"
+_DECISIONS = "decisions.jsonl"
+_COMPARISONS = "comparisons"
+_STAGING = ".staging-"
+
+
+class ModelStore:
+    """``models/`` of a workspace.
+
+    ``current.json`` {model, card_sha256, previous, seq} says which model is live; it is only ever
+    replaced whole, so that promoting and rolling back are one atomic step each.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    # -- entries -------------------------------------------------------------------------------------------
+
+    def ids(self) -> list[str]:
+        """Ids of the stored models, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        found = [p for p in self.folder.iterdir() if (p / CARD_FILE).is_file() and not p.name.startswith(".")]
+        return [
+            path.name for path in sorted(found, key=lambda p: ((p / CARD_FILE).stat().st_mtime_ns, p.name))
+        ]
+
+    def has(self, model_id: str) -> bool:
+        """Whether a model of this id is stored here."""
+        plain = Path(model_id).name == model_id and not model_id.startswith(".")
+        return plain and (self.folder / model_id / CARD_FILE).is_file()
+
+    def list(self) -> list[Model]:
+        """Every stored model that is sound, oldest first."""
+        return [model for model_id in self.ids() if (model := self._sound(model_id)) is not None]
+
+    def get(self, model_id: str) -> Model:
+        """A stored model, checked; raises ModelError when it is missing or damaged."""
+        if not self.has(model_id):
+            known = ", ".join(self.ids()) or "none yet"
+            raise ModelError(f"{model_id}: no such model in this workspace (there is: {known}).")
+        model = open_model(self.folder / model_id)
+        if model.id != model_id:
+            raise ModelError(
+                f"{model_id}: its card was changed ({model.id} by content). Roll back, or train again."
+            )
+        return model
+
+    def add(self, staged: str | Path) -> Model:
+        """Store a copy of a staged model folder under the id of its card; complete or not at all."""
+        model = open_model(Path(staged))
+        target = self.folder / model.id
+        if target.exists():
+            return self.get(model.id)
+        durable.make_dir(self.folder)
+        staging = self.folder / f"{_STAGING}{secrets.token_hex(6)}"
+        durable.make_dir(staging)
+        try:
+            for source in (Path(staged) / name for name in (*sorted(model.card.files), CARD_FILE)):
+                if source.exists():  # an OpenVINO network may be missing
+                    durable.write_new(staging / source.name, source.read_bytes())
+            durable.publish_dir(staging, target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return self.get(model.id)
+
+    # -- which model is live -------------------------------------------------------------------------------
+
+    def current(self) -> Model | None:
+        """The live model; None where none was promoted, or the promoted one is damaged (see ``warning``)."""
+        state = self._state()
+        return self._find(state["model"]) if state else None
+
+    def warning(self) -> str | None:
+        """One line when the record of the live model, or that model, is damaged and the default serves instead."""
+        if not (self.folder / _CURRENT).exists():
+            return None
+        state = self._state()
+        if state is None:
+            return f"models/{_CURRENT} is damaged: the shipped model {DEFAULT_MODEL} is used. Promote a model again."
+        if self._find(state["model"]) is None:
+            return f"{state['model']} is damaged or missing: {DEFAULT_MODEL} is used. Promote another, or roll back."
+        return None
+
+    def previous(self) -> Model | None:
+        """What rolling back would make live."""
+        state = self._state()
+        return self._find(state["previous"]) if state and state["previous"] else None
+
+    def promote(self, model_id: str, decision: Decision | None = None, override: str | None = None) -> Model:
+        """Make a model live.
+
+        Without ``decision`` the stored comparison with the live model decides. ``override`` is the
+        reason of a person where the gate cannot tell; the home panel must hold all the same.
+
+        Raises
+        ------
+        Refused : the gate says no, or there is no comparison with the model that is live now.
+        ModelError : the model is missing or damaged.
+        """
+        model = self.get(model_id)
+        decision = decision or decide(self.comparison(model_id))
+        if decision.comparison.candidate != model_id:
+            raise Refused(
+                f"{model_id} is not promoted: the comparison is of {decision.comparison.candidate}."
+            )
+        if decision.comparison.current != self._live_id():
+            raise Refused(
+                f"{model_id} is not promoted: it was compared with {decision.comparison.current}, but "
+                f"{self._live_id()} is live now. Run: lightvessel models compare."
+            )
+        try:
+            check_promotion(decision, override)
+        except Refused:
+            self._record("refused", model_id, decision, override)
+            raise
+        self._record("promoted", model_id, decision, override)
+        self._write_current(model)
+        return model
+
+    def rollback(self) -> Model:
+        """Make the previously live model live again; raises ModelError where there is none."""
+        state = self._state()
+        if state is None or not state["previous"]:
+            raise ModelError("there is nothing to roll back to: no model was promoted here.")
+        model = self._find(state["previous"])
+        if model is None:
+            raise ModelError(f"{state['previous']}: missing or damaged, so it cannot be made live again.")
+        self._record("rolled back", model.id, None, None)
+        self._write_current(model)
+        return model
+
+    def history(self) -> Sequence[dict[str, Any]]:
+        """Every decision, oldest first; a torn last line is left out."""
+        path = self.folder / _DECISIONS
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return [record for line in lines if (record := _parsed(line)) is not None]
+
+    # -- comparisons ---------------------------------------------------------------------------------------
+
+    def keep_comparison(self, comparison: Comparison) -> None:
+        """Remember the newest comparison of a candidate."""
+        durable.make_dir(self.folder / _COMPARISONS)
+        text = json.dumps(comparison.as_dict(), indent=1, sort_keys=True)
+        durable.replace(self.folder / _COMPARISONS / f"{comparison.candidate}.json", text.encode())
+
+    def comparison(self, model_id: str) -> Comparison:
+        """The newest comparison of a model; raises Refused, saying what to run, where there is none."""
+        path = self.folder / _COMPARISONS / f"{model_id}.json"
+        record = _parsed(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if record is None:
+            raise Refused(
+                f"{model_id} was not compared yet. Run: lightvessel models compare WORKSPACE {model_id}"
+            )
+        return Comparison.from_dict(record)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _state(self) -> dict[str, Any] | None:
+        path = self.folder / _CURRENT
+        state = _parsed(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
+        return state if state and isinstance(state.get("model"), str) and "previous" in state else None
+
+    def _live_id(self) -> str:
+        live = self.current()
+        return live.id if live else DEFAULT_MODEL
+
+    def _find(self, model_id: str) -> Model | None:
+        return self._sound(model_id) if self.has(model_id) else builtin_model(model_id)
+
+    def _sound(self, model_id: str) -> Model | None:
+        try:
+            return self.get(model_id)
+        except ModelError:
+            return None
+
+    def _write_current(self, model: Model) -> None:
+        state = self._state()
+        record = {
+            "model": model.id,
+            "card_sha256": hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest(),
+            "previous": self._live_id(),
+            "seq": (state["seq"] if state else 0) + 1,
+        }
+        durable.replace(self.folder / _CURRENT, json.dumps(record, indent=1).encode())
+
+    def _record(self, action: str, model_id: str, decision: Decision | None, override: str | None) -> None:
+        durable.append_line(
+            self.folder / _DECISIONS,
+            {
+                "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+                "action": action,
+                "model": model_id,
+                "before": self._live_id(),
+                "override": override,
+                "decision": decision.as_dict() if decision else None,
+                "comparison": decision.comparison.as_dict() if decision else None,
+            },
+        )
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

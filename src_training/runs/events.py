@@ -1,0 +1,33 @@
+"""Reading ``events.jsonl`` while somebody is writing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+
+
+def read_events(path: Path, since_byte: int = 0) -> tuple[list[Event], int]:
+    """Events written after ``since_byte``, and where to go on reading.
+
+    A last line without its end is left for the next call; lines that are no events are passed over.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(since_byte)
+            data = file.read()
+    except FileNotFoundError:
+        return [], since_byte
+    whole = data[: data.rfind(b"\n") + 1]
+    events = [event for line in whole.splitlines() if (event := _event(line)) is not None]
+    return events, since_byte + len(whole)
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        record = json.loads(line)
+    except ValueError:  # undecodable bytes included
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("event"), str) else None

@@ -1,0 +1,25 @@
+"""The end of a run's log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_TAIL_BYTES = 64 * 1024
+
+
+def tail(path: Path, n: int) -> str:
+    """The last ``n`` lines, at most 64 KiB; empty when there is no log."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-n:]) if n > 0 else ""
+
+
+def last_line(path: Path) -> str:
+    """The last line with something on it, shortened to fit on a screen."""
+    lines = [line.strip() for line in tail(path, 50).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""

@@ -1,0 +1,136 @@
+"""One run: its folder, read while its process writes, and the requests one can leave in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from src_training import durable
+from src_training.errors import RunError
+from src_training.runs.autopsy import cause_of_end, overdue
+from src_training.runs.events import Event, read_events
+from src_training.runs.launching import LAUNCH_FILE, LOG_FILE, PROCESS_FILE, spawn, vouch
+from src_training.runs.log import tail
+from src_training.runs.process import Identity
+from src_training.runs.state import RunState
+from src_training.runs.writing import launched_event, writing
+
+CONFIG_FILE = "config.json"
+EVENTS_FILE = "events.jsonl"
+CANCEL_FILE = "cancel"
+_POLL_S = 0.2
+
+
+class Run:
+    """A run folder. Several processes may hold the same run; all see what the folder says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+        self._lock = threading.Lock()  # the widget asks from worker threads
+        self._state, self._read_to = RunState(), 0
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    def config(self) -> dict[str, Any]:
+        """What was asked for: ``kind``, ``settings``, ``threads``, ``tool_version``, ``created``."""
+        try:
+            config = json.loads((self.folder / CONFIG_FILE).read_bytes())
+            if isinstance(config["kind"], str) and isinstance(config["settings"], dict):
+                return dict(config)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        raise RunError(f"{self.id}: {CONFIG_FILE} is missing or damaged. Start a new run.")
+
+    def status(self) -> RunState:
+        """What the run has come to; *interrupted* when it has not ended and its process is gone."""
+        state = self._fold()
+        if state.ended:
+            return state
+        process = self._process()
+        if process is not None and (process.is_alive or self._is_elsewhere(process)):
+            return state
+        state = self._fold()  # it may have ended between the two looks
+        if not state.ended:
+            state.status, state.eta_s = "interrupted", None
+            state.message = cause_of_end(self.folder, process)
+        return state
+
+    def events(self, since_byte: int = 0) -> tuple[list[Event], int]:
+        """Events after ``since_byte``, and where to go on; a half-written last line waits for the next call."""
+        return read_events(self.folder / EVENTS_FILE, since_byte)
+
+    def log_tail(self, n: int = 20) -> str:
+        """The last ``n`` lines of what the run has printed."""
+        return tail(self.folder / LOG_FILE, n)
+
+    def cancel(self) -> None:
+        """Ask the run to stop after its step; one that has ended is left alone."""
+        if not self.status().ended:
+            with writing(self.id):
+                durable.replace(self.folder / CANCEL_FILE, b"cancel\n")
+
+    def resume(self) -> None:
+        """Start the run again where its last checkpoint left it.
+
+        Raises RunError when it runs or has finished, or when another of its kind runs.
+        """
+        self._check_resumable()
+        from src_training.runs.store import check_alone
+
+        check_alone(self)
+        with writing(self.id):
+            for name in (CANCEL_FILE, PROCESS_FILE):
+                (self.folder / name).unlink(missing_ok=True)
+        self._start(detach=True, threads=int(self.config().get("threads") or 1))
+
+    def wait(self, timeout: float | None = None) -> RunState:
+        """Wait for the end, at most ``timeout`` seconds; the state then, which says whether it has ended."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (state := self.status()).ended:
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+            time.sleep(_POLL_S)
+        return state
+
+    def _start(self, *, detach: bool, threads: int) -> None:
+        """Say that a process is coming, and start it; the order keeps every reader from a false end."""
+        with writing(self.id):
+            vouch(self.folder, Identity.of())
+            durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
+        spawn(self.folder, detach=detach, threads=threads)
+
+    def _check_resumable(self) -> None:
+        status = self.status().status
+        if status in ("queued", "running"):
+            raise RunError(f"{self.id} is still {status}. Cancel it first, or wait for its end.")
+        if status == "finished":
+            raise RunError(f"{self.id} has finished: there is nothing to resume. Start a new run.")
+
+    def _fold(self) -> RunState:
+        with self._lock:
+            events, self._read_to = self.events(self._read_to)
+            self._state.fold(events)
+            return dataclasses.replace(
+                self._state, losses=list(self._state.losses), validations=list(self._state.validations)
+            )
+
+    def _process(self) -> Identity | None:
+        """Who answers for the run: its own process, and before that whoever started it."""
+        for name in (PROCESS_FILE, LAUNCH_FILE):
+            try:
+                identity = Identity.from_json(json.loads((self.folder / name).read_bytes()))
+            except (OSError, ValueError):
+                continue
+            if identity is not None:
+                return identity
+        return None
+
+    def _is_elsewhere(self, process: Identity) -> bool:
+        """A run of another machine on a shared disk: believed as long as it gives signs of life."""
+        return not process.is_here and not overdue(self.folder / EVENTS_FILE)

@@ -1,0 +1,119 @@
+"""What a run has come to: a fold of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from src_training.runs.events import Event
+
+Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
+ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
+
+
+@dataclass
+class RunState:
+    """A run at one moment.
+
+    ``losses`` are (step, loss), ``validations`` (step, metrics), both in the order of steps; ``metrics`` are
+    those of the latest validation, ``compared`` the comparison with the live model, ``eta_s`` the seconds
+    left as the run itself estimates them. ``updated`` is when the last event was written, UTC.
+    """
+
+    status: Status = "queued"
+    step: int = 0
+    steps: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    validations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    compared: dict[str, Any] | None = None
+    message: str = ""
+    model_id: str | None = None
+    eta_s: float | None = None
+    updated: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen, unless it is resumed."""
+        return self.status in ENDED
+
+    def fold(self, events: Iterable[Event]) -> RunState:
+        """Take events into account, in their order; unknown and incomplete ones change nothing."""
+        for event in events:
+            take = _TAKE.get(event["event"])
+            if take is not None:
+                try:
+                    take(self, event)
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    continue  # an event of another version: what it cannot say is not worth a broken view
+            self.updated = str(event.get("time") or self.updated)
+        return self
+
+
+def _launched(state: RunState, event: Event) -> None:
+    state.status, state.message, state.eta_s = "queued", "", None
+
+
+def _started(state: RunState, event: Event) -> None:
+    state.status = "running"
+    state.steps = int(event.get("steps") or state.steps)
+
+
+def _progress(state: RunState, event: Event) -> None:
+    state.status = "running"
+    state.step, state.steps = int(event["step"]), int(event.get("steps") or state.steps)
+    state.eta_s = event.get("seconds_left")
+    # A resumed run goes back to its checkpoint and takes some steps again.
+    state.losses = _before(state.losses, state.step)
+    state.validations = _before(state.validations, state.step)
+    if event.get("loss") is not None:
+        state.losses.append((state.step, float(event["loss"])))
+
+
+def _validated(state: RunState, event: Event) -> None:
+    step, metrics = int(event["step"]), dict(event["metrics"])
+    state.validations = [*_before(state.validations, step), (step, metrics)]
+    state.metrics = metrics
+
+
+def _compared(state: RunState, event: Event) -> None:
+    state.compared = event
+
+
+def _log(state: RunState, event: Event) -> None:
+    state.message = str(event["message"])
+
+
+def _finished(state: RunState, event: Event) -> None:
+    state.status, state.eta_s, state.message = "finished", None, ""
+    state.model_id = event.get("model_id")
+
+
+def _cancelled(state: RunState, event: Event) -> None:
+    state.status, state.eta_s = "cancelled", None
+    state.message = str(event.get("message") or "cancelled")
+
+
+def _failed(state: RunState, event: Event) -> None:
+    state.status, state.eta_s = "failed", None
+    state.message = str(event.get("message") or "failed")
+
+
+def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:
+    if not points or points[-1][0] < step:
+        return points
+    return [point for point in points if point[0] < step]
+
+
+_TAKE = {
+    "launched": _launched,
+    "started": _started,
+    "progress": _progress,
+    "validated": _validated,
+    "compared": _compared,
+    "log": _log,
+    "finished": _finished,
+    "cancelled": _cancelled,
+    "failed": _failed,
+}

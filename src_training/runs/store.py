@@ -1,0 +1,111 @@
+"""The runs of a workspace: start one, list them, find one."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from src_training import __version__, durable
+from src_training.errors import RunError
+from src_training.runs.launching import durable_json, vouch
+from src_training.runs.process import Identity
+from src_training.runs.run import CONFIG_FILE, Run
+from src_training.runs.writing import utc_now, writing
+
+# Two fine-tunings would fight for the same cores and start from the same model.
+_ALONE = frozenset({"finetune"})
+
+
+class RunStore:
+    """The folder ``WORKSPACE/runs``, one folder a run: ``<utc>-<kind>-<hex>``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def launch(self, kind: str, settings: dict[str, Any], *, detach: bool = True, threads: int = 1) -> Run:
+        """Start a job in a process of its own, which goes on when this one ends.
+
+        Parameters
+        ----------
+        kind : str
+            A job of ``src_training.training.jobs``, or ``selftest``.
+        settings : dict
+            The job's settings, as JSON can hold them.
+        detach : bool
+            False leaves it in this process's group: Ctrl-C in the shell reaches it too, and cancels it.
+        threads : int
+            CPU threads of its numerical libraries.
+
+        Raises RunError when another fine-tuning runs here, the disk refuses, or the process cannot start.
+        """
+        run = self._make(kind, settings, threads)
+        try:
+            check_alone(run)
+        except RunError:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
+        run._start(detach=detach, threads=threads)
+        return run
+
+    def list(self) -> list[Run]:
+        """All runs, the oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return [Run(path) for path in sorted(self.folder.iterdir()) if (path / CONFIG_FILE).is_file()]
+
+    def get(self, run_id: str) -> Run:
+        """The run with this id, or with the one id that begins so; RunError tells what there is instead."""
+        runs = self.list()
+        matching = [run for run in runs if run.id == run_id] or [
+            run for run in runs if run_id and run.id.startswith(run_id)
+        ]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise RunError(f"{run_id}: several runs begin so: {_names(matching)}. Give more of the id.")
+        raise RunError(f"{run_id or 'no id'}: no such run. There is: {_names(runs)}.")
+
+    def newest(self) -> Run:
+        """The run that was started last; RunError when there is none."""
+        runs = self.list()
+        if not runs:
+            raise RunError(
+                f"{self.folder.parent.name}: no runs yet. Start one: lightvessel finetune WORKSPACE."
+            )
+        return runs[-1]
+
+    def _make(self, kind: str, settings: dict[str, Any], threads: int) -> Run:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", kind):
+            raise RunError(f"kind of run {kind!r}: expected a name in small letters, such as finetune.")
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+        run = Run(self.folder / f"{now}-{kind}-{secrets.token_hex(3)}")
+        config = {"kind": kind, "settings": settings, "threads": threads}
+        stamp = {"tool_version": __version__, "created": utc_now()}
+        with writing(run.id):
+            durable.make_dir(run.folder)
+            vouch(run.folder, Identity.of())  # before the config: from then on others list it
+            durable.write_new(run.folder / CONFIG_FILE, durable_json({**config, **stamp}))
+        return run
+
+
+def check_alone(run: Run) -> None:
+    """Raise RunError when another run of a kind that must be alone is going on beside ``run``."""
+    kind = run.config()["kind"]
+    if kind not in _ALONE:
+        return
+    for other in RunStore(run.folder.parent).list():
+        if other.id != run.id and f"-{kind}-" in other.id and not other.status().ended:
+            raise RunError(
+                f"{other.id} is still {other.status().status}: one {kind} at a time. Wait for its end, or "
+                f"cancel it: lightvessel runs cancel WORKSPACE {other.id}."
+            )
+
+
+def _names(runs: list[Run]) -> str:
+    latest = [run.id for run in reversed(runs)]
+    more = f", and {len(latest) - 5} older" if len(latest) > 5 else ""
+    return (", ".join(latest[:5]) or "no run yet") + more

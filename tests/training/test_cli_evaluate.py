@@ -1,0 +1,59 @@
+"""Promises of ``lightvessel evaluate``: pairs by name, says what has no partner, figures for machines."""
+
+from __future__ import annotations
+
+import json
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from src_training import Predictor
+from src_training.cli import main
+from src_training.evaluation import METRICS
+from src_training.samples import home_frames
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three real frames and their masks as {0, 255} PNG."""
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for frame in home_frames()[:3]:
+        (tmp_path / "images" / f"{frame.name}.png").write_bytes(imagecodecs.png_encode(frame.image))
+        mask = frame.label_for("syntax") * np.uint8(255)
+        (tmp_path / "masks" / f"{frame.name}_mask.png").write_bytes(imagecodecs.png_encode(mask))
+    return tmp_path
+
+
+def run(folders, *more):
+    return main(["evaluate", "--images", str(folders / "images"), "--masks", str(folders / "masks"), *more])
+
+
+def test_figures_are_those_of_the_predictors_own_masks(folders, capsys):
+    assert run(folders, "--json", "--model", "small-syntax") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["n"] == 3 and set(METRICS) < set(record)
+    predictor, dice = Predictor.load("small-syntax"), []
+    for frame in home_frames()[:3]:
+        found = predictor.mask(predictor.probability(frame.image)) == 1
+        vessel = frame.label_for("syntax") == 1
+        dice.append(2 * np.sum(found & vessel) / (found.sum() + vessel.sum()))
+    assert record["dice"] == pytest.approx(np.mean(dice), abs=1e-5)
+
+
+def test_unmatched_files_are_named_and_bad_ones_skipped(folders, capsys):
+    (folders / "images" / "stray.png").write_bytes(imagecodecs.png_encode(np.zeros((64, 64), np.uint8)))
+    first = sorted((folders / "masks").iterdir())[0]
+    first.write_bytes(imagecodecs.png_encode(np.full((512, 512), 7, np.uint8)))
+    assert run(folders, "--json") == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n"] == 2
+    assert "stray.png" in said.err and first.name in said.err
+
+
+def test_nothing_in_common_is_an_error(folders, capsys):
+    for path in (folders / "masks").iterdir():
+        path.rename(path.with_name("other-" + path.name))
+    assert run(folders) == 2
+    assert "no image has a mask" in capsys.readouterr().err

@@ -1,0 +1,258 @@
+"""Promises of the model store: damaged models never load, adding is whole, promoting and rolling back are one step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from src_training import ModelStore, Workspace, builtin_models, default_model, load_model
+from src_training.cli import main
+from src_training.errors import ModelError, Refused
+from src_training.evaluation import Comparison
+from src_training.models.loading import open_model
+
+SHIPPED = builtin_models()[0]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the shipped default's folder, to be damaged."""
+    return shutil.copytree(SHIPPED.folder, tmp_path / "copy")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create(tmp_path / "workspace")
+
+
+def renamed(copy, name):
+    """A staged model of another name; its id differs."""
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps(card | {"name": name}))
+    return copy
+
+
+def rehash(copy):
+    """Make the card agree with the weights again, as a forger would."""
+    import hashlib
+
+    card = json.loads((copy / "card.json").read_text())
+    digest = hashlib.sha256((copy / "weights.safetensors").read_bytes()).hexdigest()
+    card["files"]["weights.safetensors"] = digest
+    (copy / "card.json").write_text(json.dumps(card))
+
+
+def flip_a_byte(copy):
+    path = copy / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-7] ^= 1
+    path.write_bytes(data)
+
+
+def with_tensor(name, change):
+    def damage(copy):
+        path = copy / "weights.safetensors"
+        tensors = load_file(path)
+        change(tensors, name)
+        save_file(tensors, path)
+        rehash(copy)
+
+    return damage
+
+
+def truncated(copy):
+    path = copy / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    rehash(copy)
+
+
+def endless_header(copy):
+    (copy / "weights.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}")
+    rehash(copy)
+
+
+def card_with(**changes):
+    def damage(copy):
+        card = json.loads((copy / "card.json").read_text())
+        (copy / "card.json").write_text(json.dumps(card | changes))
+
+    return damage
+
+
+HEAD = "head.bias"
+DAMAGES = [
+    (flip_a_byte, "differs from its card"),
+    (with_tensor("surplus", lambda t, n: t.update({n: np.zeros(3, np.float32)})), "surplus"),
+    (with_tensor(HEAD, lambda t, n: t.pop(n)), "head.bias"),
+    (with_tensor(HEAD, lambda t, n: t.update({n: np.zeros(5, np.float32)})), "head.bias"),
+    (with_tensor(HEAD, lambda t, n: t.update({n: np.full(4, np.nan, np.float32)})), "non-finite"),
+    (with_tensor(HEAD, lambda t, n: t.update({n: np.zeros(4, np.int64)})), "header is damaged"),
+    (truncated, "safetensors|header"),
+    (endless_header, "not a safetensors file"),
+    (lambda c: (c / "weights.safetensors").unlink(), "missing"),
+    (lambda c: (c / "card.json").unlink(), "no card.json"),
+    (lambda c: (c / "card.json").write_text("{"), "card.json"),
+    (lambda c: (c / "card.json").write_bytes(b"\xff\xfe\x00"), "card.json"),
+    (lambda c: (c / "card.json").write_text("[" * 100_000), "card.json"),
+    (card_with(threshold=7), "threshold"),
+    (card_with(architecture={"family": "unknown"}), "unknown"),
+    (card_with(files={}), "names no weights"),
+    (card_with(files={"../../etc/passwd": "0"}), "not a file of this folder"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES)
+def test_a_damaged_model_is_refused_in_one_line(copy, damage, message):
+    damage(copy)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_models_are_sound_and_the_default_comes_first():
+    assert next(m.id for m in builtin_models()) == "small"
+    assert {m.id for m in builtin_models()} >= {"small", "small-syntax"}
+    protocols = {m.id: m.card.label_protocol for m in builtin_models()}
+    assert protocols["small"] == "full-tree" and protocols["small-syntax"] == "syntax"
+    assert all("not for diagnosis" in m.card.intended_use for m in builtin_models())
+
+
+def test_a_missing_openvino_network_is_rebuilt(copy):
+    from src_training import Predictor
+
+    frame = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    expected = Predictor.load(SHIPPED).probability(frame)
+    for path in copy.glob("openvino.*"):
+        path.unlink()
+    assert np.abs(Predictor.load(copy).probability(frame) - expected).max() < 2e-3
+
+
+def test_adding_a_model_copies_it_whole_and_again_changes_nothing(copy, workspace):
+    model = workspace.models.add(copy)
+    assert workspace.models.ids() == [model.id]
+    assert workspace.models.add(copy).id == model.id
+    assert open_model(model.folder).id == model.id
+    assert [p.name for p in workspace.models.folder.iterdir()] == [model.id]
+
+
+def test_a_damaged_staged_model_leaves_nothing_behind(copy, workspace):
+    flip_a_byte(copy)
+    with pytest.raises(ModelError):
+        workspace.models.add(copy)
+    assert list(workspace.models.folder.iterdir()) == []
+
+
+def told(candidate: str, current: str = "small", patients: int = 3, home: float = 0.75) -> Comparison:
+    return Comparison(
+        candidate=candidate,
+        current=current,
+        frames=patients,
+        patients=patients,
+        delta_dice=0.02,
+        dice_interval=(0.01, 0.03),
+        delta_cldice=0.02,
+        cldice_interval=(0.01, 0.03),
+        worse_patients=0,
+        worst_patient=0.0,
+        home_dice_candidate=home,
+        home_dice_current=0.75,
+    )
+
+
+def test_promote_and_roll_back(copy, workspace):
+    store = workspace.models
+    first, second = store.add(copy), store.add(renamed(copy, "second"))
+    assert default_model(workspace).id == "small" and store.current() is None
+    store.keep_comparison(told(first.id, patients=12))
+    store.promote(first.id)
+    assert default_model(workspace).id == first.id
+    store.keep_comparison(told(second.id, current=first.id, patients=12))
+    store.promote(second.id)
+    assert store.rollback().id == first.id
+    assert default_model(workspace).id == first.id
+    assert [r["action"] for r in store.history()] == ["promoted", "promoted", "rolled back"]
+    assert json.loads((store.folder / "current.json").read_text())["seq"] == 3
+
+
+def test_the_first_promotion_rolls_back_to_the_shipped_model(copy, workspace):
+    model = workspace.models.add(copy)
+    workspace.models.keep_comparison(told(model.id, patients=12))
+    workspace.models.promote(model.id)
+    assert workspace.models.rollback().id == "small"
+    assert default_model(workspace).builtin
+
+
+@pytest.mark.parametrize(
+    ("comparison", "override", "message"),
+    [
+        (None, None, "was not compared"),
+        (lambda m: told(m), None, "at least 10"),
+        (lambda m: told(m, current="other", patients=12), None, "compared with other"),
+        (lambda m: told(m, home=0.7), "I insist", "home panel"),
+    ],
+)
+def test_what_has_not_earned_it_does_not_go_live(copy, workspace, comparison, override, message):
+    model = workspace.models.add(copy)
+    if comparison:
+        workspace.models.keep_comparison(comparison(model.id))
+    with pytest.raises(Refused, match=message):
+        workspace.models.promote(model.id, override=override)
+    assert default_model(workspace).id == "small"
+
+
+def test_an_override_is_recorded_with_its_reason(copy, workspace):
+    model = workspace.models.add(copy)
+    workspace.models.keep_comparison(told(model.id))
+    workspace.models.promote(model.id, override="three patients, looked at every frame")
+    assert workspace.models.history()[-1]["override"] == "three patients, looked at every frame"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"model": 7, "previous": null}', b"\xff\xff"])
+def test_a_damaged_current_record_falls_back_with_a_warning(workspace, content):
+    (workspace.models.folder / "current.json").write_bytes(content)
+    assert default_model(workspace).id == "small"
+    assert "damaged" in workspace.models.warning()
+
+
+def test_a_live_model_that_was_tampered_with_is_not_used(copy, workspace):
+    model = workspace.models.add(copy)
+    workspace.models.keep_comparison(told(model.id, patients=12))
+    workspace.models.promote(model.id)
+    flip_a_byte(model.folder)
+    assert ModelStore(workspace.models.folder).current() is None
+    assert model.id in workspace.models.warning()
+
+
+def test_nothing_to_roll_back_is_said(workspace):
+    with pytest.raises(ModelError, match="nothing to roll back"):
+        workspace.models.rollback()
+
+
+def test_models_from_the_shell(copy, workspace, capsys):
+    model = workspace.models.add(copy)
+    place = str(workspace.path)
+    assert main(["models", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0]) == {
+        "model": "small",
+        "live": True,
+        "builtin": True,
+    }
+    assert main(["models", "promote", place, model.id]) == 3
+    assert main(["models", "compare", place, model.id, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert record["home_delta_dice"] == 0 and record["decision"]["verdict"] == "cannot_tell"
+    assert main(["models", "promote", place, model.id]) == 3
+    assert "Give a reason" in capsys.readouterr().err
+    assert main(["models", "promote", place, model.id, "--override", "same weights"]) == 0
+    assert main(["models", "rollback", place, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"live": "small"}
+    assert main(["models", "show", place, model.id]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "small"
+    assert main(["models", "describe", "small-syntax"]) == 0
+    assert "syntax" in capsys.readouterr().out
+    assert main(["models", "show", "nothing-like-it"]) == 2
