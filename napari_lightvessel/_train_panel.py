@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_lightvessel._curve import Curve
     from napari_lightvessel._form import SettingsForm
 
+_RESUMABLE = ("cancelled", "interrupted", "failed")
 _NO_WORKSPACE = "Needs a workspace: New… or Open… at the top."
 
 
@@ -52,6 +53,7 @@ class TrainPanel(Section):
         self.cancel_button = button(
             "Cancel", self.trainer.cancel, "Stop after this step; the live model stays"
         )
+        self.resume_button = button("Resume", self.trainer.resume, "Go on from the last checkpoint")
         self.log_button = button("Log", self._toggle_log, "The last lines of the run's log")
         self.log_button.setCheckable(True)
         self.log = QPlainTextEdit()
@@ -188,7 +190,7 @@ class TrainPanel(Section):
         running = view is not None and not view.over
         self.progress.setVisible(view is not None)
         self.cancel_button.setVisible(running)
-        self.resume_button.setVisible(view is not None and view.state.status in ("cancelled", "interrupted"))
+        self.resume_button.setVisible(view is not None and view.state.status in _RESUMABLE)
         self.bar.setVisible(running)
         self.summary.setText("running" if running else "")
         if view is not None:
