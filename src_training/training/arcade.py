@@ -37,9 +37,8 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
         raise DatasetError(
             f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/."
         )
-    from src_training.dataset import read_mask
-
     from src_training.cine import read_cine
+    from src_training.dataset import read_mask
 
     with index.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split]

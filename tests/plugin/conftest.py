@@ -69,3 +69,15 @@ def saved(qtbot):
         return dock.correct.line.text()
 
     return press
+
+
+@pytest.fixture
+def new_workspace(qtbot):
+    """Make a workspace through the dock and wait until it is open."""
+
+    def make(dock, folder):
+        dock.header.create_workspace(folder)
+        qtbot.waitUntil(lambda: dock.session.workspace is not None, timeout=20_000)
+        return dock.session.workspace
+
+    return make

@@ -12,11 +12,11 @@ from src_training.errors import DatasetError
 
 
 @pytest.fixture
-def work(viewer, dock, segment, frames, tmp_path):
+def work(viewer, dock, segment, frames, tmp_path, new_workspace):
     """A segmented cine and an open workspace."""
     viewer.add_image(frames, name="IM5")
     state = segment(dock)
-    dock.header.create_workspace(tmp_path / "hospital")
+    new_workspace(dock, tmp_path / "hospital")
     dock.session.go_to(2)
     _paint(state, 2)
     return state
@@ -91,12 +91,12 @@ def test_accept_region_leaves_the_rest_unreviewed(viewer, dock, work, qtbot):
 
 
 def test_a_region_of_a_scaled_layer_is_in_its_own_pixels(
-    viewer, dock, segment, saved, qtbot, frames, tmp_path
+    viewer, dock, segment, saved, qtbot, frames, tmp_path, new_workspace
 ):
     viewer.add_image(frames[0], scale=(0.5, 0.5), translate=(10, 0))
     segment(dock)
     dock.session.state.mask.layer.paint((30, 30), 1)
-    dock.header.create_workspace(tmp_path / "w")
+    new_workspace(dock, tmp_path / "w")
     viewer.add_shapes([[[20, 10], [20, 24], [34, 24], [34, 10]]], shape_type="rectangle")
     dock.correct.accept_drawn_region()
     qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
@@ -233,24 +233,26 @@ def test_tools_are_naparis_own_on_our_layer(viewer, dock, work):
     assert work.mask.layer.selected_label == 2
 
 
-def test_one_can_paint_from_empty_without_a_model(viewer, dock, saved, frames, tmp_path):
+def test_one_can_paint_from_empty_without_a_model(viewer, dock, saved, frames, tmp_path, new_workspace):
     viewer.add_image(frames)
-    dock.header.create_workspace(tmp_path / "w")
+    new_workspace(dock, tmp_path / "w")
     dock.correct.tools["paint"].click()
     state = dock.session.state
     state.mask.layer.paint((dock.session.frame, 20, 20), 1)
     assert saved(dock).startswith("Saved")
 
 
-def test_an_unpainted_frame_is_not_accepted_as_empty(viewer, dock, saved, frames, tmp_path):
+def test_an_unpainted_frame_is_not_accepted_as_empty(viewer, dock, saved, frames, tmp_path, new_workspace):
     viewer.add_image(frames)
-    dock.header.create_workspace(tmp_path / "w")
+    new_workspace(dock, tmp_path / "w")
     dock.correct.tools["paint"].click()
     assert "press No vessel" in saved(dock)
 
 
 @pytest.mark.parametrize("kind", ["16 bit", "float", "colour"])
-def test_frames_of_any_type_can_be_accepted(viewer, dock, segment, saved, frames, tmp_path, kind):
+def test_frames_of_any_type_can_be_accepted(
+    viewer, dock, segment, saved, frames, tmp_path, new_workspace, kind
+):
     data = {
         "16 bit": frames[1].astype(np.uint16) * 100,
         "float": frames[1] / np.float32(255),
@@ -258,7 +260,7 @@ def test_frames_of_any_type_can_be_accepted(viewer, dock, segment, saved, frames
     }[kind]
     viewer.add_image(data, rgb=kind == "colour")
     segment(dock).mask.layer.paint((30, 30), 1)
-    dock.header.create_workspace(tmp_path / "w")
+    new_workspace(dock, tmp_path / "w")
     assert saved(dock).startswith("Saved")
 
 
@@ -292,11 +294,13 @@ def test_the_last_workspace_is_opened_next_time(viewer, dock, work, qtbot):
 
     again = LightVesselWidget(viewer)
     qtbot.addWidget(again)
+    qtbot.waitUntil(lambda: again.session.workspace is not None, timeout=20_000)
     assert again.session.workspace.path == dock.session.workspace.path
     again.close_session()
 
 
-def test_a_folder_that_is_no_workspace_is_refused_in_place(dock, tmp_path):
+def test_a_folder_that_is_no_workspace_is_refused_in_place(dock, tmp_path, qtbot):
     (tmp_path / "holiday").mkdir()
     dock.header.open_workspace(tmp_path / "holiday")
+    qtbot.waitUntil(lambda: "opening" not in dock.header.line.text(), timeout=20_000)
     assert "holiday" in dock.header.line.text() and "\n" not in dock.header.line.text()

@@ -9,11 +9,11 @@ from napari_lightvessel._marks import ACCEPTED, NO_VESSEL
 
 
 @pytest.fixture
-def decided(viewer, dock, segment, saved, frames, tmp_path):
+def decided(viewer, dock, segment, saved, frames, tmp_path, new_workspace):
     """Frame 2 accepted and frame 4 called empty in a workspace; the layers are closed again."""
     viewer.add_image(frames, name="IM5")
     state = segment(dock)
-    dock.header.create_workspace(tmp_path / "w")
+    new_workspace(dock, tmp_path / "w")
     dock.correct.patient.setText("heart-17")
     dock.correct.patient.editingFinished.emit()
     dock.session.go_to(2)
