@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from functools import lru_cache
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RuntimeName = Literal["auto", "openvino", "torch"]
 Precision = Literal["float32", "bf16"]
 IR_FILE = "openvino.xml"
+_WARM_UP_PX = 128  # a multiple of every network's stride
+_FIRST_USE = threading.Lock()
 
 
 class Runtime(Protocol):
@@ -73,11 +75,15 @@ class OpenVinoRuntime:
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": str(streams),
         }
-        try:
-            self._compiled = _core(openvino).compile_model(str(ir), "CPU", config)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ModelError(f"{ir.name}: OpenVINO cannot load this network ({reason}).") from error
+        # The first use of OpenVINO's tensors fills a C++ static that asks for the GIL inside its guard:
+        # two threads arriving together wait for each other forever. So one thread uses everything first.
+        with _FIRST_USE:
+            try:
+                self._compiled = openvino.Core().compile_model(str(ir), "CPU", config)
+                self.run(np.zeros((_WARM_UP_PX, _WARM_UP_PX), np.float32))
+            except RuntimeError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise ModelError(f"{ir.name}: OpenVINO cannot load this network ({reason}).") from error
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         request = self._compiled.create_infer_request()
@@ -111,8 +117,3 @@ class TorchRuntime:
             batch = torch.from_numpy(image)[None, None].to(self._device, self._dtype)
             logits = self._network(batch.contiguous(memory_format=torch.channels_last)).logits
             return torch.sigmoid(logits.float())[0, 0].cpu().numpy()
-
-
-@lru_cache(maxsize=1)
-def _core(openvino):  # type: ignore[no-untyped-def]
-    return openvino.Core()
