@@ -12,12 +12,14 @@ PYQT6 = ["PyQt6>=6.5"]
 TESTING = [
     "pytest>=8",
     "pytest-qt>=4.4",
+    "pytest-timeout>=2.3",
     "hypothesis>=6",
     "ruff>=0.9",
     "mypy>=1.13",
     "highdicom>=0.24",
     "monai>=1.5",
     "build>=1.2",
+    "setuptools>=77",
 ]
 
 setup(

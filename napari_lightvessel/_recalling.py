@@ -32,6 +32,7 @@ class Recaller:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.hold = False
+        self._identifying: CineState | None = None
         self._job: _jobs.Job | None = None
         session.cine_changed.connect(self._on_cine)
         session.workspace_changed.connect(self.look)
@@ -44,7 +45,11 @@ class Recaller:
     def look(self, _event: object = None) -> None:
         """Look the present cine up in the open workspace's dataset."""
         state, workspace = self.session.state, self.session.workspace
-        if self.hold or state is None or workspace is None:
+        if self.hold or state is None:
+            return
+        if not state.fingerprint and self._identifying is not state:
+            self._identify(state)
+        if workspace is None:
             return
         if self._job is not None:
             self._job.forget()
@@ -68,13 +73,12 @@ class Recaller:
             self._job.forget()
 
     def _on_cine(self, state: CineState | None) -> None:
-        if state is None or self.hold:
-            return
-        if not state.fingerprint:
-            self._identify(state)
-        self.look()
+        if state is not None:
+            self.look()
 
     def _identify(self, state: CineState) -> None:
+        self._identifying = state
+
         def done(fingerprint: str) -> None:
             state.fingerprint = fingerprint
             known = _preferences.get("patients", {}).get(fingerprint, "")

@@ -15,7 +15,7 @@ from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.sniff import SUFFIXES, recognise, why_not
 
-_NO_IMAGES = ("no image directly in this folder", "Choose the folder that has them.")
+_NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
 
 
 def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:

@@ -16,6 +16,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _SINGLE = ("info", "segment", "evaluate", "doctor", "train", "finetune")
 _GROUPS = ("dataset", "models", "runs")
+# Typer brings its own copy of click, or uses the installed one: this is ClickException of the right one.
+_WrongCall: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def build_app() -> typer.Typer:
@@ -45,20 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except typer.Exit as leave:
         return leave.exit_code
-    except Exception as error:
-        return _usage_or_unexpected(error)
-
-
-def _usage_or_unexpected(error: Exception) -> int:
-    import click
-
-    if isinstance(error, click.exceptions.Abort):
+    except typer.Abort:
         return 130
-    if isinstance(error, click.ClickException):
-        error.show()
+    except _WrongCall as error:
+        error.show()  # type: ignore[attr-defined]
         return 2
-    import traceback
+    except Exception as error:
+        import traceback
 
-    traceback.print_exc()
-    print(f"lightvessel: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    return 1
+        traceback.print_exc()
+        print(f"lightvessel: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return 1

@@ -76,16 +76,16 @@ def segment(
 def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) -> list[Job]:
     """What is read and what is written, checked before anything is.
 
-    Raises LightVesselError when nothing is to be read, when two inputs would write one file, or
-    when an output would replace an input.
+    Raises LightVesselError when nothing is to be read, when two inputs would write one file, when
+    an output would replace an input, or when the output cannot be a folder.
     """
     from src_training.cine import find_inputs
 
     sources = list(inputs) if as_cine else find_inputs(inputs)
-    if not sources:
-        raise LightVesselError(f"{inputs[0]}: no angiograms here (DICOM, TIFF, PNG, JPEG, WebP, NPY).")
     jobs = [Job(source, _stem(source)) for source in sources]
     _refuse_collisions(jobs, output, probability)
+    if output.exists() and not output.is_dir():
+        raise LightVesselError(f"{output.name}: is a file, not a folder. Choose another folder with -o.")
     return jobs
 
 

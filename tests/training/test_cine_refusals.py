@@ -225,7 +225,7 @@ def test_a_missing_file_says_so(tmp_path):
 def test_a_folder_is_refused_with_the_cure(tmp_path):
     folder = tmp_path / "run.dcm"
     folder.mkdir()
-    with pytest.raises(UnreadableCine, match=r"run.dcm: no image directly in this folder"):
+    with pytest.raises(UnreadableCine, match=r"run.dcm: no angiograms directly in this folder"):
         read_cine(folder)
     files.write_dicom(folder / "a", FRAMES)
     with pytest.raises(UnreadableCine, match=r"separate acquisitions. Open its files, or say .*--cine"):

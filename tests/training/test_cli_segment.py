@@ -116,6 +116,13 @@ def test_user_errors_are_one_line_and_exit_2(frames, tmp_path, capsys, arguments
     assert message in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("arguments", [["segment", "--bogus"], ["segment"], ["bogus"], ["models", "bogus"]])
+def test_a_wrong_call_exits_2_without_a_traceback(capsys, arguments):
+    assert main(arguments) == 2
+    said = "".join(capsys.readouterr())
+    assert said.strip() and "Traceback" not in said
+
+
 def test_json_lines_name_input_mask_model_and_frames(frames, tmp_path, capsys):
     main(["segment", str(frames), "-o", str(tmp_path / "out"), "--json"])
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -143,3 +143,16 @@ def test_what_cannot_be_loaded_is_said_in_a_line(arguments, message):
     with pytest.raises(ModelError, match=message) as caught:
         Predictor.load(**({"model": "small"} | arguments))
     assert "\n" not in str(caught.value)
+
+
+def test_the_first_frames_may_come_from_two_threads_at_once():
+    """Regression: OpenVINO's first use from two threads waited for itself forever."""
+    code = (
+        "import numpy as np; from concurrent.futures import ThreadPoolExecutor\n"
+        "from src_training import Predictor\n"
+        "def go(name): return Predictor.load(name).probability(np.zeros((128, 128), np.float32)).shape\n"
+        "with ThreadPoolExecutor(4) as pool: print(*pool.map(go, ['small', 'small-syntax'] * 2))"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        assert done.stdout.count("(128, 128)") == 4, done.stderr
