@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtWidgets import QApplication
+from skimage.measure import label
+from skimage.morphology import skeletonize
 
 from napari_lightvessel._demo import open_segmented_sample
 from napari_lightvessel._samples import SAMPLE
@@ -20,6 +22,7 @@ from src_training.errors import LightVesselError
 
 _SIZES = ((1366, 768), (1600, 1000))
 _FRAMES_ACCEPTED = 6
+_BRUSH_PX = 3  # as thin as the side branches that a proposal misses
 _STEPS = 40  # enough to see the curve fall, few enough for a demonstration
 _PATIENCE_S = {"segment": 180.0, "append": 60.0, "finetune": 1200.0, "decide": 60.0}
 
@@ -151,19 +154,21 @@ class Tour:
         return ok
 
     def _paint_missing(self, t: int) -> int:
-        """Paint what the proposal misses on frame ``t`` with the brush, as a person would; count the strokes."""
+        """Draw along what the proposal misses on frame ``t``, branch by branch as a person would; count the strokes."""
         self.dock.session.go_to(t)
         self._spin(0.05)
         self.dock.correct.use_tool("paint")
         state = self.dock.session.state
         assert state is not None and state.mask is not None
         layer = state.mask.layer
-        missing = np.argwhere((self.truth[t] == 1) & (state.labels(t) == 0))
-        with layer.block_history():
-            for y, x in missing[:: max(1, len(missing) // 60)]:
-                layer.paint((t, int(y), int(x)), 1)
+        layer.brush_size = _BRUSH_PX
+        branches, count = label(skeletonize((self.truth[t] == 1) & (state.labels(t) == 0)), return_num=True)
+        for branch in range(1, count + 1):
+            with layer.block_history():  # one stroke, one step to undo
+                for y, x in np.argwhere(branches == branch):
+                    layer.paint((t, int(y), int(x)), 1)
         self._spin(0.15)
-        return min(len(missing), 60)
+        return count
 
     def _run_over(self) -> bool:
         view = self.dock.trainer.view

@@ -214,7 +214,7 @@ def count_frames(workspace: Workspace, live: Model | None) -> Figures:
     heads = [h for status in ("accepted", "no_vessel") for h in workspace.dataset.heads(status=status)]
     seen: set[str] = set()
     if live is not None and live.card.run:
-        seen = {sha for _case, sha in workspace.dataset.load_snapshot(live.card.run).revisions}
+        seen = {revision.sha for revision in workspace.dataset.load_snapshot(live.card.run).revisions}
     patients = {head.patient_key for head in heads if head.patient_key}
     return Figures(len(heads), sum(head.sha not in seen for head in heads), len(patients))
 

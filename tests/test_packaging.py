@@ -76,7 +76,7 @@ def test_napari_finds_the_manifest_and_every_command_resolves(installed, tmp_pat
     code = """
 import warnings; warnings.simplefilter("ignore")
 from npe2 import PluginManifest
-from npe2._command_registry import import_python_name
+from npe2.manifest.utils import import_python_name
 found = PluginManifest.from_distribution("napari-lightvessel")
 commands = found.contributions.commands
 for command in commands:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from src_training.evaluation import EvalItem, compare, evaluate, home_panel
@@ -23,7 +24,7 @@ def contest(workspace: Workspace, candidate: Model, current: Model | None = None
     The test frames are frozen as a snapshot, named after their content, that the comparison cites.
     """
     current = current or default_model(workspace)
-    revisions = [r for status in _STATUSES for r in workspace.dataset.heads(status=status, bucket="test")]
+    revisions = unlearnt(workspace, (candidate, current))
     items = [_item(revision) for revision in revisions]
     panel = home_panel(candidate.card.label_protocol)
     predictors = Predictor.load(candidate), Predictor.load(current)
@@ -33,6 +34,25 @@ def contest(workspace: Workspace, candidate: Model, current: Model | None = None
     comparison = compare(on_test[0], on_test[1], at_home[0], at_home[1], snapshot)
     workspace.models.keep_comparison(comparison)
     return decide(comparison)
+
+
+def unlearnt(workspace: Workspace, models: Sequence[Model]) -> list[Revision]:
+    """Reviewed frames of test patients from whom none of the models, nor their ancestors, has learnt."""
+    heads = workspace.dataset.heads(bucket="test")
+    cases = frozenset().union(*(_learnt_cases(workspace, model) for model in models))
+    patients = {head.patient_key for head in heads if head.case in cases}
+    return [head for head in heads if head.status in _STATUSES and head.patient_key not in patients]
+
+
+def _learnt_cases(workspace: Workspace, model: Model) -> set[str]:
+    """Cases that a model of this workspace, and the models it was made from, were trained on."""
+    cases: set[str] = set()
+    step: Model | None = model
+    while step is not None and step.card.run is not None:
+        cases |= {revision.case for revision in workspace.dataset.load_snapshot(step.card.run).revisions}
+        parent = step.card.parent
+        step = workspace.models.get(parent) if parent and workspace.models.has(parent) else None
+    return cases
 
 
 def _item(revision: Revision) -> EvalItem:

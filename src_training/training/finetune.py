@@ -102,21 +102,23 @@ def tune(
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
-    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket."""
+    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket.
+
+    While a workspace holds nothing but test patients, it learns from those; they then judge neither
+    this model nor any that is made from it (`models.contest`).
+    """
     heads = [r for status in _TRAINING_STATUSES for r in workspace.dataset.heads(status=status)]
-    usable = [revision for revision in heads if revision.bucket != "test"]
-    if not usable:
+    if not heads:
         raise DatasetError(
-            f"{workspace.path.name}: no accepted frames to learn from"
-            + (" outside the test patients" if heads else "")
-            + ". Accept corrected frames first (Accept, or lightvessel dataset append)."
+            f"{workspace.path.name}: no accepted frames to learn from. "
+            "Accept corrected frames first (Accept, or lightvessel dataset append)."
         )
-    return usable
+    return [revision for revision in heads if revision.bucket != "test"] or heads
 
 
 def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Material:
     """Corrected frames by bucket, and the replay pack, as samples."""
-    train = [_sample(r, card, stride) for r in revisions if r.bucket == "train"]
+    train = [_sample(r, card, stride) for r in revisions if r.bucket != "val"]
     val = [_sample(r, card, stride) for r in revisions if r.bucket == "val"]
     if not train:
         train, val = val, []
