@@ -9,7 +9,7 @@ from superqt.utils import signals_blocked
 
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, name, row, wide
-from napari_lightvessel._segmenting import Segmenter, default_min_size_px
+from napari_lightvessel._segmenting import Segmenter, default_min_size_px, take_defaults
 from napari_lightvessel._session import Session
 from napari_lightvessel._sparkline import Sparkline
 from napari_lightvessel._style import Colours
@@ -174,7 +174,10 @@ class SegmentPanel(Section):
 
     def _on_model(self, index: int) -> None:
         wanted = self.model_box.itemData(index)
-        self.session.choose_model(next((m for m in self.session.models() if m.id == wanted), None))
+        model = next((m for m in self.session.models() if m.id == wanted), None)
+        if model is not None and self.session.state is not None:
+            take_defaults(self.session.state, model, anew=True)
+        self.session.choose_model(model)
 
     def _on_live(self, on: bool) -> None:
         self.segmenter.live = on

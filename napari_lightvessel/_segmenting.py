@@ -215,11 +215,14 @@ class Segmenter:
         self._side_jobs = [*self._side_jobs[-8:], job]
 
 
-def take_defaults(state: CineState, model: Model) -> None:
-    """Start from the card's threshold and smallest component unless a person chose their own."""
-    if state.threshold is None:
+def take_defaults(state: CineState, model: Model, anew: bool = False) -> None:
+    """Start from the card's threshold and smallest component unless a person chose their own.
+
+    ``anew``: another model was chosen, whose numbers replace those of the model before.
+    """
+    if anew or state.threshold is None:
         state.threshold = model.card.threshold
-    if state.min_size_px is None:
+    if anew or state.min_size_px is None:
         state.min_size_px = default_min_size_px(model, state.cine.shape[1:])
 
 

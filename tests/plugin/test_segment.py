@@ -186,3 +186,15 @@ def test_an_unreadable_frame_is_one_line_not_a_traceback(viewer, dock, segment, 
 
 def _must_not_run(*_args, **_kwargs):
     raise AssertionError("the network ran")
+
+
+def test_choosing_another_model_brings_its_own_threshold(viewer, dock, segment, frames):
+    viewer.add_image(frames)
+    segment(dock)
+    other = next(m for m in dock.session.models() if m.id == "small-syntax")
+    before = dock.session.state.labels(2).copy()
+    dock.segment.model_box.setCurrentIndex(dock.segment.model_box.findData(other.id))
+    dock.segment.model_box.activated.emit(dock.segment.model_box.currentIndex())
+    assert dock.session.model.id == other.id
+    assert dock.session.state.threshold == dock.segment.threshold.value() == other.card.threshold
+    np.testing.assert_array_equal(dock.session.state.labels(2), before)  # until it is segmented again

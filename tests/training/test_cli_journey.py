@@ -13,7 +13,9 @@ import pytest
 
 from src_training import Workspace, read_cine
 from src_training.cli import main
+from src_training.dataset.patients import patient_key
 from src_training.models import default_model
+from src_training.models.contest import unlearnt
 from src_training.training.finetune import training_revisions
 
 FRAMES = 10
@@ -79,17 +81,27 @@ def test_the_loop_from_the_shell(real_workspace, capsys):
     assert [m["model"] for m in lines(capsys) if m["live"]] == ["small"]
 
 
-@pytest.mark.timeout(600)
-def test_a_lone_test_patient_is_learnt_from_and_then_judges_no_descendant(workspace, capsys, monkeypatch):
-    from src_training.dataset import Revision
-    from src_training.models.contest import unlearnt
+def test_a_lone_test_patient_is_learnt_from_and_then_judges_no_descendant(tmp_path, capsys):
+    image, mask = tmp_path / "0.png", tmp_path / "0_mask.png"
+    image.write_bytes(imagecodecs.png_encode(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)))
+    mask.write_bytes(imagecodecs.png_encode(np.eye(64, dtype=np.uint8)))
 
-    monkeypatch.setattr(Revision, "bucket", property(lambda self: "test"))
-    place = Workspace.open(workspace)
-    base = default_model(place)
-    assert len(unlearnt(place, (base,))) == FRAMES
-    revisions = training_revisions(place)
-    assert len(revisions) == FRAMES
+    def place_with(name, patients):
+        assert main(["dataset", "init", str(tmp_path / name), "--split-salt", "5a" * 16]) == 0
+        for patient in patients:
+            pair = ["--image", str(image), "--mask", str(mask)]
+            assert main(["dataset", "append", str(tmp_path / name), *pair, "--patient", patient]) == 0
+        return Workspace.open(tmp_path / name)
+
+    many = place_with("many", [f"p-{n}" for n in range(40)])
+    keys = {head.patient_key for head in many.dataset.heads(bucket="test")}
+    lone = next(p for p in (f"p-{n}" for n in range(40)) if patient_key(many.dataset.site_key(), p) in keys)
+    assert all(revision.bucket != "test" for revision in training_revisions(many))
+
+    place = place_with("lone", [lone])
+    base, revisions = default_model(place), training_revisions(place)
+    assert [revision.bucket for revision in revisions] == ["test"]
+    assert len(unlearnt(place, (base,))) == 1
     place.dataset.snapshot("run-1", revisions)
     child = replace(base, card=base.card.model_copy(update={"run": "run-1"}))
     assert unlearnt(place, (child,)) == unlearnt(place, (base, child)) == []
