@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from src_training.inference.runtimes import IR_FILE
+from src_training.inference.runtimes import IR_FILE, import_openvino
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -22,7 +22,6 @@ def write_ir(network: S2dRepUNet, folder: Path) -> None:
 
     Input (1, 1, H, W) normalised; output probability of the same shape.
     """
-    import openvino
     import torch
 
     from src_training.networks.student import fuse
@@ -35,6 +34,7 @@ def write_ir(network: S2dRepUNet, folder: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.sigmoid(self.network(x).logits)
 
+    openvino = import_openvino()
     example = torch.zeros(1, 1, 64, 64)
     with torch.inference_mode():
         converted = openvino.convert_model(Probability().eval(), example_input=example, input=[1, 1, -1, -1])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +62,21 @@ def ir_of(model: Model) -> Path:
     return cached_ir(model)
 
 
+def import_openvino() -> Any:
+    """OpenVINO, kept from reporting its use over the network: nothing leaves a hospital's computer."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if not installed
+    import openvino
+
+    return openvino
+
+
 class OpenVinoRuntime:
     """OpenVINO's CPU plugin, ``streams`` frames at a time, one thread each."""
 
     name = "openvino"
 
     def __init__(self, ir: Path, precision: Precision, streams: int) -> None:
-        import openvino
-
+        openvino = import_openvino()
         # The default on a CPU with native bf16 would be bf16: results must not depend on the machine.
         config = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",

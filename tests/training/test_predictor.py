@@ -156,3 +156,18 @@ def test_the_first_frames_may_come_from_two_threads_at_once():
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
         assert done.stdout.count("(128, 128)") == 4, done.stderr
+
+
+def test_openvino_reports_nothing_over_the_network(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from src_training import Predictor\n"
+        "from src_training.inference.export import write_ir\n"
+        "from src_training.training.weights import load_network\n"
+        "model = Predictor.load('small').model\n"
+        "write_ir(load_network(model.folder, model.card.architecture), Path(sys.argv[1]))\n"
+        "loaded = [m for m in sys.modules if m.startswith('openvino_telemetry') and sys.modules[m]]\n"
+        "sys.exit(str(loaded) if loaded else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "openvino.xml").is_file()
