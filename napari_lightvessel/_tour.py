@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtWidgets import QApplication
-from skimage.measure import label
+from skimage.measure import label, regionprops
 from skimage.morphology import skeletonize
 
 from napari_lightvessel._demo import open_segmented_sample
@@ -22,6 +23,7 @@ from src_training.errors import LightVesselError
 
 _SIZES = ((1366, 768), (1600, 1000))
 _FRAMES_ACCEPTED = 6
+_BRANCH_PX = 8  # shorter pieces are the rim of what was found already
 _BRUSH_PX = 3  # as thin as the side branches that a proposal misses
 _STEPS = 40  # enough to see the curve fall, few enough for a demonstration
 _PATIENCE_S = {"segment": 180.0, "append": 60.0, "finetune": 1200.0, "decide": 60.0}
@@ -35,6 +37,7 @@ class Tour:
         self.steps: list[dict[str, Any]] = []
         self._shot_training = False
         self.folder = Path(tempfile.mkdtemp(prefix="lightvessel-tour-"))
+        os.environ["LIGHTVESSEL_CONFIG_DIR"] = str(self.folder / "config")  # the user's own stay as they are
 
     def run(self) -> int:
         """Do every step, write ``summary.json``; 0 when all went well."""
@@ -104,6 +107,8 @@ class Tour:
         self._shoot("4-append")
         assert self.dock.session.workspace is not None
         stored = len(list(self.dock.session.workspace.dataset.cases()))
+        if stored != len(self.frames):
+            raise LightVesselError(f"{stored} of {len(self.frames)} accepted frames are in the dataset")
         return f"{stored} cases in the dataset; {said}"
 
     def _finetune(self) -> str:
@@ -162,13 +167,14 @@ class Tour:
         assert state is not None and state.mask is not None
         layer = state.mask.layer
         layer.brush_size = _BRUSH_PX
-        branches, count = label(skeletonize((self.truth[t] == 1) & (state.labels(t) == 0)), return_num=True)
-        for branch in range(1, count + 1):
+        missing = label(skeletonize((self.truth[t] == 1) & (state.labels(t) == 0)), connectivity=2)
+        branches = [branch.coords for branch in regionprops(missing) if branch.area >= _BRANCH_PX]
+        for branch in branches:
             with layer.block_history():  # one stroke, one step to undo
-                for y, x in np.argwhere(branches == branch):
+                for y, x in branch:
                     layer.paint((t, int(y), int(x)), 1)
         self._spin(0.15)
-        return count
+        return len(branches)
 
     def _run_over(self) -> bool:
         view = self.dock.trainer.view
