@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from napari_lightvessel._session import Session
 from src_training import Frame, Origin, Revision, Workspace
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
+logger = logging.getLogger(__name__)
 Region = tuple[slice, slice]
 
 
@@ -65,8 +67,13 @@ class Accepter:
         self._decide(NOT_EVALUABLE)
 
     def close(self) -> None:
-        """Hear nothing more; a save that runs still finishes."""
-        self._waiting.clear()
+        """Save what still waits, now; the save that runs finishes by itself."""
+        while self._waiting:
+            save = self._waiting.popleft()
+            try:
+                _append(save)(lambda: False)
+            except (LightVesselError, OSError):
+                logger.exception("frame %d was decided, but is not saved", save.t)
 
     def blocked(self) -> str:
         """Why nothing can be accepted now; empty when it can."""

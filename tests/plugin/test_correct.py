@@ -304,3 +304,13 @@ def test_a_folder_that_is_no_workspace_is_refused_in_place(dock, tmp_path, qtbot
     dock.header.open_workspace(tmp_path / "holiday")
     qtbot.waitUntil(lambda: "opening" not in dock.header.line.text(), timeout=20_000)
     assert "holiday" in dock.header.line.text() and "\n" not in dock.header.line.text()
+
+
+def test_frames_accepted_in_a_hurry_are_saved_when_the_dock_closes(dock, work, qtbot):
+    for t in range(4):
+        dock.session.go_to(t)
+        work.mask.layer.paint((t, 20 + t, 20), 1)
+        dock.accepter.accept()
+    dataset = dock.session.workspace.dataset
+    dock.close_session()
+    qtbot.waitUntil(lambda: len(dataset.heads(status="accepted")) == 4, timeout=20_000)
