@@ -20,6 +20,7 @@ TESTING = [
     "monai>=1.5",
     "build>=1.2",
     "setuptools>=77",
+    "zarr>=3",
 ]
 
 setup(

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._header import Header
+from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._segment_panel import SegmentPanel
 from napari_lightvessel._segmenting import Segmenter
@@ -71,12 +72,9 @@ class LightVesselWidget(QWidget):
         for section in (self.segment, self.correct, self.train):
             column.addWidget(section)
         column.addStretch(1)
-        scroll = self.scroll_area = QScrollArea()
+        scroll = self.scroll_area = FollowingScroll(body)
         scroll.setObjectName("lv-scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
+        self.train.start_button.clicked.connect(scroll.follow)  # progress, curve and verdict open below it
         research = QLabel("Research use only. Not for diagnosis.")
         research.setProperty("lv", "research")
         research.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -54,6 +55,35 @@ class Section(QFrame):
         self.title.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
         self.title.setToolTip("Fold this section" if opened else "Unfold this section")
         self.body.setVisible(opened)
+
+
+class FollowingScroll(QScrollArea):
+    """A column that scrolls; once told to follow, its end stays in sight until somebody scrolls away."""
+
+    def __init__(self, body: QWidget) -> None:
+        super().__init__()
+        self._following = False
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(body)
+        bar = self.verticalScrollBar()
+        assert bar is not None  # for the type checker: a scroll area always has one
+        self._bar = bar
+        self._bar.rangeChanged.connect(self._on_range)
+        self._bar.valueChanged.connect(self._on_value)
+
+    def follow(self) -> None:
+        """Show the end of the column, and go on showing it as it grows."""
+        self._following = True
+        self._bar.setValue(self._bar.maximum())
+
+    def _on_range(self, _least: int, most: int) -> None:
+        if self._following:
+            self._bar.setValue(most)
+
+    def _on_value(self, value: int) -> None:
+        self._following = self._following and value >= self._bar.maximum()
 
 
 class TellLine(QLabel):

@@ -117,15 +117,14 @@ class Tour:
         train.settings_form()["validate_every"].value = _STEPS // 2  # type: ignore[attr-defined]
         self._wait("append", lambda: train.start_button.isEnabled())
         train.start_button.click()
-        self._show_section(train)
         self._wait("finetune", lambda: self._shot_of_training() and self._run_over())
         view = self.dock.trainer.view
         if view is None or view.state.status != "finished":
             raise LightVesselError(
                 f"the run ended as {view.state.status if view else 'nothing'}: {train.verdict.text()}"
             )
-        first, last = view.state.losses[0][1], view.state.losses[-1][1]
-        return f"{view.state.step} steps, loss {first:.3f} → {last:.3f}, model {view.state.model_id}"
+        dice = " → ".join(f"{metrics['dice']:.3f}" for _step, metrics in view.state.validations)
+        return f"{view.state.step} steps, validation Dice {dice}, model {view.state.model_id}"
 
     def _compare(self) -> str:
         view = self.dock.trainer.view
@@ -187,10 +186,6 @@ class Tour:
             self._shot_training = True
             self._shoot("5-training")
         return True
-
-    def _show_section(self, section: Any) -> None:
-        self._spin(0.2)
-        self.dock.scroll_area.ensureWidgetVisible(section, 0, 2000)
 
     def _shoot(self, name: str) -> None:
         for width, height in _SIZES:
