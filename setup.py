@@ -56,6 +56,7 @@ setup(
         "pydantic>=2.7,<3",
         "typer>=0.12",
         "rich>=13",
+        "packaging>=22",
         "psutil>=5.9",
         "platformdirs>=4",
         "dask>=2024.1",

@@ -15,11 +15,15 @@ DEFAULT_MODEL = "small"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 
 
+def builtin_ids() -> list[str]:
+    """Ids of the shipped models, the default first."""
+    ids = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}"))
+    return sorted(ids, key=lambda model_id: model_id != DEFAULT_MODEL)
+
+
 def builtin_models() -> list[Model]:
     """The shipped models, the default first."""
-    folders = sorted(path.parent for path in SHIPPED.glob(f"*/{CARD_FILE}"))
-    models = [open_model(folder, builtin=True) for folder in folders]
-    return sorted(models, key=lambda model: model.id != DEFAULT_MODEL)
+    return [open_model(SHIPPED / model_id, builtin=True) for model_id in builtin_ids()]
 
 
 def builtin_model(model_id: str) -> Model | None:
@@ -42,7 +46,7 @@ def load_model(ref: str | Path, workspace: Workspace | None = None) -> Model:
         return shipped
     if Path(ref).is_dir():
         return open_model(Path(ref))
-    known = [path.parent.name for path in SHIPPED.glob(f"*/{CARD_FILE}")]
+    known = builtin_ids()
     if workspace is not None:
         known += workspace.models.ids()
     raise ModelError(f"{text}: no such model. Known: {', '.join(sorted(known))}; or give a model folder.")
