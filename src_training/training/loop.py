@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from src_training.errors import Cancelled, RunError
+from src_training.errors import Cancelled, ModelError, RunError
 from src_training.training.checkpoint import BEST, load_checkpoint, save_checkpoint
 from src_training.training.samples import Batch
 from src_training.training.settings import LoopSettings
@@ -144,12 +144,25 @@ def learning_rate(step: int, settings: LoopSettings) -> float:
 
 
 def pick_device(wish: str) -> torch.device:
-    """The device asked for, or the best there is."""
-    if wish != "auto":
-        return torch.device(wish)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The device asked for (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or with ``auto`` the best there is.
+
+    Raises ModelError when this computer has no such device.
+    """
+    there = {
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+        "cpu": 1,
+    }
+    if wish == "auto":
+        return torch.device(next(kind for kind, count in there.items() if count))
+    kind, _, index = wish.partition(":")
+    if kind not in there or (index and not index.isdecimal()):
+        raise ModelError(f"{wish!r} is not a device. Choose auto, cpu, cuda or mps.")
+    if int(index or 0) >= there[kind]:
+        raise ModelError(
+            f"this computer has no {wish}. Use auto or cpu; lightvessel doctor lists the devices."
+        )
+    return torch.device(wish)
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager:

@@ -144,3 +144,10 @@ def test_every_shared_dicom_segments(shared_data, tmp_path):
     files = sorted((shared_data / "dicom").glob("*/*.dcm"))
     assert main(["segment", *map(str, files), "-o", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out").glob("*.tif"))) == len(files)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "mps:7"])
+def test_a_device_that_is_not_there_is_one_line(device, frames, tmp_path, capsys):
+    assert main(["segment", str(frames / "a.png"), "-o", str(tmp_path / "out"), "--device", device]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert device in line and "cpu" in line
