@@ -14,22 +14,20 @@ from src_training.inference.runtimes import IR_FILE, import_openvino
 
 if TYPE_CHECKING:
     from src_training.models import Model
-    from src_training.networks.student import S2dRepUNet
+    from src_training.networks.network import Network
 
 
-def write_ir(network: S2dRepUNet, folder: Path) -> None:
+def write_ir(network: Network, folder: Path) -> None:
     """Write ``openvino.xml`` and ``.bin``: fused, float32 arithmetic on half-precision weights, any H and W.
 
     Input (1, 1, H, W) normalised; output probability of the same shape.
     """
     import torch
 
-    from src_training.networks.student import fuse
-
     class Probability(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = fuse(network)
+            self.network = network.fused()
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.sigmoid(self.network(x).logits)

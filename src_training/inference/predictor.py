@@ -16,6 +16,7 @@ from src_training.cine import luminance
 from src_training.inference.postprocess import component_px_for, mask_from_probability
 from src_training.inference.preprocess import frame_probability, network_input
 from src_training.inference.runtimes import Precision, Runtime, RuntimeName, open_runtime
+from src_training.networks import stride_of
 
 if TYPE_CHECKING:
     from src_training.cine import Cine
@@ -37,8 +38,7 @@ class Predictor:
     def __init__(self, model: Model, runtime: Runtime, streams: int) -> None:
         self.model, self.card, self.streams = model, model.card, streams
         self._runtime = runtime
-        architecture = model.card.architecture
-        self._stride = architecture.stem_factor * 2**architecture.depth
+        self._stride = stride_of(model.card.architecture)
 
     @classmethod
     def load(

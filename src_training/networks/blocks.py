@@ -68,3 +68,45 @@ def _identity_kernel(conv: nn.Conv2d) -> Tensor:
     channels = torch.arange(conv.out_channels)
     kernel[channels, channels, 1, 1] = 1.0
     return kernel
+
+
+def conv_bn_relu(
+    channels_in: int,
+    channels_out: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    groups: int = 1,
+    cap: float | None = None,
+) -> nn.Sequential:
+    """Convolution, batch norm, ReLU (clipped at ``cap``); the size shrinks by ``stride`` only."""
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU() if cap is None else nn.Hardtanh(0.0, cap),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, depthwise convolution, linear 1x1; added to its input where the shapes agree.
+
+    Source: Sandler et al., MobileNetV2, CVPR 2018, figure 4.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, *, stride: int, expansion: int, kernel: int = 3
+    ) -> None:
+        super().__init__()
+        wide = channels_in * expansion
+        expand = conv_bn_relu(channels_in, wide, kernel=1, cap=6) if expansion != 1 else ()
+        self.layers = nn.Sequential(
+            *expand,
+            *conv_bn_relu(wide, wide, kernel=kernel, stride=stride, groups=wide, cap=6),
+            nn.Conv2d(wide, channels_out, 1, bias=False),
+            nn.BatchNorm2d(channels_out),
+        )
+        self.adds = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layers(x)
+        return x + y if self.adds else y

@@ -1,27 +1,22 @@
-"""What a network's weight file must contain, and what the network costs, reckoned without torch."""
+"""What a network's weight file must contain, and what the network costs; for the product family without torch."""
 
 from __future__ import annotations
 
-from src_training.errors import ModelError
 from src_training.models.card import Architecture
+from src_training.networks.families import PRODUCT, check_family
 
 Shapes = dict[str, tuple[int, ...]]
 
-FAMILIES = ("s2d-repunet",)
 
+def weight_shapes(architecture: Architecture) -> Shapes | None:
+    """Name → shape of every floating-point tensor in ``weights.safetensors`` (the un-fused training form).
 
-def check_family(architecture: Architecture) -> None:
-    """Raise ModelError for a family this version does not know."""
-    if architecture.family not in FAMILIES:
-        raise ModelError(
-            f"network family {architecture.family!r} is not known to this version "
-            f"(known: {', '.join(FAMILIES)}). Update napari-lightvessel."
-        )
-
-
-def weight_shapes(architecture: Architecture) -> Shapes:
-    """Name → shape of every floating-point tensor in ``weights.safetensors`` (the un-fused training form)."""
+    None for the families that only torch can tell; there the weights are checked when a network takes them.
+    Raises ModelError for an unknown family.
+    """
     check_family(architecture)
+    if architecture.family != PRODUCT:
+        return None
     shapes: Shapes = {}
     for prefix, channels_in, channels_out in _blocks(architecture):
         shapes[f"{prefix}.conv3.weight"] = (channels_out, channels_in, 3, 3)
@@ -41,6 +36,24 @@ def weight_shapes(architecture: Architecture) -> Shapes:
 
 def fused_cost(architecture: Architecture, size: int = 512) -> tuple[int, float]:
     """(parameters, GFLOP for one size x size frame) of the inference form; a multiply-add is two FLOP."""
+    check_family(architecture)
+    return _reckoned(architecture, size) if architecture.family == PRODUCT else _counted(architecture, size)
+
+
+def _counted(architecture: Architecture, size: int) -> tuple[int, float]:
+    """By torch's own counter, on tensors without memory."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from src_training.networks import build_network
+
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network = build_network(architecture).fused()
+        network(torch.zeros(1, 1, size, size))
+    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() / 1e9
+
+
+def _reckoned(architecture: Architecture, size: int) -> tuple[int, float]:
     parameters, flop = 0, 0.0
     for prefix, channels_in, channels_out in _blocks(architecture):
         side = size / (architecture.stem_factor * 2 ** int(prefix.split(".")[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,29 +10,21 @@ from torch.nn import functional
 
 from src_training.models.card import Architecture
 from src_training.networks.blocks import FusedBlock, RepBlock
+from src_training.networks.network import Network, Output, kept
 
 
-class Output(NamedTuple):
-    """What every network returns: logits (B, 1, H, W) and its features by stride, encoder and decoder side."""
-
-    logits: Tensor
-    encoder: dict[int, Tensor]
-    decoder: dict[int, Tensor]
-
-
-class S2dRepUNet(nn.Module):
+class S2dRepUNet(Network):
     """Space-to-depth stem, `depth` poolings, concat skips, nearest upsampling after a 1x1, depth-to-space head.
 
-    Input (B, 1, H, W) with H and W multiples of `stride`; channels double at each level. No convolution
-    runs at full resolution, which is what makes it quick on a CPU. ``fused=True``
-    builds the inference form.
+    Channels double at each level. No convolution runs at full resolution, which is what makes it quick
+    on a CPU. ``fused=True`` builds the inference form.
     """
 
     def __init__(self, architecture: Architecture, *, fused: bool = False) -> None:
-        super().__init__()
-        self.architecture = architecture
+        super().__init__(architecture)
         self.factor = architecture.stem_factor
         widths = [architecture.base_channels * 2**level for level in range(architecture.depth + 1)]
+        self.stem_channels = widths[0]
         block = FusedBlock if fused else RepBlock
 
         def stage(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -47,11 +38,6 @@ class S2dRepUNet(nn.Module):
         self.decoder = nn.ModuleList(stage(2 * w, w) for w in widths[:-1])
         self.head = nn.Conv2d(widths[0], self.factor**2, 1)
 
-    @property
-    def stride(self) -> int:
-        """Height and width of the input must be multiples of this."""
-        return self.factor * 2**self.architecture.depth
-
     def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
         """``channel_keep`` (B, C, 1, 1), if given, drops channels after the first stage while training."""
         encoder: dict[int, Tensor] = {}
@@ -59,8 +45,8 @@ class S2dRepUNet(nn.Module):
         x = functional.pixel_unshuffle(x, self.factor)
         for level, stage in enumerate(self.encoder):
             x = stage(functional.max_pool2d(x, 2) if level else x)
-            if level == 0 and channel_keep is not None:
-                x = x * channel_keep
+            if level == 0:
+                x = kept(x, channel_keep)
             encoder[self.factor * 2**level] = x
         for level in reversed(range(len(self.decoder))):
             stride = self.factor * 2**level
@@ -69,14 +55,13 @@ class S2dRepUNet(nn.Module):
             decoder[stride] = x
         return Output(functional.pixel_shuffle(self.head(x), self.factor), encoder, decoder)
 
-
-def fuse(network: S2dRepUNet) -> S2dRepUNet:
-    """The inference form of a trained student: equal outputs, a third of the convolutions."""
-    fused = S2dRepUNet(network.architecture, fused=True)
-    for side in ("encoder", "decoder"):
-        for stage, trained in zip(getattr(fused, side), getattr(network, side), strict=True):
-            for index, block in enumerate(trained):
-                stage[index] = block.fused()
-    fused.up.load_state_dict(network.up.state_dict())
-    fused.head.load_state_dict(network.head.state_dict())
-    return fused.eval()
+    def fused(self) -> S2dRepUNet:
+        """The inference form: equal outputs, a third of the convolutions."""
+        fused = S2dRepUNet(self.architecture, fused=True)
+        for side in ("encoder", "decoder"):
+            for stage, trained in zip(getattr(fused, side), getattr(self, side), strict=True):
+                for index, block in enumerate(trained):
+                    stage[index] = block.fused()
+        fused.up.load_state_dict(self.up.state_dict())
+        fused.head.load_state_dict(self.head.state_dict())
+        return fused.eval()

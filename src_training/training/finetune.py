@@ -14,7 +14,7 @@ from src_training.dataset import Revision
 from src_training.errors import DatasetError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
-from src_training.networks.student import S2dRepUNet
+from src_training.networks.network import Network
 from src_training.training.loop import Watcher, fit, pick_device
 from src_training.training.objectives import AnchoredObjective, TaskObjective
 from src_training.training.publish import stage_model
@@ -72,13 +72,13 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
 
 
 def tune(
-    network: S2dRepUNet,
+    network: Network,
     card: ModelCard,
     material: Material,
     settings: FinetuneSettings,
     checkpoints: Path,
     watcher: Watcher,
-) -> tuple[S2dRepUNet, Choice]:
+) -> tuple[Network, Choice]:
     """Fine-tune ``network`` on the material; return the average of old and new weights that won, and why."""
     torch.manual_seed(settings.seed)
     previous = copy.deepcopy(network)
@@ -132,15 +132,15 @@ def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Mater
 
 
 def choose_average(
-    old: S2dRepUNet, new: S2dRepUNet, material: Material, settings: FinetuneSettings, card: ModelCard
-) -> tuple[S2dRepUNet, Choice]:
+    old: Network, new: Network, material: Material, settings: FinetuneSettings, card: ModelCard
+) -> tuple[Network, Choice]:
     """(1 - a)·old + a·new with the a that is best on validation among those that hold the base frames.
 
     If none holds them, the smallest a is taken: the gate then judges it on the home panel.
     """
     new_val, base_val = Validator(material.new_val or material.new_train), Validator(material.base_val)
     new_before, base_before = new_val.at(old, card.threshold), base_val.at(old, card.threshold)
-    tried: list[tuple[Choice, S2dRepUNet]] = []
+    tried: list[tuple[Choice, Network]] = []
     for share in sorted(settings.average_steps):
         mixed = mix(old, new, share)
         choice = Choice(
@@ -157,7 +157,7 @@ def choose_average(
     return network, choice
 
 
-def mix(old: S2dRepUNet, new: S2dRepUNet, share: float) -> S2dRepUNet:
+def mix(old: Network, new: Network, share: float) -> Network:
     """The network whose weights lie at ``share`` of the way from old to new."""
     mixed = copy.deepcopy(new)
     before, after = old.state_dict(), new.state_dict()
@@ -174,7 +174,7 @@ def mix(old: S2dRepUNet, new: S2dRepUNet, share: float) -> S2dRepUNet:
 
 def publish(
     workspace: Workspace,
-    network: S2dRepUNet,
+    network: Network,
     choice: Choice,
     base: Model,
     settings: FinetuneSettings,

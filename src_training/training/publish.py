@@ -11,13 +11,13 @@ from typing import Any
 from src_training.inference.export import write_ir
 from src_training.models.card import ModelCard
 from src_training.networks import fused_cost
-from src_training.networks.student import S2dRepUNet
+from src_training.networks.network import Network
 from src_training.training.weights import WEIGHTS_FILE, load_network, weight_bytes
 
 CARD_FILE = "card.json"
 
 
-def stage_model(network: S2dRepUNet, folder: Path, **card: Any) -> ModelCard:
+def stage_model(network: Network, folder: Path, **card: Any) -> ModelCard:
     """Write ``weights.safetensors``, ``openvino.xml``/``.bin`` and ``card.json`` into ``folder``.
 
     The OpenVINO network is made from the weights as stored, so that both runtimes agree. ``card``

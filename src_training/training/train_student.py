@@ -12,8 +12,9 @@ from src_training.inference.postprocess import mask_from_probability
 from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
 from src_training.networks import build_network
-from src_training.networks.student import S2dRepUNet
+from src_training.networks.network import Network
 from src_training.training.arcade import LabelledFrame, read_split, split_holdout
+from src_training.training.imagenet import IMAGENET, load_imagenet
 from src_training.training.loop import Watcher, fit
 from src_training.training.objectives import TaskObjective
 from src_training.training.publish import stage_model
@@ -47,7 +48,7 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
         batch_pixels=settings.batch_pixels,
         crop_sizes=settings.crop_sizes,
         augmentation=settings.augmentation,
-        stem_channels=settings.architecture.base_channels,
+        stem_channels=network.stem_channels,
     )
     objective = TaskObjective(settings.skeleton_weight)
     fit(network, sampler, objective, Validator(chosen_on), settings, output / "checkpoints", watcher)
@@ -55,7 +56,7 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
 
 
 def publish_student(
-    network: S2dRepUNet, held_out: list[Sample], settings: TrainSettings, folder: Path
+    network: Network, held_out: list[Sample], settings: TrainSettings, folder: Path
 ) -> ModelCard:
     """Choose the decision numbers on the held-out samples and stage the model folder."""
     decision = choose_decision(network, held_out, settings.label_protocol)
@@ -76,7 +77,7 @@ def publish_student(
     )
 
 
-def choose_decision(network: S2dRepUNet, held_out: list[Sample], protocol: str) -> dict[str, float]:
+def choose_decision(network: Network, held_out: list[Sample], protocol: str) -> dict[str, float]:
     """Threshold and minimum component size with the best mean Dice on the held-out samples.
 
     For the full tree the threshold must also reach a recall of `RECALL_FLOOR` on the outlined segments.
@@ -92,10 +93,13 @@ def choose_decision(network: S2dRepUNet, held_out: list[Sample], protocol: str) 
     return max(allowed, key=lambda row: row["dice"])
 
 
-def start_network(settings: TrainSettings) -> S2dRepUNet:
-    """A fresh network, or the one to start from (whose architecture must be the settings')."""
-    if settings.start_from is None:
-        return build_network(settings.architecture)
+def start_network(settings: TrainSettings) -> Network:
+    """A fresh network, one with an ImageNet encoder, or the one to start from (of the settings' architecture)."""
+    if settings.start_from in (None, IMAGENET):
+        network = build_network(settings.architecture)
+        if settings.start_from == IMAGENET:
+            load_imagenet(network)
+        return network
     model = load_model(settings.start_from)
     return load_network(model.folder, settings.architecture)
 

@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save
 from src_training.errors import ModelError
 from src_training.models.card import Architecture, ModelCard
 from src_training.networks import build_network
-from src_training.networks.student import S2dRepUNet, fuse
+from src_training.networks.network import Network
 
 WEIGHTS_FILE = "weights.safetensors"
 
 
-def weight_bytes(network: S2dRepUNet) -> bytes:
+def weight_bytes(network: Network) -> bytes:
     """The file content: kernels as float16, biases and batch-norm statistics as float32."""
     return save(
         {
@@ -27,7 +27,7 @@ def weight_bytes(network: S2dRepUNet) -> bytes:
     )
 
 
-def load_network(folder: Path, architecture: Architecture) -> S2dRepUNet:
+def load_network(folder: Path, architecture: Architecture) -> Network:
     """The trainable network with the folder's weights, in float32 and evaluation mode.
 
     Raises ModelError when names, shapes or values are not those of the architecture.
@@ -51,6 +51,6 @@ def load_network(folder: Path, architecture: Architecture) -> S2dRepUNet:
     return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def load_fused(folder: Path, card: ModelCard) -> S2dRepUNet:
+def load_fused(folder: Path, card: ModelCard) -> Network:
     """The inference form of `load_network`."""
-    return fuse(load_network(folder, card.architecture))
+    return load_network(folder, card.architecture).fused()

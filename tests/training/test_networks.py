@@ -6,7 +6,6 @@ import torch
 from src_training.errors import ModelError
 from src_training.models.card import Architecture
 from src_training.networks import build_network, fused_cost, weight_shapes
-from src_training.networks.student import fuse
 
 SMALL = Architecture()
 ARCHITECTURES = [
@@ -34,7 +33,7 @@ def test_fusing_changes_outputs_by_less_than_a_ten_thousandth(architecture):
     network = randomised(architecture)
     frame = torch.randn(2, 1, 2 * network.stride, 3 * network.stride)
     with torch.no_grad():
-        assert (fuse(network)(frame).logits - network(frame).logits).abs().max() < 1e-4
+        assert (network.fused()(frame).logits - network(frame).logits).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
@@ -46,7 +45,7 @@ def test_weight_shapes_are_those_of_the_built_network(architecture):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_reckoned_cost_counts_every_fused_parameter(architecture):
-    fused = fuse(build_network(architecture))
+    fused = build_network(architecture).fused()
     assert fused_cost(architecture)[0] == sum(p.numel() for p in fused.parameters())
 
 
@@ -54,7 +53,7 @@ def test_reckoned_flop_equal_torchs_own_count():
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        fuse(build_network(SMALL))(torch.zeros(1, 1, 512, 512))
+        build_network(SMALL).fused()(torch.zeros(1, 1, 512, 512))
     assert fused_cost(SMALL)[1] == pytest.approx(counter.get_total_flops() / 1e9, rel=1e-6)
 
 

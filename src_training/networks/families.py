@@ -1,0 +1,35 @@
+"""The network families by name, and what is known of them without torch."""
+
+from __future__ import annotations
+
+from src_training.errors import ModelError
+from src_training.models.card import Architecture
+
+PRODUCT = "s2d-repunet"
+# Family → whether depth and stem factor are the spec's; the others have the strides of their paper.
+_FREE_STRIDES = {PRODUCT: True, "sk-unet": True}
+_FIXED_STRIDES = {
+    "mobilenetv2-unet": 32,
+    "lite0-unet": 32,
+    "lite1-unet": 32,
+    "lite2-unet": 32,
+    "enet": 8,
+    "erfnet": 8,
+}
+FAMILIES = (*_FREE_STRIDES, *_FIXED_STRIDES)
+
+
+def check_family(architecture: Architecture) -> None:
+    """Raise ModelError for a family this version does not know."""
+    if architecture.family not in FAMILIES:
+        raise ModelError(
+            f"network family {architecture.family!r} is not known to this version "
+            f"(known: {', '.join(FAMILIES)}). Update napari-lightvessel."
+        )
+
+
+def stride_of(architecture: Architecture) -> int:
+    """Height and width of a network's input must be multiples of this; raises ModelError as `check_family`."""
+    check_family(architecture)
+    fixed = _FIXED_STRIDES.get(architecture.family)
+    return fixed or architecture.stem_factor * 2**architecture.depth
