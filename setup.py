@@ -62,6 +62,7 @@ setup(
         "dask>=2024.1",
         "safetensors>=0.4",
         "torch>=2.6",
+        "lightning-fabric>=2.5",
         "openvino>=2025.0",
         "qtpy>=2.4",
         "magicgui>=0.9",

@@ -120,7 +120,7 @@ def _devices() -> Iterator[Finding]:
         return  # told among the packages
     import torch
 
-    from src_training.training.loop import cpu_has_bf16, pick_device
+    from src_training.training.devices import cpu_has_bf16, pick_device
 
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):

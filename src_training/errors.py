@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+
 
 class LightVesselError(Exception):
     """A foreseeable problem; ``str(error)`` is one line: what, which file, the cure."""
@@ -39,3 +41,9 @@ class Cancelled(LightVesselError):
     """A person asked for the work to stop."""
 
     exit_code = 130
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of any library means that the computer or its GPU had no memory left."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(mark in text for mark in _NO_MEMORY)

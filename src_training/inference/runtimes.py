@@ -109,7 +109,7 @@ class TorchRuntime:
             import torch
         except ImportError as error:
             raise ModelError("neither OpenVINO nor torch is installed. Run: pip install openvino") from error
-        from src_training.training.loop import pick_device
+        from src_training.training.devices import pick_device
         from src_training.training.weights import load_fused
 
         self._torch, self._device = torch, pick_device(device)

@@ -10,14 +10,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from src_training.errors import Cancelled, LightVesselError, RunError
+from src_training.errors import Cancelled, LightVesselError, RunError, is_out_of_memory
 from src_training.runs import selftest
 from src_training.runs.context import RunContext
 from src_training.runs.launching import PROCESS_FILE, durable_json
 from src_training.runs.process import Identity, step_back
 from src_training.runs.run import Run
-
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
 
 def main(folder: str | Path) -> int:
@@ -59,7 +57,7 @@ def _work(kind: str, settings: dict[str, Any], context: RunContext) -> int:
 def explain(error: Exception) -> str:
     """One line for an error nobody foresaw; its traceback is in the log."""
     text = " ".join(str(error).split())[:300]
-    if isinstance(error, MemoryError) or any(mark in text.lower() for mark in _NO_MEMORY):
+    if is_out_of_memory(error):
         place = "the GPU" if "cuda" in text.lower() or "mps" in text.lower() else "the computer"
         return f"{place} ran out of memory. Close other programs, or train with smaller batches, and resume."
     return f"unexpected {type(error).__name__}: {text} (log.txt of the run has the traceback)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,43 +19,40 @@ LAST = "last.pt"
 BEST = "best.pt"  # the averaged weights at the best validation
 
 
-def save_checkpoint(
-    folder: Path,
-    network: nn.Module,
-    average: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
-) -> None:
+@dataclass(frozen=True)
+class TrainingState:
+    """What learns: the network, its running average, the optimiser, and the objective's own parts."""
+
+    network: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    helper: nn.Module
+
+
+def save_checkpoint(folder: Path, state: TrainingState, progress: Progress) -> None:
     """Write ``last.pt`` so that a crash at any moment leaves the old or the new one."""
-    state = {
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "progress": asdict(progress),
-    }
+    record = {part.name: getattr(state, part.name).state_dict() for part in fields(state)}
+    record["progress"] = asdict(progress)
     temporary = folder / (LAST + ".tmp")
     with temporary.open("wb") as file:
-        torch.save(state, file)
+        torch.save(record, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(folder / LAST)
 
 
-def load_checkpoint(
-    folder: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
-) -> Progress | None:
-    """Restore ``last.pt`` into the three, and return its progress; None where there is none."""
+def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
+    """Restore ``last.pt`` into the state, and return its progress; None where there is none."""
     from src_training.training.loop import Progress
 
     path = folder / LAST
     if not path.exists():
         return None
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        return Progress(**state["progress"])
+        record = torch.load(path, weights_only=True, map_location="cpu")
+        for part in fields(state):
+            getattr(state, part.name).load_state_dict(record[part.name])
+        return Progress(**record["progress"])
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
         raise RunError(
             f"{path.name}: this checkpoint does not fit the run ({error}). Start a new run."

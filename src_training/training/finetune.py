@@ -15,11 +15,13 @@ from src_training.errors import DatasetError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
 from src_training.networks.network import Network
-from src_training.training.loop import Watcher, fit, pick_device
+from src_training.training.devices import pick_device
+from src_training.training.loop import Watcher, fit
 from src_training.training.objectives import AnchoredObjective, TaskObjective
 from src_training.training.publish import stage_model
 from src_training.training.replay import replay_samples
-from src_training.training.samples import Sample, Sampler, make_sample
+from src_training.training.sampler import Sampler, Source
+from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import FinetuneSettings
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
@@ -88,13 +90,14 @@ def tune(
         settings.anchor_weight,
     )
     sampler = Sampler(
-        material.new_train,
+        [
+            Source(material.new_train, 1.0),
+            Source(material.base_train, settings.replay_share, replay=True),
+        ],
         seed=settings.seed,
         batch_pixels=settings.batch_pixels,
         crop_sizes=settings.crop_sizes,
         augmentation=settings.augmentation,
-        replay=material.base_train,
-        replay_share=settings.replay_share,
     )
     validate = Validator(material.new_val or material.new_train)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)

@@ -5,29 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from src_training.errors import Cancelled, ModelError, RunError
-from src_training.training.checkpoint import BEST, load_checkpoint, save_checkpoint
-from src_training.training.samples import Batch
+from src_training.errors import Cancelled
+from src_training.training.checkpoint import BEST, TrainingState, load_checkpoint, save_checkpoint
+from src_training.training.devices import open_fabric, pick_device
+from src_training.training.sampler import Sampler
 from src_training.training.settings import LoopSettings
+from src_training.training.stepping import Objective, Stepper
 
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
 
 
-class Sampling(Protocol):
-    """Anything that gives the batch of a step."""
-
-    def batch(self, step: int) -> Batch: ...
-
-
-Objective = Callable[[nn.Module, Batch], dict[str, Tensor]]
 Validate = Callable[[nn.Module], dict[str, float]]
 
 
@@ -52,7 +46,7 @@ class Progress:
 
 def fit(
     network: nn.Module,
-    sampler: Sampling,
+    sampler: Sampler,
     objective: Objective,
     validate: Validate,
     settings: LoopSettings,
@@ -63,73 +57,78 @@ def fit(
 
     Resumes from ``folder/last.pt`` when that exists; batches depend on (seed, step) only and the
     checkpoint holds optimiser and averages, so a resumed run on one CPU thread equals an unbroken one.
+    An ``objective`` that is a module is trained and kept along with the network.
 
     Raises
     ------
     RunError : the loss is not finite; nothing of the run can be promoted.
     Cancelled : asked to stop; a checkpoint was written first.
     """
-    device = pick_device(settings.device)
     torch.set_num_threads(settings.threads)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = pick_device(settings.device)
+    fabric = open_fabric(device, settings.devices)
+    network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    helper = objective.to(fabric.device) if isinstance(objective, nn.Module) else nn.Module()
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
     )
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    trained = [p for p in [*network.parameters(), *helper.parameters()] if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    state = TrainingState(network, average, optimiser, helper)
     folder.mkdir(parents=True, exist_ok=True)
-    progress = load_checkpoint(folder, network, average, optimiser) or Progress()
+    progress = load_checkpoint(folder, state) or Progress()
+    wrapped, wrapped_optimiser = fabric.setup(network, optimiser)
+    stepper = Stepper(fabric, wrapped, wrapped_optimiser, objective, settings.gradient_clip)
     clock = _Clock(settings, progress.step)
+    teller = watcher if fabric.is_global_zero else Watcher()
 
     while progress.step < settings.steps:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(progress.step, settings)
-        network.train()
+        wrapped.train()
         if settings.freeze_statistics:
             freeze_batch_norm(network)
-        with mixed_precision(device):
-            terms = objective(network, sampler.batch(progress.step).to(device))
-        loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise RunError(
-                f"the loss became {loss.item()} at step {progress.step}: the run is stopped and can never be "
-                "promoted. Lower the learning rate, or check the newest masks."
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
-        optimiser.step()
+        batch = sampler.batch(progress.step, fabric.global_rank, fabric.world_size)
+        was_whole = stepper.parts == 1
+        loss, terms = stepper.take(batch.to(fabric.device), progress.step)
+        if was_whole and stepper.parts > 1:
+            teller.emit({"event": "log", "message": "out of memory: going on with half a batch at a time"})
         average.update_parameters(network)
         progress.step += 1
 
         if clock.report_due(progress.step):
-            progress.losses.append((progress.step, float(loss.item())))
-            watcher.emit(clock.progress_event(progress, terms))
+            progress.losses.append((progress.step, loss))
+            teller.emit(clock.progress_event(progress, terms))
         if progress.step % settings.validate_every == 0 or progress.step == settings.steps:
-            metrics = validate(average.module)
-            keep_best(average.module, metrics, progress, folder)
-            watcher.emit({"event": "validated", "step": progress.step, "metrics": metrics})
+            metrics = validate(average.module) if fabric.is_global_zero else {}
+            metrics = fabric.broadcast(metrics)
+            keep_best(average.module, metrics, progress, folder, writes=fabric.is_global_zero)
+            teller.emit({"event": "validated", "step": progress.step, "metrics": metrics})
             if settings.patience and progress.stale >= settings.patience:
-                watcher.emit({"event": "log", "message": f"no better Dice since step {progress.best_step}"})
+                teller.emit({"event": "log", "message": f"no better Dice since step {progress.best_step}"})
                 break
-        asked_to_stop = watcher.cancelled()
-        if asked_to_stop or clock.checkpoint_due():
-            save_checkpoint(folder, network, average, optimiser, progress)
-            watcher.emit({"event": "checkpoint", "step": progress.step})
+        asked_to_stop = bool(fabric.broadcast(watcher.cancelled()))
+        if fabric.is_global_zero and (asked_to_stop or clock.checkpoint_due()):
+            save_checkpoint(folder, state, progress)
+            teller.emit({"event": "checkpoint", "step": progress.step})
         if asked_to_stop:
             raise Cancelled(f"stopped at step {progress.step}; the checkpoint is kept and can be resumed")
 
-    save_checkpoint(folder, network, average, optimiser, progress)
-    network.load_state_dict(torch.load(folder / BEST, weights_only=True, map_location=device))
+    if fabric.is_global_zero:
+        save_checkpoint(folder, state, progress)
+    fabric.barrier()
+    network.load_state_dict(torch.load(folder / BEST, weights_only=True, map_location=fabric.device))
     network.eval()
 
 
-def keep_best(network: nn.Module, metrics: dict[str, float], progress: Progress, folder: Path) -> None:
-    """Write the best weights when the validation Dice is the best so far."""
+def keep_best(
+    network: nn.Module, metrics: dict[str, float], progress: Progress, folder: Path, *, writes: bool
+) -> None:
+    """Note whether the validation Dice is the best so far; the process that ``writes`` keeps its weights."""
     if metrics["dice"] > progress.best_score:
         progress.best_score, progress.best_step, progress.stale = metrics["dice"], progress.step, 0
-        torch.save(network.state_dict(), folder / BEST)
+        if writes:
+            torch.save(network.state_dict(), folder / BEST)
     else:
         progress.stale += 1
 
@@ -141,42 +140,6 @@ def learning_rate(step: int, settings: LoopSettings) -> float:
         return settings.learning_rate * (step + 1) / rise
     done = (step - rise) / max(1, settings.steps - rise)
     return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def pick_device(wish: str) -> torch.device:
-    """The device asked for (``cpu``, ``cuda``, ``cuda:1``, ``mps``), or with ``auto`` the best there is.
-
-    Raises ModelError when this computer has no such device.
-    """
-    there = {
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-        "cpu": 1,
-    }
-    if wish == "auto":
-        return torch.device(next(kind for kind, count in there.items() if count))
-    kind, _, index = wish.partition(":")
-    if kind not in there or (index and not index.isdecimal()):
-        raise ModelError(f"{wish!r} is not a device. Choose auto, cpu, cuda or mps.")
-    if int(index or 0) >= there[kind]:
-        raise ModelError(
-            f"this computer has no {wish}. Use auto or cpu; lightvessel doctor lists the devices."
-        )
-    return torch.device(wish)
-
-
-def mixed_precision(device: torch.device) -> AbstractContextManager:
-    """bf16 where the hardware has it; a CPU without native bf16 was measured 7x slower with it."""
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_bf16()
-    if device.type == "mps" or not native:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-def cpu_has_bf16() -> bool:
-    """True where the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
-    capable = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(capable and capable())
 
 
 def freeze_batch_norm(network: nn.Module) -> None:
@@ -205,7 +168,7 @@ class _Clock:
         self.saved = time.monotonic()
         return True
 
-    def progress_event(self, progress: Progress, terms: dict[str, Tensor]) -> dict[str, Any]:
+    def progress_event(self, progress: Progress, terms: dict[str, float]) -> dict[str, Any]:
         done = max(1, progress.step - self.first_step)
         pace = (time.monotonic() - self.started) / done
         return {
@@ -213,6 +176,6 @@ class _Clock:
             "step": progress.step,
             "steps": self.settings.steps,
             "loss": progress.losses[-1][1],
-            "terms": {name: float(term.item()) for name, term in terms.items()},
+            "terms": terms,
             "seconds_left": round(pace * (self.settings.steps - progress.step), 1),
         }

@@ -30,15 +30,5 @@ def skeleton_recall(logits: Tensor, tube: Tensor, valid: Tensor) -> Tensor:
     return (1 - found / (_pixels(tube) + _EPSILON)).mean()
 
 
-def soft_kd(logits: Tensor, teacher_logits: Tensor, weight: Tensor, temperature: float = 2.0) -> Tensor:
-    """T² · KL(Bernoulli(σ(z_t/T)) ‖ Bernoulli(σ(z_s/T))) over pixels of ``weight`` (Hinton et al., 2015)."""
-    target = torch.sigmoid(teacher_logits.detach() / temperature)
-    student = logits / temperature
-    cross = functional.binary_cross_entropy_with_logits(student, target, reduction="none")
-    entropy = functional.binary_cross_entropy(target, target, reduction="none")
-    pixel = temperature**2 * (cross - entropy)
-    return (_pixels(pixel * weight) / (_pixels(weight) + _EPSILON)).mean()
-
-
 def _pixels(x: Tensor) -> Tensor:
     return x.sum(dim=(1, 2, 3))

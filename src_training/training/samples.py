@@ -1,8 +1,8 @@
-"""Training samples: frames at working scale, normalised once, with their labels; drawn and warped per step."""
+"""Training samples: frames at working scale, normalised once, with their labels; and batches of crops of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from src_training.inference.preprocess import network_input, resample, working_shape
 from src_training.models.card import Normalisation
-from src_training.training.augment import Augmentation, augment_intensity, random_warp, warp
 
 _TUBE_RADIUS_PX = 1
 
@@ -35,19 +34,31 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors (B, 1, h, w): image; vessel, valid and tube of 0/1; replay (B,) marks frames of the base set."""
+    """Tensors (B, 1, h, w): image; vessel, valid and tube of 0/1. (B,) of 0/1: ``replay`` marks frames of the
+    base set, ``labelled`` frames with a label (the others have valid = 0 everywhere)."""
 
     image: Tensor
     vessel: Tensor
     valid: Tensor
     tube: Tensor
     replay: Tensor
+    labelled: Tensor
     channel_keep: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.image)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
         moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
         return replace(self, **moved)
+
+    def split(self, parts: int) -> list[Batch]:
+        """The batch in about equal parts, in order; fewer when it has fewer samples."""
+        bounds = [round(len(self) * i / parts) for i in range(parts + 1)]
+        spans = [slice(a, b) for a, b in itertools.pairwise(bounds) if a < b]
+        tensors = {name: value for name, value in vars(self).items() if value is not None}
+        return [replace(self, **{name: value[span] for name, value in tensors.items()}) for span in spans]
 
 
 def make_sample(
@@ -79,71 +90,3 @@ def resample_label(label: NDArray[np.uint8], input_size: int) -> NDArray[np.uint
     vessel = resample((label == 1).astype(np.float32), working) > 0.5
     ignored = resample((label == 255).astype(np.float32), working) > 0.5
     return np.where(ignored, np.uint8(255), vessel.astype(np.uint8))
-
-
-class Sampler:
-    """Draws a batch that depends on (seed, step) only, so that a resumed run sees the same data.
-
-    ``replay`` samples, if given, fill ``replay_share`` of every batch. Crop sizes vary so that
-    the network sees both detail and the whole heart; a batch always has about ``batch_pixels``.
-    """
-
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        *,
-        seed: int,
-        batch_pixels: int,
-        crop_sizes: Sequence[int],
-        augmentation: Augmentation,
-        replay: Sequence[Sample] = (),
-        replay_share: float = 0.0,
-        stem_channels: int = 0,
-    ) -> None:
-        self.samples, self.replay = samples, replay
-        self.replay_share = replay_share if replay else 0.0
-        self.seed, self.batch_pixels, self.crop_sizes = seed, batch_pixels, tuple(crop_sizes)
-        self.augmentation, self.stem_channels = augmentation, stem_channels
-
-    def batch(self, step: int) -> Batch:
-        """The batch of ``step``: parameters are drawn once per sample, for image and labels together."""
-        rng = np.random.default_rng([self.seed, step])
-        size = int(rng.choice(self.crop_sizes))
-        count = max(2, round(self.batch_pixels / size**2))
-        replayed = round(count * self.replay_share)
-        chosen = [(_pick(self.samples, rng), 0.0) for _ in range(count - replayed)]
-        chosen += [(_pick(self.replay, rng), 1.0) for _ in range(replayed)]
-        planes = torch.stack([self._cropped(sample, size, rng) for sample, _ in chosen])
-        image = augment_intensity(planes[:, :1], self.augmentation, rng)
-        valid = (planes[:, 2:3] < 0.5).float()
-        return Batch(
-            image=image,
-            vessel=(planes[:, 1:2] > 0.5).float(),
-            valid=valid,
-            tube=(planes[:, 3:4] > 0.5).float(),
-            replay=torch.tensor([is_replay for _, is_replay in chosen]),
-            channel_keep=self._channel_keep(count, rng),
-        )
-
-    def _cropped(self, sample: Sample, size: int, rng: np.random.Generator) -> Tensor:
-        transform = random_warp(sample.label, size, self.augmentation, rng)
-        planes = np.stack(
-            [
-                sample.image.astype(np.float32),
-                (sample.label == 1).astype(np.float32),
-                (sample.label == 255).astype(np.float32),
-                sample.tube.astype(np.float32),
-            ]
-        )
-        return warp(torch.from_numpy(planes), transform, size)
-
-    def _channel_keep(self, count: int, rng: np.random.Generator) -> Tensor | None:
-        share = self.augmentation.channel_dropout
-        if not (share and self.stem_channels):
-            return None
-        keep = rng.random((count, self.stem_channels, 1, 1)) >= share
-        return torch.from_numpy(keep.astype(np.float32) / (1 - share))
-
-
-def _pick(samples: Sequence[Sample], rng: np.random.Generator) -> Sample:
-    return samples[int(rng.integers(len(samples)))]

@@ -19,7 +19,8 @@ from src_training.training.loop import Watcher, fit
 from src_training.training.objectives import TaskObjective
 from src_training.training.publish import stage_model
 from src_training.training.ridges import ignore_unlabelled_vessels
-from src_training.training.samples import Sample, Sampler, make_sample
+from src_training.training.sampler import Sampler, Source
+from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import TrainSettings
 from src_training.training.validation import Validator, predict
 from src_training.training.weights import load_network
@@ -43,7 +44,7 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
     samples = [_sample(frame, settings.label_protocol, network.stride) for frame in train]
     chosen_on = [_sample(frame, settings.label_protocol, network.stride) for frame in held_out]
     sampler = Sampler(
-        samples,
+        [Source(samples, 1.0)],
         seed=settings.seed,
         batch_pixels=settings.batch_pixels,
         crop_sizes=settings.crop_sizes,

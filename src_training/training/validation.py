@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from src_training.training.loop import mixed_precision
+from src_training.training.devices import has_bf16
 from src_training.training.samples import Sample
 
 THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 2)
@@ -48,7 +48,7 @@ def predict(network: nn.Module, sample: Sample) -> NDArray[np.float32]:
     network.eval()
     device = next(network.parameters()).device
     image = torch.from_numpy(sample.image.astype(np.float32))[None, None].to(device)
-    with torch.no_grad(), mixed_precision(device):
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
         logits = network(image.contiguous(memory_format=torch.channels_last)).logits
     return torch.sigmoid(logits.float())[0, 0].cpu().numpy()
 

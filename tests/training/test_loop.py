@@ -5,15 +5,18 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from src_training.errors import Cancelled, RunError
 from src_training.models.card import Architecture, Normalisation
 from src_training.networks import build_network
 from src_training.training.augment_settings import Augmentation
-from src_training.training.loop import Watcher, fit
+from src_training.training.loop import Watcher, fit, freeze_batch_norm
 from src_training.training.objectives import TaskObjective
-from src_training.training.samples import Sampler, make_sample
+from src_training.training.sampler import Sampler, Source
+from src_training.training.samples import make_sample
 from src_training.training.settings import LoopSettings
+from src_training.training.stepping import Stepper
 from src_training.training.validation import Validator
 
 TINY = Architecture(base_channels=8, depth=2, blocks=1)
@@ -55,7 +58,7 @@ def run(folder, watcher=None, objective=None, samples=None, **changes):
     samples = samples or drawn_samples()
     chosen = settings(**changes)
     sampler = Sampler(
-        samples,
+        [Source(samples, 1.0)],
         seed=chosen.seed,
         batch_pixels=chosen.batch_pixels,
         crop_sizes=chosen.crop_sizes,
@@ -91,7 +94,7 @@ def test_a_cancelled_run_resumes_to_the_same_weights_as_an_unbroken_one(tmp_path
 
 
 def test_a_non_finite_loss_stops_the_run_at_once(tmp_path):
-    def broken(network, batch):
+    def broken(network, batch, _step):
         return {"bce": network(batch.image).logits.sum() * float("nan")}
 
     with pytest.raises(RunError, match=r"the loss became nan at step 0.*never be promoted"):
@@ -118,7 +121,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     run(tmp_path, steps=2)
     other = build_network(Architecture(base_channels=16, depth=2, blocks=1))
     samples = drawn_samples()
-    sampler = Sampler(samples, seed=0, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation())
+    sampler = Sampler(
+        [Source(samples, 1.0)], seed=0, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation()
+    )
     with pytest.raises(RunError, match="does not fit the run"):
         fit(other, sampler, TaskObjective(0), Validator(samples), settings(), tmp_path, Watcher())
 
@@ -135,7 +140,11 @@ def test_batches_depend_on_seed_and_step_only():
 
     def batch(seed, step):
         sampler = Sampler(
-            samples, seed=seed, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation()
+            [Source(samples, 1.0)],
+            seed=seed,
+            batch_pixels=64**2,
+            crop_sizes=(32,),
+            augmentation=Augmentation(),
         )
         return sampler.batch(step).image
 
@@ -147,7 +156,9 @@ def test_batches_depend_on_seed_and_step_only():
 def test_geometry_moves_image_and_labels_together():
     samples = drawn_samples(1)
     still = Augmentation(gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0)
-    sampler = Sampler(samples, seed=3, batch_pixels=16 * 48**2, crop_sizes=(48,), augmentation=still)
+    sampler = Sampler(
+        [Source(samples, 1.0)], seed=3, batch_pixels=16 * 48**2, crop_sizes=(48,), augmentation=still
+    )
     batch = sampler.batch(0)
     inside = batch.image[batch.vessel > 0].mean()
     assert inside < batch.image[(batch.vessel == 0) & (batch.image > -1.2)].mean() - 0.8
@@ -155,13 +166,77 @@ def test_geometry_moves_image_and_labels_together():
 
 def test_replay_frames_fill_their_share():
     samples = drawn_samples(2)
+    sources = [Source(samples[:1], 1.0), Source(samples[1:], 0.5, replay=True)]
+    sampler = Sampler(sources, seed=0, batch_pixels=8 * 32**2, crop_sizes=(32,), augmentation=Augmentation())
+    assert sampler.batch(0).replay.tolist() == [0.0] * 4 + [1.0] * 4
+
+
+def test_two_processes_share_one_batch_with_the_same_mix():
+    samples = drawn_samples(3)
+    sources = [Source(samples[:2], 1.0), Source(samples[2:], 0.5, labelled=False)]
     sampler = Sampler(
-        samples[:1],
+        sources,
         seed=0,
         batch_pixels=8 * 32**2,
         crop_sizes=(32,),
         augmentation=Augmentation(),
-        replay=samples[1:],
-        replay_share=0.5,
+        stem_channels=8,
     )
-    assert sampler.batch(0).replay.sum() == 4
+    whole = sampler.batch(5)
+    ranks = [sampler.batch(5, rank, 2) for rank in (0, 1)]
+    assert all(rank.labelled.tolist() == [1, 1, 0, 0] for rank in ranks)
+    for rank, part in enumerate(ranks):
+        assert torch.equal(part.image, whole.image[rank::2])
+        assert torch.equal(part.channel_keep, whole.channel_keep[rank::2])
+
+
+def gradients_of(samples, objective, parts=1):
+    """Gradients of one step of a tiny network on eight crops, and how many parts it took."""
+    torch.manual_seed(0)
+    network = build_network(TINY)
+    freeze_batch_norm(network.train())
+    fabric = Fabric(accelerator="cpu", devices=1)
+    wrapped, optimiser = fabric.setup(network, torch.optim.SGD(network.parameters(), lr=0.0))
+    stepper = Stepper(fabric, wrapped, optimiser, objective, gradient_clip=1e9)
+    stepper.parts = parts
+    sources = [Source(samples, 1.0)]
+    sampler = Sampler(sources, seed=0, batch_pixels=8 * 32**2, crop_sizes=(32,), augmentation=Augmentation())
+    stepper.take(sampler.batch(0), 0)
+    return torch.cat([p.grad.flatten() for p in network.parameters()]), stepper.parts
+
+
+def test_running_out_of_memory_goes_on_with_half_a_batch_and_the_same_gradient():
+    def short_of_memory(network, batch, step):
+        if len(batch) > 4:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return TaskObjective(0.5)(network, batch, step)
+
+    samples = drawn_samples()
+    whole, parts = gradients_of(samples, TaskObjective(0.5))
+    assert parts == 1
+    halved, parts = gradients_of(samples, short_of_memory)
+    assert parts == 2
+    assert torch.allclose(whole, halved, atol=1e-6)
+
+
+def test_a_run_that_was_short_of_memory_says_so_and_finishes(tmp_path):
+    failed = []
+
+    def once_short(network, batch, step):
+        if not failed:
+            failed.append(step)
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return TaskObjective(0.5)(network, batch, step)
+
+    events = []
+    run(tmp_path, Watcher(emit=events.append), once_short, steps=5)
+    assert sum("half a batch" in event.get("message", "") for event in events) == 1
+    assert (tmp_path / "best.pt").exists()
+
+
+def test_memory_that_never_suffices_ends_the_run(tmp_path):
+    def never(_network, _batch, _step):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(tmp_path, objective=never)

@@ -1,0 +1,1 @@
+"""Knowledge from a teacher into a student: one file a method, `objective` composes them."""

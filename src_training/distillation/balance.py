@@ -1,0 +1,47 @@
+"""Weights that make every distillation term pull as strongly as it should, whatever its units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from src_training.distillation.objective import DistillationObjective
+from src_training.training.samples import Batch
+
+_LARGEST = 1e4  # a term without any gradient must not get an endless weight
+
+
+def balanced_weights(
+    objective: DistillationObjective, network: nn.Module, batches: Sequence[Batch], share: float
+) -> list[float]:
+    """Each term's weight times ``share`` · |task gradient| / |its gradient|, in the order of ``objective.names``.
+
+    Gradients are taken at the network's decoder and averaged over ``batches``; the network is not changed.
+    """
+    parameters = [
+        p for n, p in network.named_parameters() if n.startswith(("decoder", "up", "refine", "head"))
+    ]
+    task = 0.0
+    terms = [0.0 for _ in objective.names]
+    training = network.training
+    network.eval()  # running statistics stay as they are
+    for batch in batches:
+        pair = objective.pair(network, batch)
+        task = task + _norm(
+            torch.stack(list(objective.task.terms(pair.student.logits, batch).values())).sum(), parameters
+        )
+        for index, name in enumerate(objective.names):
+            terms[index] = terms[index] + _norm(objective.loss(name)(pair).mean(), parameters)
+    network.train(training)
+    return [
+        wanted * min(_LARGEST, share * task / (term + 1e-12))
+        for wanted, term in zip(objective.weights.tolist(), terms, strict=True)
+    ]
+
+
+def _norm(loss: Tensor, parameters: Sequence[nn.Parameter]) -> float:
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    return math.sqrt(sum(float(g.double().pow(2).sum()) for g in gradients if g is not None))

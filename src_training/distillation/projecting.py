@@ -1,0 +1,45 @@
+"""The first stage of the published procedure: the projector learns to reconstruct features, eq. 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from src_training.distillation.fsd_paper import FsdPaper
+from src_training.distillation.objective import DistillationObjective
+from src_training.training.sampler import Sampler
+
+_LEARNING_RATE = 1e-3
+
+
+def fit_projector(
+    objective: DistillationObjective,
+    network: nn.Module,
+    sampler: Sampler,
+    steps: int,
+    tell: Callable[[str], None],
+) -> None:
+    """Train the projector of ``fsd-paper`` on features of the teacher and of the scratch-trained student.
+
+    Nothing but the projector changes; afterwards it is frozen. Without ``fsd-paper`` nothing happens.
+    """
+    if "fsd-paper" not in objective.names:
+        return
+    method = objective.loss("fsd-paper")
+    assert isinstance(method, FsdPaper)
+    optimiser = torch.optim.Adam(method.projector.parameters(), lr=_LEARNING_RATE)
+    network.eval()
+    first = last = 0.0
+    for step in range(steps):
+        with torch.no_grad():
+            pair = objective.pair(network, sampler.batch(step))
+        loss = method.projector_loss(pair).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        last = float(loss.detach())
+        first = first or last
+    method.projector.requires_grad_(False)
+    tell(f"projector: reconstruction {first:.4f} → {last:.4f} in {steps} steps; it is frozen now")

@@ -1,0 +1,92 @@
+"""One optimiser step: forward, backward, clip; in two halves once memory ran out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
+from torch import Tensor, nn
+
+from src_training.errors import RunError, is_out_of_memory
+from src_training.training.samples import Batch
+
+Objective = Callable[[nn.Module, Batch, int], dict[str, Tensor]]
+
+
+class Stepper:
+    """Takes steps with a network and its optimiser; ``parts`` tells in how many parts a batch is computed."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: _FabricModule,
+        optimiser: _FabricOptimizer,
+        objective: Objective,
+        gradient_clip: float,
+    ) -> None:
+        self.fabric, self.network, self.optimiser, self.objective = fabric, network, optimiser, objective
+        self.gradient_clip = gradient_clip
+        self.parts = 1
+        helpers = objective.parameters() if isinstance(objective, nn.Module) else ()
+        self.helpers = [parameter for parameter in helpers if parameter.requires_grad]
+
+    def take(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
+        """Loss and its terms, means over all processes; RunError when the loss is not finite.
+
+        The first time memory runs out the step is repeated with half the batch at a time, and so are all
+        later ones; the gradient is the same.
+        """
+        try:
+            return self._try(batch, step)
+        except (RuntimeError, MemoryError) as error:
+            if self.parts > 1 or not is_out_of_memory(error):
+                raise
+        self.parts = 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return self._try(batch, step)
+
+    def _try(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
+        self.optimiser.zero_grad(set_to_none=True)
+        total, told = 0.0, dict[str, float]()
+        parts = batch.split(self.parts)
+        for index, part in enumerate(parts):
+            last = index == len(parts) - 1
+            with self.fabric.no_backward_sync(self.network, enabled=not last):
+                with self.fabric.autocast():
+                    terms = self.objective(self.network, part, step)
+                share = len(part) / len(batch)
+                loss = share * torch.stack(list(terms.values())).sum()
+                total += self._mean(loss)
+                if not math.isfinite(total):
+                    raise _not_finite(total, step)
+                self.fabric.backward(loss)
+            for name, term in terms.items():
+                told[name] = told.get(name, 0.0) + share * float(term.detach())
+        self._finish()
+        return total, told
+
+    def _finish(self) -> None:
+        for parameter in self.helpers:
+            if self.fabric.world_size > 1 and parameter.grad is not None:
+                parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")  # type: ignore[assignment]
+        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.gradient_clip)
+        self.optimiser.step()
+        after = getattr(self.objective, "after_step", None)
+        if after is not None:
+            after()
+
+    def _mean(self, loss: Tensor) -> float:
+        if self.fabric.world_size == 1:
+            return float(loss.detach())
+        return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type]
+
+
+def _not_finite(loss: float, step: int) -> RunError:
+    return RunError(
+        f"the loss became {loss} at step {step}: the run is stopped and can never be promoted. "
+        "Lower the learning rate, or check the newest masks."
+    )
