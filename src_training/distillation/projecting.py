@@ -31,10 +31,11 @@ def fit_projector(
     assert isinstance(method, FsdPaper)
     optimiser = torch.optim.Adam(method.projector.parameters(), lr=_LEARNING_RATE)
     network.eval()
+    device = next(network.parameters()).device
     first = last = 0.0
     for step in range(steps):
         with torch.no_grad():
-            pair = objective.pair(network, sampler.batch(step))
+            pair = objective.pair(network, sampler.batch(step).to(device))
         loss = method.projector_loss(pair).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -6,13 +6,22 @@ import importlib
 from typing import TYPE_CHECKING
 
 from src_training.models.card import Architecture
-from src_training.networks.families import FAMILIES, check_family, stride_of
+from src_training.networks.families import FAMILIES, NETWORKS, check_family, network_named, stride_of
 from src_training.networks.shapes import fused_cost, weight_shapes
 
 if TYPE_CHECKING:
     from src_training.networks.network import Network
 
-__all__ = ["FAMILIES", "Architecture", "build_network", "fused_cost", "stride_of", "weight_shapes"]
+__all__ = [
+    "FAMILIES",
+    "NETWORKS",
+    "Architecture",
+    "build_network",
+    "fused_cost",
+    "network_named",
+    "stride_of",
+    "weight_shapes",
+]
 
 _CLASSES = {
     "s2d-repunet": ("student", "S2dRepUNet"),

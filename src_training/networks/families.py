@@ -33,3 +33,23 @@ def stride_of(architecture: Architecture) -> int:
     check_family(architecture)
     fixed = _FIXED_STRIDES.get(architecture.family)
     return fixed or architecture.stem_factor * 2**architecture.depth
+
+
+NETWORKS = {
+    "nano": Architecture(blocks=1),
+    "small": Architecture(),
+    "base": Architecture(base_channels=24),
+    "mobilenetv2-unet": Architecture(family="mobilenetv2-unet", base_channels=32),
+    "enet": Architecture(family="enet", base_channels=16),
+    "erfnet": Architecture(family="erfnet", base_channels=16),
+    "sk-unet": Architecture(family="sk-unet", base_channels=32, blocks=1),
+    "lite0-unet": Architecture(family="lite0-unet", base_channels=32),
+    "lite2-unet": Architecture(family="lite2-unet", base_channels=48),
+}
+
+
+def network_named(name: str) -> Architecture:
+    """The spec of a named network; raises ModelError listing the names."""
+    if name not in NETWORKS:
+        raise ModelError(f"{name!r} is not a network. Choose one of {', '.join(NETWORKS)}.")
+    return NETWORKS[name]

@@ -52,6 +52,20 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
     ]
 
 
+def read_unlabelled(folder: Path) -> list[LabelledFrame]:
+    """Frames of ``unlabelled/`` in natural order, each with an empty mask that says nothing.
+
+    Raises DatasetError when there are none.
+    """
+    from src_training.cine import find_inputs, read_cine
+
+    place = folder / "unlabelled"
+    if not place.is_dir():
+        raise DatasetError(f"{folder}: no unlabelled/ here. Set unlabelled_share to 0, or add the frames.")
+    images = [(p.stem, np.asarray(read_cine(p).stored(0), dtype=np.uint8)) for p in find_inputs([place])]
+    return [LabelledFrame(name, image, np.zeros_like(image)) for name, image in images]
+
+
 def split_holdout(
     frames: list[LabelledFrame], count: int, seed: int = 0
 ) -> tuple[list[LabelledFrame], list[LabelledFrame]]:

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from src_training.errors import ModelError
 from src_training.networks.network import Network
 
-IMAGENET = "imagenet"
-
 
 def load_imagenet(network: Network) -> None:
     """Fill the encoder of a ``lite…-unet`` with ImageNet weights; the grey stem is the sum over the colours.

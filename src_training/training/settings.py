@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from src_training.distillation.recipe import parse_method
+from src_training.errors import LightVesselError
 from src_training.models.card import Architecture
 from src_training.training.augment_settings import Augmentation
+
+IMAGENET = "imagenet"  # start_from: the encoder's weights from a package, see imagenet.py
 
 
 class LoopSettings(BaseModel):
@@ -60,8 +64,43 @@ class LoopSettings(BaseModel):
     augmentation: Augmentation = Augmentation()
 
 
-class TrainSettings(LoopSettings):
-    """Train a student from scratch, or from another model, on a folder of frames and masks."""
+class TaughtSettings(LoopSettings):
+    """A training in which a teacher may take part (lightvessel.md §3); without one the student learns alone."""
+
+    teacher: str = Field(
+        "", title="Teacher", description="Model whose knowledge the student takes over; empty: none."
+    )
+    method: str = Field(
+        "lightvessel",
+        title="Method",
+        description="Preset or terms: lightvessel, as-published, plain, or e.g. fsd-map+soft-kd:0.5.",
+    )
+    balance: float = Field(
+        0.2,
+        ge=0,
+        le=5,
+        title="Balance",
+        description="Gradient of each distillation term as a share of the task's; 0: plain weights.",
+    )
+    ramp: float = Field(
+        0.05, ge=0, le=1, title="Ramp", description="Share of the steps in which the terms rise."
+    )
+    projector_steps: int = Field(
+        300, ge=1, le=100_000, title="Projector steps", description="Of fsd-paper's first stage."
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        try:
+            parse_method(method)
+        except LightVesselError as error:
+            raise ValueError(str(error)) from error
+        return method
+
+
+class TrainSettings(TaughtSettings):
+    """Train a student, alone or with a teacher, on a folder of frames and masks."""
 
     name: str = Field("student", title="Name", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
     architecture: Architecture = Architecture()
@@ -72,6 +111,16 @@ class TrainSettings(LoopSettings):
     )
     skeleton_weight: float = Field(
         0.5, ge=0, le=5, title="Skeleton weight", description="Weight of the skeleton recall loss."
+    )
+    unlabelled_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.8,
+        title="Unlabelled",
+        description="Share of unlabelled frames in every batch; the teacher labels them softly.",
+    )
+    plain_steps: int = Field(
+        0, ge=0, le=1_000_000, title="Steps alone", description="Steps without the teacher, first of all."
     )
     holdout: int = Field(
         100, ge=1, title="Held-out frames", description="Frames kept from training, to choose on."

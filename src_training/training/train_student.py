@@ -13,15 +13,16 @@ from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
 from src_training.networks import build_network
 from src_training.networks.network import Network
-from src_training.training.arcade import LabelledFrame, read_split, split_holdout
-from src_training.training.imagenet import IMAGENET, load_imagenet
+from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
+from src_training.training.imagenet import load_imagenet
 from src_training.training.loop import Watcher, fit
 from src_training.training.objectives import TaskObjective
 from src_training.training.publish import stage_model
 from src_training.training.ridges import ignore_unlabelled_vessels
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
-from src_training.training.settings import TrainSettings
+from src_training.training.settings import IMAGENET, TrainSettings
+from src_training.training.teaching import taught
 from src_training.training.validation import Validator, predict
 from src_training.training.weights import load_network
 
@@ -35,25 +36,48 @@ RECALL_FLOOR = (
 def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: Watcher) -> ModelCard:
     """Train, choose threshold and minimum component on the held-out frames, and write ``output/model``.
 
-    ``arcade`` is the folder with ``index.csv``, ``train/`` and ``val/``; only ``train`` is read.
+    ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
+    With ``plain_steps`` the student first learns alone, then with its teacher from there.
     """
     torch.manual_seed(settings.seed)
-    train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
-    watcher.emit({"event": "log", "message": f"{len(train)} frames to train on, {len(held_out)} held out"})
     network = start_network(settings)
-    samples = [_sample(frame, settings.label_protocol, network.stride) for frame in train]
-    chosen_on = [_sample(frame, settings.label_protocol, network.stride) for frame in held_out]
-    sampler = Sampler(
-        [Source(samples, 1.0)],
+    sources, chosen_on = gather(settings, arcade, network, watcher)
+    validate = Validator(chosen_on)
+    task = TaskObjective(settings.skeleton_weight)
+    if settings.plain_steps:
+        alone = settings.model_copy(update={"steps": settings.plain_steps})
+        labelled = sampler_of(sources[:1], settings, network)
+        fit(network, labelled, task, validate, alone, output / "plain", watcher)
+    sampler = sampler_of(sources, settings, network)
+    objective = taught(network, task, sampler, settings, watcher) if settings.teacher else task
+    fit(network, sampler, objective, validate, settings, output / "checkpoints", watcher)
+    return publish_student(network, chosen_on, settings, output / "model")
+
+
+def gather(
+    settings: TrainSettings, arcade: Path, network: Network, watcher: Watcher
+) -> tuple[list[Source], list[Sample]]:
+    """What to learn from, the labelled frames first, and the held-out samples to choose on."""
+    train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
+    sources = [Source([_sample(f, settings.label_protocol, network.stride) for f in train], 1.0)]
+    if settings.unlabelled_share:
+        unlabelled = [_unlabelled_sample(f, network.stride) for f in read_unlabelled(arcade)]
+        sources.append(Source(unlabelled, settings.unlabelled_share, labelled=False))
+    words = ", ".join(str(len(source.samples)) for source in sources)
+    watcher.emit({"event": "log", "message": f"frames to train on: {words}; {len(held_out)} held out"})
+    return sources, [_sample(f, settings.label_protocol, network.stride) for f in held_out]
+
+
+def sampler_of(sources: list[Source], settings: TrainSettings, network: Network) -> Sampler:
+    """The sampler that the settings describe."""
+    return Sampler(
+        sources,
         seed=settings.seed,
         batch_pixels=settings.batch_pixels,
         crop_sizes=settings.crop_sizes,
         augmentation=settings.augmentation,
         stem_channels=network.stem_channels,
     )
-    objective = TaskObjective(settings.skeleton_weight)
-    fit(network, sampler, objective, Validator(chosen_on), settings, output / "checkpoints", watcher)
-    return publish_student(network, chosen_on, settings, output / "model")
 
 
 def publish_student(
@@ -68,6 +92,7 @@ def publish_student(
         normalisation=Normalisation(),
         input_size=INPUT_SIZE,
         label_protocol=settings.label_protocol,
+        teacher=settings.teacher or None,
         threshold=decision.pop("threshold"),
         min_component_px=int(decision.pop("min_component_px")),
         trained_on="ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)",
@@ -110,6 +135,18 @@ def _sample(frame: LabelledFrame, protocol: str, stride: int) -> Sample:
     label = ignore_unlabelled_vessels(frame.image, frame.mask) if full_tree else frame.mask
     return make_sample(
         frame.name, frame.image, label, normalisation=Normalisation(), input_size=INPUT_SIZE, stride=stride
+    )
+
+
+def _unlabelled_sample(frame: LabelledFrame, stride: int) -> Sample:
+    nobody_looked = np.full_like(frame.mask, 255)
+    return make_sample(
+        frame.name,
+        frame.image,
+        nobody_looked,
+        normalisation=Normalisation(),
+        input_size=INPUT_SIZE,
+        stride=stride,
     )
 
 
