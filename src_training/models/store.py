@@ -27,8 +27,8 @@ _STAGING = ".staging-"
 class ModelStore:
     """``models/`` of a workspace.
 
-    ``current.json`` {model, card_sha256, previous, seq} says which model is live; it is only ever
-    replaced whole, so that promoting and rolling back are one atomic step each.
+    ``current.json`` {model, card_sha256, previous, earlier, seq} says which model is live, and which were
+    before it; it is only ever replaced whole, so that promoting and rolling back are one atomic step each.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -103,9 +103,9 @@ class ModelStore:
         return None
 
     def previous(self) -> Model | None:
-        """What rolling back would make live."""
-        state = self._state()
-        return self._find(state["previous"]) if state and state["previous"] else None
+        """What rolling back would make live: the last sound model that was live before this one."""
+        found = (self._find(model_id) for model_id in reversed(self._earlier()))
+        return next((model for model in found if model is not None), None)
 
     def promote(self, model_id: str, decision: Decision | None = None, override: str | None = None) -> Model:
         """Make a model live.
@@ -118,7 +118,7 @@ class ModelStore:
         Refused : the gate says no, or there is no comparison with the model that is live now.
         ModelError : the model is missing or damaged.
         """
-        model = self.get(model_id)
+        model = self._find(model_id) or self.get(model_id)
         decision = decision or decide(self.comparison(model_id))
         if decision.comparison.candidate != model_id:
             raise Refused(
@@ -135,19 +135,17 @@ class ModelStore:
             self._record("refused", model_id, decision, override)
             raise
         self._record("promoted", model_id, decision, override)
-        self._write_current(model)
+        self._write_current(model, [*self._earlier(), self._live_id()])
         return model
 
     def rollback(self) -> Model:
-        """Make the previously live model live again; raises ModelError where there is none."""
-        state = self._state()
-        if state is None or not state["previous"]:
-            raise ModelError("there is nothing to roll back to: no model was promoted here.")
-        model = self._find(state["previous"])
+        """Make the model live that was before this one, and so on back; raises ModelError where there is none."""
+        model, earlier = self.previous(), self._earlier()
         if model is None:
-            raise ModelError(f"{state['previous']}: missing or damaged, so it cannot be made live again.")
+            lost = f" ({', '.join(earlier)}: missing or damaged)" if earlier else ""
+            raise ModelError(f"there is nothing to roll back to{lost}. Promote a model instead.")
         self._record("rolled back", model.id, None, None)
-        self._write_current(model)
+        self._write_current(model, earlier[: len(earlier) - 1 - earlier[::-1].index(model.id)])
         return model
 
     def history(self) -> Sequence[dict[str, Any]]:
@@ -194,12 +192,21 @@ class ModelStore:
         except ModelError:
             return None
 
-    def _write_current(self, model: Model) -> None:
+    def _earlier(self) -> list[str]:
+        """Ids of the models that were live before the live one, the latest last."""
+        state = self._state() or {}
+        earlier = state.get("earlier")
+        if isinstance(earlier, list):
+            return [model_id for model_id in earlier if isinstance(model_id, str)]
+        return [state["previous"]] if state.get("previous") else []  # written by an older version
+
+    def _write_current(self, model: Model, earlier: Sequence[str]) -> None:
         state = self._state()
         record = {
             "model": model.id,
             "card_sha256": hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest(),
-            "previous": self._live_id(),
+            "previous": earlier[-1] if earlier else None,
+            "earlier": list(earlier),
             "seq": (state["seq"] if state else 0) + 1,
         }
         durable.replace(self.folder / _CURRENT, json.dumps(record, indent=1).encode())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from src_training import durable
 from src_training.dataset import Revision
 from src_training.errors import DatasetError
 from src_training.models import Model, default_model, load_model
@@ -27,8 +29,11 @@ from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
 
+BASE_FILE = "base.json"
 HOME_TOLERANCE = 0.005  # Dice that may be lost on held-back base frames while choosing; the gate allows 0.01
 _HELD_BACK_REPLAY = 4  # every 4th replay frame is kept from training, to see forgetting
+_THRESHOLD_REACH = np.arange(-0.15, 0.16, 0.05)  # about the card's
+_THRESHOLD_GAIN = 0.002  # Dice
 _HELD_BACK_OWN = 5  # without validation patients, every 5th corrected frame serves as one
 _TRAINING_STATUSES = ("accepted", "no_vessel")
 
@@ -58,19 +63,31 @@ class Choice:
 def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watcher: Watcher) -> Model:
     """Fine-tune on the workspace's accepted frames and add the result to its models; it does not go live.
 
+    A resumed run goes on with the model and the frames it began with, whatever happened since.
+
     Raises
     ------
-    DatasetError : no accepted frames to learn from.
+    DatasetError : no accepted frames to learn from, or some of those it began with are gone.
     RunError, Cancelled : as the loop.
     """
-    base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+    base, revisions = beginning(workspace, settings, run)
     network = load_network(base.folder, base.card.architecture)
-    revisions = training_revisions(workspace)
     material = gather(revisions, base.card, network.stride)
     watcher.emit({"event": "log", "message": describe(material, base)})
     tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher)
     watcher.emit({"event": "log", "message": describe_choice(choice)})
     return publish(workspace, tuned, choice, base, settings, revisions, run)
+
+
+def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:
+    """The model and the frames of a run, frozen when it first starts: a snapshot of its name and ``base.json``."""
+    record = run / BASE_FILE
+    if not record.is_file():
+        base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+        workspace.dataset.snapshot(run.name, training_revisions(workspace))
+        durable.write_new(record, json.dumps({"model": base.id}).encode())
+    base = load_model(json.loads(record.read_bytes())["model"], workspace)
+    return base, list(workspace.dataset.load_snapshot(run.name).revisions)
 
 
 def tune(
@@ -157,7 +174,27 @@ def choose_average(
         tried.append((choice, mixed))
     holding = [pair for pair in tried if pair[0].base_dice >= base_before - HOME_TOLERANCE]
     choice, network = max(holding or tried[:1], key=lambda pair: pair[0].new_dice)
-    return network, choice
+    return network, with_threshold(choice, network, new_val, base_val)
+
+
+def with_threshold(choice: Choice, network: Network, new_val: Validator, base_val: Validator) -> Choice:
+    """The choice at the threshold near the card's that suits corrected and base frames best, taken together.
+
+    The card's own stays unless another is better by more than a few frames could pretend.
+    """
+    near = np.round(choice.threshold + _THRESHOLD_REACH, 2)
+    thresholds = near[(near > 0) & (near < 1)]
+    new, base = new_val.curve(network, thresholds), base_val.curve(network, thresholds)
+    best = int(np.argmax(new + base))
+    gain = (new[best] + base[best] - choice.new_dice - choice.base_dice) / 2
+    if gain < _THRESHOLD_GAIN or base[best] < choice.base_dice_before - HOME_TOLERANCE:
+        return choice
+    return replace(
+        choice,
+        threshold=float(thresholds[best]),
+        new_dice=float(new[best]),
+        base_dice=float(base[best]),
+    )
 
 
 def mix(old: Network, new: Network, share: float) -> Network:
@@ -185,7 +222,7 @@ def publish(
     run: Path,
 ) -> Model:
     """Add the tuned network to the workspace's models, with a frozen list of the frames it learnt from."""
-    snapshot = workspace.dataset.snapshot(run.name, revisions)
+    snapshot = workspace.dataset.load_snapshot(run.name)
     staging = run / "model"
     card = base.card
     stage_model(

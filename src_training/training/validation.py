@@ -35,7 +35,11 @@ class Validator:
 
     def at(self, network: nn.Module, threshold: float) -> float:
         """Mean Dice of ``network`` at one threshold."""
-        return float(_dice(*self._counts(network, np.array([threshold])))[0])
+        return float(self.curve(network, np.array([threshold]))[0])
+
+    def curve(self, network: nn.Module, thresholds: NDArray) -> NDArray[np.float64]:
+        """Mean Dice of ``network`` at each threshold (K,)."""
+        return _dice(*self._counts(network, thresholds))
 
     def _counts(self, network: nn.Module, thresholds: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Pixels (N, K) that are hit, predicted, and vessel, for N samples and K thresholds."""

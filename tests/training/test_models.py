@@ -179,6 +179,48 @@ def test_promote_and_roll_back(copy, workspace):
     assert json.loads((store.folder / "current.json").read_text())["seq"] == 3
 
 
+def test_rolling_back_goes_on_back_and_never_forth_again(copy, workspace):
+    store = workspace.models
+    first, second = store.add(copy), store.add(renamed(copy, "second"))
+    store.keep_comparison(told(first.id, patients=12))
+    store.promote(first.id)
+    store.keep_comparison(told(second.id, current=first.id, patients=12))
+    store.promote(second.id)
+    assert store.previous().id == first.id
+    assert [store.rollback().id, store.rollback().id] == [first.id, "small"]
+    assert store.previous() is None
+    with pytest.raises(ModelError, match="nothing to roll back"):
+        store.rollback()
+    store.promote(first.id)  # its comparison with small holds again
+    assert store.rollback().id == "small"
+
+
+def test_rolling_back_steps_over_a_damaged_model(copy, workspace):
+    store = workspace.models
+    first, second = store.add(copy), store.add(renamed(copy, "second"))
+    store.keep_comparison(told(first.id, patients=12))
+    store.promote(first.id)
+    store.keep_comparison(told(second.id, current=first.id, patients=12))
+    store.promote(second.id)
+    flip_a_byte(first.folder)
+    assert store.rollback().id == "small"
+
+
+def test_a_shipped_model_can_be_promoted_too(copy, workspace):
+    model = workspace.models.add(copy)
+    workspace.models.keep_comparison(told(model.id, patients=12))
+    workspace.models.promote(model.id)
+    workspace.models.keep_comparison(told("small-syntax", current=model.id, patients=12))
+    assert workspace.models.promote("small-syntax").builtin
+
+
+def test_a_record_of_an_older_version_can_be_rolled_back(copy, workspace):
+    model = workspace.models.add(copy)
+    record = {"model": model.id, "card_sha256": "", "previous": "small", "seq": 1}
+    (workspace.models.folder / "current.json").write_text(json.dumps(record))
+    assert workspace.models.rollback().id == "small"
+
+
 def test_the_first_promotion_rolls_back_to_the_shipped_model(copy, workspace):
     model = workspace.models.add(copy)
     workspace.models.keep_comparison(told(model.id, patients=12))

@@ -1,0 +1,82 @@
+"""Promises of fine-tuning: what a run began with, and the threshold it ends with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src_training import Workspace
+from src_training.dataset import Frame
+from src_training.errors import DatasetError
+from src_training.training.finetune import Choice, beginning, with_threshold
+from src_training.training.settings import FinetuneSettings
+from src_training.training.validation import Validator
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIGHTVESSEL_CONFIG_DIR", str(tmp_path / "config"))
+    return Workspace.create(tmp_path / "coronary")
+
+
+@pytest.fixture
+def run(workspace):
+    folder = workspace.path / "runs" / "20260101T000000Z-finetune-abcdef"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def append(workspace, seed):
+    rng = np.random.default_rng(seed)
+    frame = rng.integers(0, 255, (64, 64)).astype(np.uint8)
+    return workspace.dataset.append(
+        frame, np.zeros((64, 64), np.uint8) + (frame > 200), patient_id=f"p-{seed}"
+    )
+
+
+def test_a_resumed_run_keeps_the_model_and_the_frames_it_began_with(workspace, run):
+    append(workspace, 1)
+    base, revisions = beginning(workspace, FinetuneSettings(), run)
+    append(workspace, 2)
+    other = FinetuneSettings(base_model="small-syntax")  # as if another model had gone live since
+    again, same = beginning(workspace, other, run)
+    assert again.id == base.id == "small"
+    assert [r.sha for r in same] == [r.sha for r in revisions] and len(same) == 1
+
+
+def test_a_run_whose_frames_are_gone_is_not_resumed(workspace, run):
+    append(workspace, 1)
+    _, (revision,) = beginning(workspace, FinetuneSettings(), run)
+    for path in revision.folder.iterdir():
+        path.unlink()
+    with pytest.raises(DatasetError):
+        beginning(workspace, FinetuneSettings(), run)
+
+
+class Curves(Validator):
+    """A validator whose Dice is a parabola with its top at ``best``."""
+
+    def __init__(self, best, height):
+        self.best, self.height = best, height
+
+    def curve(self, _network, thresholds):
+        return self.height - (thresholds - self.best) ** 2
+
+
+def choice(new, base, threshold=0.5):
+    return Choice(
+        1.0, threshold, new.at(None, threshold), 0.5, base.at(None, threshold), base.at(None, threshold)
+    )
+
+
+def test_the_threshold_moves_to_where_both_kinds_of_frames_are_found_best():
+    new, base = Curves(0.6, 0.8), Curves(0.6, 0.7)
+    moved = with_threshold(choice(new, base), None, new, base)
+    assert moved.threshold == pytest.approx(0.6) and moved.new_dice == pytest.approx(0.8)
+
+
+def test_a_threshold_that_gains_next_to_nothing_or_costs_at_home_stays():
+    new, base = Curves(0.52, 0.8), Curves(0.5, 0.7)
+    assert with_threshold(choice(new, base), None, new, base).threshold == 0.5
+    new, base = Curves(0.9, 0.8), Curves(0.5, 0.7)  # what helps the new frames forgets the old ones
+    assert with_threshold(choice(new, base), None, new, base).threshold == 0.5
