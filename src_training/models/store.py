@@ -145,7 +145,7 @@ class ModelStore:
             lost = f" ({', '.join(earlier)}: missing or damaged)" if earlier else ""
             raise ModelError(f"there is nothing to roll back to{lost}. Promote a model instead.")
         self._record("rolled back", model.id, None, None)
-        self._write_current(model, earlier[: len(earlier) - 1 - earlier[::-1].index(model.id)])
+        self._write_current(model, earlier[: len(earlier) - 1 - list(reversed(earlier)).index(model.id)])
         return model
 
     def history(self) -> Sequence[dict[str, Any]]:
@@ -192,7 +192,7 @@ class ModelStore:
         except ModelError:
             return None
 
-    def _earlier(self) -> list[str]:
+    def _earlier(self) -> Sequence[str]:
         """Ids of the models that were live before the live one, the latest last."""
         state = self._state() or {}
         earlier = state.get("earlier")

@@ -29,9 +29,8 @@ def run(workspace):
 def append(workspace, seed):
     rng = np.random.default_rng(seed)
     frame = rng.integers(0, 255, (64, 64)).astype(np.uint8)
-    return workspace.dataset.append(
-        frame, np.zeros((64, 64), np.uint8) + (frame > 200), patient_id=f"p-{seed}"
-    )
+    mask = (frame > 200).astype(np.uint8)
+    return workspace.dataset.append(Frame(frame, patient=f"p-{seed}"), mask)
 
 
 def test_a_resumed_run_keeps_the_model_and_the_frames_it_began_with(workspace, run):
