@@ -15,6 +15,8 @@ from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.sniff import SUFFIXES, recognise, why_not
 
+# What lies beside the images of a folder by custom: nobody takes it for an angiogram.
+_COMPANIONS = (".csv", ".json", ".txt")
 _NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
 
 
@@ -50,14 +52,26 @@ def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        found += _listed(path) if path.is_dir() else [path]
+        found += _listed(path) if os.path.isdir(path) else [path]  # unlike Path.is_dir never raises
     return found
 
 
 def images_in(folder: Path) -> list[Path]:
     """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones."""
-    files = [entry for entry in folder.iterdir() if _may_be_image(entry)]
+    files = [entry for entry in _files(folder) if _may_be_image(entry)]
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def left_out(folder: Path) -> list[Path]:
+    """The files directly in ``folder`` that one might take for images and that are none, by name.
+
+    Hidden files, the index of a disc and tables or notes (csv, json, txt) are not among them.
+    """
+    return sorted(
+        entry
+        for entry in _files(folder)
+        if entry.suffix.lower() not in _COMPANIONS and not _may_be_image(entry)
+    )
 
 
 def natural_key(name: str) -> tuple:
@@ -112,7 +126,7 @@ def _refuse_folder(folder: Path) -> Cine:
     raise unreadable(
         folder.name,
         "a folder, whose files are separate acquisitions",
-        "Open its files, or say that they are the frames of one cine (--cine).",
+        "Give one of its files.",
     )
 
 
@@ -170,12 +184,16 @@ class FolderFrames:
         return self.members[t]._decode(0)
 
 
-def _may_be_image(entry: Path) -> bool:
+def _files(folder: Path) -> list[Path]:
     # A disc's index file lies beside the images and is none.
-    if entry.name.startswith(".") or entry.name.upper() == "DICOMDIR":
-        return False
-    if not entry.is_file():
-        return False
+    return [
+        entry
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".") and entry.name.upper() != "DICOMDIR" and entry.is_file()
+    ]
+
+
+def _may_be_image(entry: Path) -> bool:
     try:
         return entry.suffix.lower() in SUFFIXES or recognise(entry) is not None
     except OSError:

@@ -32,6 +32,11 @@ _OTHERS = (
 )
 
 
+def stem_of(path: Path) -> str:
+    """The file's name without the suffix of a kind that is read: the last number of a UID is no suffix."""
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+
+
 def recognise(path: Path) -> Kind | None:
     """The kind of image in a regular file, or None."""
     head = _head(path)

@@ -28,7 +28,8 @@ def open_tiff(path: Path) -> Cine:
         frames = _stack_in_one_page(path, tif) or _planes(path, tif) or _pages(path, tif)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
-    return Cine(frames, name=path.name, source=path, grey=grey, header=Header(is_multiframe_file=True))
+    header = Header(is_multiframe_file=frames.shape[0] > 1)
+    return Cine(frames, name=path.name, source=path, grey=grey, header=header)
 
 
 @dataclass(frozen=True)

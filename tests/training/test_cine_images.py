@@ -14,6 +14,8 @@ from PIL import Image
 
 from src_training.cine import array_cine, find_inputs, luminance, read_cine
 from src_training.cine.cine import Cine
+from src_training.cine.read import left_out
+from src_training.cine.sniff import stem_of
 from src_training.errors import UnreadableCine
 
 GREY = files.grey(frames=1)[0]
@@ -146,7 +148,7 @@ TIFFS = {
 def test_tiff_stacks(tmp_path, array, options, expected):
     tifffile.imwrite(tmp_path / "x.tif", array, **options)
     cine = read_cine(tmp_path / "x.tif")
-    assert cine.shape == expected.shape and cine.is_multiframe_file
+    assert cine.shape == expected.shape and cine.is_multiframe_file == (len(expected) > 1)
     for t in range(len(cine)):
         np.testing.assert_array_equal(cine.frame(t), expected[t])
 
@@ -240,6 +242,28 @@ def test_inputs_are_the_images_of_a_folder_in_natural_order(tmp_path):
     missing = tmp_path / "missing.png"
     names = [path.name for path in find_inputs([tmp_path, missing, tmp_path / "deeper"])]
     assert names == ["broken.png", "IM2", "run9.dcm", "run10.dcm", "missing.png", "deeper"]
+
+
+def test_files_left_out_are_named_but_not_what_lies_beside_images_by_custom(tmp_path):
+    files.write_dicom(tmp_path / "IM2", files.grey(frames=1))
+    (tmp_path / "broken.png").write_bytes(b"")
+    for name in ("DICOMDIR", ".DS_Store", "list.csv", "notes.TXT", "facts.json", "film.mov", "a.gif"):
+        (tmp_path / name).write_bytes(b"GIF89a")
+    assert [path.name for path in left_out(tmp_path)] == ["a.gif", "film.mov"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("run7.dcm", "run7"),
+        ("a.b.TIFF", "a.b"),
+        ("IM0", "IM0"),
+        ("1.2.840.113619.2.1", "1.2.840.113619.2.1"),
+        ("1.2.840.113619.2.1.dcm", "1.2.840.113619.2.1"),
+    ],
+)
+def test_only_the_suffix_of_an_image_is_taken_off_a_name(tmp_path, name, stem):
+    assert stem_of(tmp_path / name) == stem
 
 
 def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
