@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.cine import luminance
+from src_training.cine import array_cine, luminance
+from src_training.errors import LightVesselError
 from src_training.inference.postprocess import component_px_for, mask_from_probability
 from src_training.inference.preprocess import frame_probability, network_input
 from src_training.inference.runtimes import Precision, Runtime, RuntimeName, open_runtime
@@ -68,7 +69,7 @@ class Predictor:
     def probability(self, frame: NDArray, *, invert: bool = False) -> NDArray[np.float32]:
         """Vessel probability (Y, X) of one frame (Y, X) of any dtype, or RGB (Y, X, 3|4).
 
-        ``invert``: the vessels of this frame are bright.
+        ``invert``: the vessels of this frame are bright. Raises LightVesselError for any other shape.
         """
         card = self.card
         image, placement = network_input(
@@ -86,17 +87,20 @@ class Predictor:
     ) -> Iterator[Segmented]:
         """Yield (t, probability (Y, X) float32) in the order of ``frames`` (default: all).
 
-        ``source`` is a Cine or an array (Y, X) or (T, Y, X), dask and zarr included; each frame is
-        read when its turn comes. Stops quietly once ``cancelled()`` is true.
+        ``source`` is a Cine or an array (Y, X), (T, Y, X), (Y, X, 3|4) or (T, Y, X, 3|4), dask and zarr
+        included; a last axis of 3 or 4 is colour, read as luminance. Each frame is read when its turn
+        comes. Stops quietly once ``cancelled()`` is true.
+
+        Raises LightVesselError for anything else, and UnreadableCine for a frame that cannot be read.
         """
-        read = _frame_reader(source)
-        order = iter(range(_frame_count(source)) if frames is None else frames)
+        cine = _cine_of(source)
+        order = iter(range(cine.shape[0]) if frames is None else frames)
         pending: deque[tuple[int, Future]] = deque()
         reading = threading.Lock()  # file readers are not asked for two frames at once
 
         def work(t: int) -> NDArray[np.float32]:
             with reading:
-                frame = read(t)
+                frame = cine.frame(t)
             return self.probability(frame, invert=invert)
 
         with ThreadPoolExecutor(self.streams, thread_name_prefix="segment") as pool:
@@ -127,19 +131,25 @@ class Predictor:
         return mask_from_probability(probability, threshold, size)
 
 
+def _cine_of(source: Any) -> Cine:
+    if callable(getattr(source, "frame", None)):
+        return source
+    if not hasattr(source, "shape") or not hasattr(source, "dtype"):
+        raise LightVesselError(f"a {type(source).__name__} is not a cine. Give a Cine or an array.")
+    return array_cine(source, rgb=_is_colour(source.shape))
+
+
 def _grey(frame: NDArray) -> NDArray:
     frame = np.asarray(frame)
-    return luminance(frame) if frame.ndim == 3 and frame.shape[-1] in (3, 4) else frame
+    if frame.ndim == 3 and _is_colour(frame.shape):
+        return luminance(frame)
+    if frame.ndim != 2:
+        raise LightVesselError(
+            f"an array of shape {frame.shape} is not a frame (Y, X) or (Y, X, 3|4). Choose one frame."
+        )
+    return frame
 
 
-def _frame_count(source: Any) -> int:
-    shape = source.shape
-    return int(shape[0]) if len(shape) == 3 else 1
-
-
-def _frame_reader(source: Any) -> Callable[[int], NDArray]:
-    if hasattr(source, "frame") and callable(source.frame):
-        return source.frame
-    if source.ndim == 2:
-        return lambda t: np.asarray(source)
-    return lambda t: np.asarray(source[t])
+def _is_colour(shape: tuple[int, ...]) -> bool:
+    # No frame has so few columns.
+    return len(shape) > 2 and shape[-1] in (3, 4)

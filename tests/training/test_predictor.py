@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src_training import Predictor, array_cine, builtin_models, synthetic_cine
-from src_training.errors import ModelError, UnreadableCine
+from src_training.errors import LightVesselError, ModelError, UnreadableCine
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,45 @@ def test_a_single_frame_and_its_grey_rgb_twin_agree(predictor, made):
     ((t, alone),) = predictor.segment(frame)
     assert t == 0
     assert np.allclose(alone, predictor.probability(np.stack([frame] * 3, axis=-1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_frames_and_stacks_give_what_their_grey_gives(predictor, made, channels):
+    stack = np.stack([made.cine.frame(t) for t in (2, 4)]).astype(np.uint8)
+    colour = np.stack([stack] * channels, axis=-1)
+    expected = dict(predictor.segment(stack))
+    assert list(expected) == [0, 1]
+    for source in (colour, dask.array.from_array(colour, chunks=(1, *colour.shape[1:]))):
+        found = dict(predictor.segment(source))
+        assert list(found) == [0, 1]
+        assert all(np.array_equal(found[t], expected[t]) for t in found)
+    ((t, alone),) = predictor.segment(colour[1])
+    assert t == 0 and np.array_equal(alone, expected[1])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        np.zeros(64),
+        np.zeros((2, 5, 64, 64)),
+        np.zeros((1, 2, 64, 64, 3)),
+        np.zeros((0, 64, 64)),
+        [[1]],
+        "a.png",
+    ]
+    + [np.zeros((64, 64), complex)],
+    ids=["1-D", "4-D grey", "5-D colour", "no frames", "list", "text", "complex"],
+)
+def test_what_is_no_cine_is_said_in_a_line(predictor, source):
+    with pytest.raises(LightVesselError, match=r"is not a |are not grey") as caught:
+        next(predictor.segment(source))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(64,), (5, 64, 64), (2, 64, 64, 3)])
+def test_what_is_no_single_frame_is_said_in_a_line(predictor, shape):
+    with pytest.raises(LightVesselError, match=r"is not a frame \(Y, X\)"):
+        predictor.probability(np.zeros(shape))
 
 
 def test_frames_come_in_the_order_asked_and_only_those_are_read(predictor):
