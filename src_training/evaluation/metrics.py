@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.stats import rankdata
 from skimage.morphology import skeletonize
 
-METRICS = ("dice", "iou", "precision", "recall", "accuracy", "auc", "cldice", "hd95_px")
+METRICS = ("dice", "iou", "precision", "recall", "accuracy", "auc", "cldice", "hd95")
 Mask = NDArray[np.bool_]
 
 
@@ -42,7 +42,7 @@ def frame_metrics(
         "accuracy": 1 - wrong / max(1, int(np.count_nonzero(reviewed))),
         "auc": auc(probability[reviewed], vessel[reviewed]),
         "cldice": cldice(found, vessel),
-        "hd95_px": hd95_px(found, vessel),
+        "hd95": hd95(found, vessel),
     }
 
 
@@ -66,7 +66,7 @@ def cldice(found: Mask, vessel: Mask) -> float:
     return 2 * precision * sensitivity / (precision + sensitivity) if precision + sensitivity else 0.0
 
 
-def hd95_px(found: Mask, vessel: Mask) -> float:
+def hd95(found: Mask, vessel: Mask) -> float:
     """The larger of the two directed 95th percentiles of border distances, px; one empty = image diagonal."""
     if not found.any() or not vessel.any():
         return 0.0 if found.any() == vessel.any() else math.hypot(*vessel.shape)

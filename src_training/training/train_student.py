@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from src_training.inference.postprocess import mask_from_probability
 from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
-from src_training.networks import build_network
+from src_training.networks import build_network, stride_of
 from src_training.networks.network import Network
 from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
 from src_training.training.imagenet import load_imagenet
@@ -33,39 +34,50 @@ RECALL_FLOOR = (
 )
 
 
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from, the labelled frames first, and the held-out samples to choose on."""
+
+    sources: list[Source]
+    held_out: list[Sample]
+
+
 def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: Watcher) -> ModelCard:
     """Train, choose threshold and minimum component on the held-out frames, and write ``output/model``.
 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
     """
+    return train_on(gather(settings, arcade, watcher), settings, output, watcher)
+
+
+def train_on(material: Material, settings: TrainSettings, output: Path, watcher: Watcher) -> ModelCard:
+    """`train_student` on frames that were prepared before."""
     torch.manual_seed(settings.seed)
     network = start_network(settings)
-    sources, chosen_on = gather(settings, arcade, network, watcher)
-    validate = Validator(chosen_on)
+    validate = Validator(material.held_out)
     task = TaskObjective(settings.skeleton_weight)
     if settings.plain_steps:
         alone = settings.model_copy(update={"steps": settings.plain_steps})
-        labelled = sampler_of(sources[:1], settings, network)
+        labelled = sampler_of(material.sources[:1], settings, network)
         fit(network, labelled, task, validate, alone, output / "plain", watcher)
-    sampler = sampler_of(sources, settings, network)
+    sampler = sampler_of(material.sources, settings, network)
     objective = taught(network, task, sampler, settings, watcher) if settings.teacher else task
     fit(network, sampler, objective, validate, settings, output / "checkpoints", watcher)
-    return publish_student(network, chosen_on, settings, output / "model")
+    return publish_student(network, material.held_out, settings, output / "model")
 
 
-def gather(
-    settings: TrainSettings, arcade: Path, network: Network, watcher: Watcher
-) -> tuple[list[Source], list[Sample]]:
-    """What to learn from, the labelled frames first, and the held-out samples to choose on."""
+def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
+    """Read the frames that the settings ask for and bring them to working scale."""
+    stride = stride_of(settings.architecture)
     train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
-    sources = [Source([_sample(f, settings.label_protocol, network.stride) for f in train], 1.0)]
+    sources = [Source([_sample(f, settings.label_protocol, stride) for f in train], 1.0)]
     if settings.unlabelled_share:
-        unlabelled = [_unlabelled_sample(f, network.stride) for f in read_unlabelled(arcade)]
+        unlabelled = [_unlabelled_sample(f, stride) for f in read_unlabelled(arcade)]
         sources.append(Source(unlabelled, settings.unlabelled_share, labelled=False))
     words = ", ".join(str(len(source.samples)) for source in sources)
     watcher.emit({"event": "log", "message": f"frames to train on: {words}; {len(held_out)} held out"})
-    return sources, [_sample(f, settings.label_protocol, network.stride) for f in held_out]
+    return Material(sources, [_sample(f, settings.label_protocol, stride) for f in held_out])
 
 
 def sampler_of(sources: list[Source], settings: TrainSettings, network: Network) -> Sampler:

@@ -7,20 +7,21 @@ import pytest
 from scipy import ndimage
 
 from src_training.evaluation.stress import vessel_width_px
-from src_training.samples import replay_frames
+from src_training.samples import home_frames
 from src_training.training.drawn_arteries import Growth, grow_arteries
 from src_training.training.drawn_rays import Bundle, Tube
 from src_training.training.drawn_trees import TreeSettings, draw_frame, remove_vessels
 from src_training.training.ridges import ridge_response
 
-VESSELS_ONLY = TreeSettings(catheter=0, hardware=0, body_edges=0, reflux=0, sharpen=0)
+NO_DISTRACTORS = {"catheter": 0.0, "hardware": 0.0, "body_edges": 0.0, "reflux": 0.0}
+VESSELS_ONLY = TreeSettings(sharpen=0).model_copy(update=NO_DISTRACTORS)
 EVERYTHING = TreeSettings(catheter=1, hardware=1, body_edges=1, reflux=1)
 
 
 @pytest.fixture(scope="module")
 def real():
     """Shipped frames of different looks."""
-    return [frame for frame in replay_frames()[:24:8] if (frame.label == 1).any()]
+    return [frame for frame in home_frames()[:24:8] if (frame.label == 1).any()]
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +82,10 @@ def test_nothing_is_drawn_away_from_the_label(backgrounds, seed):
 def test_distractors_darken_the_background_and_leave_the_label_alone(backgrounds):
     for seed in range(3):
         frame, label = draw(backgrounds[0], seed, EVERYTHING)
-        plain, plain_label = draw(backgrounds[0], seed, EVERYTHING.model_copy(update=VESSELS_ONLY_SWITCHES))
+        plain, plain_label = draw(backgrounds[0], seed, EVERYTHING.model_copy(update=NO_DISTRACTORS))
         assert np.array_equal(label, plain_label)
         differs = (darkening(plain, frame) > 8) & (label == 0)
         assert np.count_nonzero(differs) > 500
-
-
-VESSELS_ONLY_SWITCHES = {"catheter": 0.0, "hardware": 0.0, "body_edges": 0.0, "reflux": 0.0}
 
 
 def test_trees_have_wide_mains_and_thin_ends():

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from src_training.evaluation import METRICS, frame_metrics
-from src_training.evaluation.metrics import auc, cldice, hd95_px
+from src_training.evaluation.metrics import auc, cldice, hd95
 
 SHAPE = (60, 80)
 EMPTY = np.zeros(SHAPE, bool)
@@ -29,7 +29,7 @@ def metrics(found, vessel, ignored=EMPTY):
 
 def test_a_perfect_mask_scores_perfectly():
     found = metrics(bar(20), bar(20))
-    assert found == pytest.approx(dict.fromkeys(METRICS, 1.0) | {"hd95_px": 0.0})
+    assert found == pytest.approx(dict.fromkeys(METRICS, 1.0) | {"hd95": 0.0})
 
 
 def test_half_a_vessel_found():
@@ -56,7 +56,7 @@ def test_half_a_vessel_found():
 def test_empty_and_disjoint_masks(found, vessel, dice, line, distance):
     assert metrics(found, vessel)["dice"] == dice
     assert cldice(found, vessel) == line
-    assert hd95_px(found, vessel) == pytest.approx(distance)
+    assert hd95(found, vessel) == pytest.approx(distance)
 
 
 def test_what_is_ignored_changes_nothing():
@@ -85,4 +85,4 @@ def test_monai_agrees_on_dice_iou_and_hd95(seed):
     assert ours["dice"] == pytest.approx(monai_metrics.compute_dice(*pair).item(), abs=1e-6)
     assert ours["iou"] == pytest.approx(monai_metrics.compute_iou(*pair).item(), abs=1e-6)
     theirs = monai_metrics.compute_hausdorff_distance(*pair, include_background=True, percentile=95).item()
-    assert ours["hd95_px"] == pytest.approx(theirs, abs=1e-4)
+    assert ours["hd95"] == pytest.approx(theirs, abs=1e-4)

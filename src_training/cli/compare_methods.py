@@ -1,0 +1,117 @@
+"""``lightvessel compare-methods``: the table of distillation methods; stopped and started again, it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.forms import settings_from
+from src_training.cli.watching import watch_here
+from src_training.errors import LightVesselError
+
+if TYPE_CHECKING:
+    from src_training.evaluation import EvalItem
+    from src_training.training.loop import Watcher
+
+_QUICK = {
+    "batch_pixels": 2 * 128**2,
+    "crop_sizes": (128,),
+    "holdout": 2,
+    "validate_every": 4,
+    "projector_steps": 3,
+}
+_QUICK_STEPS = 4
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare-methods", no_args_is_help=True)(compare_methods)
+
+
+def compare_methods(
+    output: Path = typer.Option(
+        ..., "-o", "--output", help="Folder of the cells; finished ones are skipped."
+    ),
+    arcade: Path | None = typer.Option(
+        None, "--arcade", help="Folder with index.csv, train/, unlabelled/, val/."
+    ),
+    teacher: str = typer.Option("", "--teacher", metavar="ID|PATH", help="The model that teaches."),
+    students: str = typer.Option(
+        "small,mobilenetv2-unet,enet,erfnet",
+        "--students",
+        help="All rows for the first, the main ones for the others.",
+    ),
+    rows: str = typer.Option("", "--rows", help="Only these rows, by name; default: all."),
+    seeds: str = typer.Option("0", "--seeds", help="Seeds, e.g. 0,1,2."),
+    plain_steps: int = typer.Option(3000, "--plain-steps", min=1, help="Steps alone, before every row."),
+    steps: int = typer.Option(3000, "--steps", min=1, help="Steps of every row."),
+    assignments: list[str] = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any training setting."),
+    quick: bool = typer.Option(False, "--quick", help="Every row in a few steps on synthetic frames."),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Compare distillation methods fairly: same start, frames, augmentation, seeds and steps for every row.
+
+    Exit code 1 when a cell failed; the others are done all the same.
+    """
+    from src_training.training.method_report import method_table
+    from src_training.training.method_table import ROWS, Plan, cells_of, judge_teacher, run_cells
+    from src_training.training.settings import TrainSettings
+    from src_training.training.train_student import gather
+
+    watcher = watch_here(as_json)
+    values: dict[str, Any] = {"steps": steps, "label_protocol": "syntax"}
+    if quick:
+        values |= _QUICK | {"steps": _QUICK_STEPS}
+        arcade, teacher, plain_steps = *_quick_start(output, watcher), _QUICK_STEPS
+    if arcade is None or not teacher:
+        raise LightVesselError("give --arcade and --teacher, or --quick.")
+    plan = Plan(settings_from(TrainSettings, values, assignments), teacher, plain_steps)
+    chosen = rows.split(",") if rows else list(ROWS)
+    cells = cells_of(students.split(","), chosen, [int(seed) for seed in seeds.split(",")])
+    items = _val_items(arcade)
+    records = [judge_teacher(teacher, items)]
+    _show(records[0], as_json)
+    for record in run_cells(cells, plan, lambda s: gather(s, arcade, watcher), items, output, watcher):
+        records.append(record)
+        _show(record, as_json)
+    table = method_table(records)
+    (output / "table.md").write_text(table + "\n", encoding="utf-8")
+    say(table)
+    return 1 if any(record["error"] for record in records) else 0
+
+
+def _quick_start(output: Path, watcher: Watcher) -> tuple[Path, str]:
+    """Synthetic frames and a teacher that has hardly learnt."""
+    from src_training.networks import network_named
+    from src_training.training.quick_frames import write_quick_arcade
+    from src_training.training.settings import TrainSettings
+    from src_training.training.train_student import train_student
+
+    arcade = write_quick_arcade(output / "frames")
+    folder = output / "teacher"
+    if not (folder / "model" / "card.json").is_file():
+        settings = TrainSettings(
+            name="teacher",
+            label_protocol="syntax",
+            architecture=network_named("base"),
+            steps=_QUICK_STEPS,
+            **_QUICK,
+        )
+        train_student(settings, arcade, folder, watcher)
+    return arcade, str(folder / "model")
+
+
+def _val_items(arcade: Path) -> list[EvalItem]:
+    from src_training.evaluation import EvalItem
+    from src_training.training.arcade import read_split
+
+    return [EvalItem(frame.name, None, frame.image, frame.mask) for frame in read_split(arcade, "val")]
+
+
+def _show(record: dict[str, Any], as_json: bool) -> None:
+    told = {name: value for name, value in record.items() if name != "frames"}
+    figures = record["error"] or f"Dice {record['dice']:.4f} clDice {record['cldice']:.4f}"
+    result(f"{record['student']} {record['method']} seed {record['seed']}: {figures}", told, as_json)

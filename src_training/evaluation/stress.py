@@ -1,0 +1,182 @@
+"""The stress set: what other hospitals, doses and displays do to a frame, and trees whose every branch is known."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from skimage.morphology import skeletonize
+
+from src_training.evaluation.evaluate import EvalItem, Evaluation, evaluate
+from src_training.inference.preprocess import resample, working_shape
+from src_training.training.drawn_background import remove_vessels
+from src_training.training.drawn_distractors import hardware_over
+from src_training.training.drawn_trees import TreeSettings, draw_frame
+
+if TYPE_CHECKING:
+    from src_training.inference import Predictor
+
+Frame = NDArray[np.uint8]
+Pair = tuple[Frame, Frame]
+
+REPORTED = ("dice", "cldice", "precision", "recall")
+THIN_PX = 4.0  # a vessel narrower than this in a 512-pixel frame is thin
+_SMALL_SIDE = 300
+_JPEG_QUALITY = 12
+_DARK = 0.35  # transmission of a collimator below which nobody can outline a vessel
+
+
+def stressed(frame: Frame, mask: Frame, name: str, rng: np.random.Generator) -> Pair:
+    """A frame (Y, X) uint8 and its mask (Y, X) of 0, 1, 255 under the variant ``name`` of `VARIANTS`.
+
+    The mask changes only where pixels move (``300px``) or vessels vanish in the dark (``vignette``: 255).
+    Raises ValueError for an unknown name.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f"stress variant {name!r} is not one of {', '.join(VARIANTS)}")
+    return VARIANTS[name](frame, mask, rng)
+
+
+def drawn_set(
+    backgrounds: Sequence[Frame], count: int, seed: int, settings: TreeSettings = TreeSettings()
+) -> list[Pair]:
+    """``count`` drawn trees with full labels on real frames (Y, X) uint8, whose own vessels are removed."""
+    cleaned = [remove_vessels(background) for background in backgrounds[:count]]
+    return [
+        draw_frame(cleaned[index % len(cleaned)], np.random.default_rng([seed, index]), settings)
+        for index in range(count)
+    ]
+
+
+def stress_report(
+    predictor: Predictor, items: Sequence[EvalItem], drawn: Sequence[Pair]
+) -> dict[str, dict[str, float]]:
+    """Mean per-image `REPORTED` figures for ``as-is``, each of `VARIANTS` and ``drawn``.
+
+    ``drawn`` also has ``recall_thin`` and ``recall_wide``: of vessels below and from `THIN_PX` wide in a
+    512-pixel frame, over the frames that have such vessels (NaN if none does). 255 is left out throughout.
+
+    Parameters
+    ----------
+    items : frames uint8 with masks; their names seed the variants.
+    drawn : (frame, label) pairs as of `drawn_set`.
+    """
+    report = {"as-is": _figures(evaluate(predictor, items))}
+    for name in VARIANTS:
+        report[name] = _figures(evaluate(predictor, [_stressed_item(item, name) for item in items]))
+    trees = [EvalItem(f"drawn {index}", None, *pair) for index, pair in enumerate(drawn)]
+    report["drawn"] = _figures(evaluate(predictor, trees)) | {
+        "recall_thin": _recall_where(predictor, trees, lambda width_px: width_px < THIN_PX),
+        "recall_wide": _recall_where(predictor, trees, lambda width_px: width_px >= THIN_PX),
+    }
+    return report
+
+
+def vessel_width_px(label: Frame) -> NDArray[np.float32]:
+    """(Y, X) width, in pixels of a 512-pixel frame, of the vessel that the nearest centre line belongs to.
+
+    Twice the distance from the centre line to the background, less the half pixel on either side.
+    """
+    vessel = label == 1
+    line = skeletonize(vessel)
+    if not line.any():
+        return np.zeros(label.shape, np.float32)
+    nearest = ndimage.distance_transform_edt(~line, return_distances=False, return_indices=True)
+    width = 2 * ndimage.distance_transform_edt(vessel) - 1
+    return (width[tuple(nearest)] * (512 / max(label.shape))).astype(np.float32)
+
+
+def _stressed_item(item: EvalItem, name: str) -> EvalItem:
+    rng = np.random.default_rng([zlib.crc32(word.encode()) for word in (item.name, name)])
+    image, truth = stressed(np.asarray(item.image, dtype=np.uint8), item.truth, name, rng)
+    return replace(item, image=image, truth=truth)
+
+
+def _recall_where(
+    predictor: Predictor,
+    trees: Iterable[EvalItem],
+    wanted: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
+) -> float:
+    """Recall on the vessels of the wanted widths: the others are ignored."""
+    parts = []
+    for tree in trees:
+        others = (tree.truth == 1) & ~wanted(vessel_width_px(tree.truth))
+        truth = np.where(others, np.uint8(255), tree.truth)
+        if (truth == 1).any():
+            parts.append(replace(tree, truth=truth))
+    return evaluate(predictor, parts).mean("recall")
+
+
+def _figures(evaluation: Evaluation) -> dict[str, float]:
+    return {metric: evaluation.mean(metric) for metric in REPORTED}
+
+
+def _low_contrast(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    return _grey(frame.mean() + 0.45 * (frame - frame.mean())), mask
+
+
+def _noise(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    """Quantum noise of variance 1.2 grey levels per level, and 6 levels of the electronics."""
+    return _grey(frame + rng.normal(0, np.sqrt(1.2 * frame.astype(np.float32) + 36))), mask
+
+
+def _small(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    """300 px on the longer side; a pixel is vessel, or ignored, where more than half of it was."""
+    shape = working_shape((frame.shape[0], frame.shape[1]), _SMALL_SIDE)
+    vessel, ignored = (resample((mask == value).astype(np.float32), shape) > 0.5 for value in (1, 255))
+    return _grey(resample(frame.astype(np.float32), shape)), np.where(
+        ignored, np.uint8(255), vessel.astype(np.uint8)
+    )
+
+
+def _vignette(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    """A round image intensifier: dark and soft beyond 0.42 to 0.5 of the shorter side."""
+    side = min(frame.shape)
+    centre = np.array(frame.shape) / 2 + rng.uniform(-0.03, 0.03, 2) * side
+    rows, columns = np.ogrid[: frame.shape[0], : frame.shape[1]]
+    beyond = np.hypot(rows - centre[0], columns - centre[1]) - rng.uniform(0.42, 0.5) * side
+    light = 1 / (1 + np.exp(np.clip(beyond / (0.012 * side), -40, 40)))
+    unseen = (light < _DARK) & (mask == 1)
+    return _grey(4 + (frame - 4.0) * light), np.where(unseen, np.uint8(255), mask)
+
+
+def _catheter(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    return hardware_over(frame, rng), mask
+
+
+def _jpeg(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "JPEG", quality=_JPEG_QUALITY)
+    return np.array(Image.open(file)), mask
+
+
+def _gamma(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    return _grey(255 * (frame / 255) ** rng.choice([0.5, 2.0])), mask
+
+
+def _blur(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
+    """2 px of a 512-pixel frame."""
+    return _grey(ndimage.gaussian_filter(frame.astype(np.float32), 2 * max(frame.shape) / 512)), mask
+
+
+def _grey(values: NDArray[np.floating]) -> Frame:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+VARIANTS: dict[str, Callable[[Frame, Frame, np.random.Generator], Pair]] = {
+    "low-contrast": _low_contrast,
+    "noise": _noise,
+    "300px": _small,
+    "vignette": _vignette,
+    "catheter": _catheter,
+    "jpeg": _jpeg,
+    "gamma": _gamma,
+    "blur": _blur,
+}

@@ -1,0 +1,90 @@
+"""The comparison as a table: mean ± spread over seeds, and which difference from the plain student counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SEED = 20_230_604
+_RESAMPLES = 5_000
+_COLUMNS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "recall": "sensitivity",
+    "precision": "precision",
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "cldice": "clDice",
+    "hd95": "HD95 px",
+}
+
+
+def method_table(records: Sequence[dict[str, Any]]) -> str:
+    """Markdown: one row a student and method, in the order of ``records``; failed cells are left out."""
+    sound = [record for record in records if not record["error"]]
+    names = [*_COLUMNS.values(), "params M", "GFLOP", "ms/frame", "Dice - plain [95 %]"]
+    lines = ["| student | method | seeds | " + " | ".join(names) + " |", "|---" * (len(names) + 3) + "|"]
+    for student, method in dict.fromkeys((r["student"], r["method"]) for r in sound):
+        lines.append(_row(student, method, sound))
+    return "\n".join(lines)
+
+
+def difference(
+    rows: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]], metric: str = "dice"
+) -> tuple[float, float, float] | None:
+    """(mean, low, high) of row - plain, paired by seed and frame; both are resampled. None without pairs."""
+    by_seed = {record["seed"]: record for record in plain}
+    pairs = [(record, by_seed[record["seed"]]) for record in rows if record["seed"] in by_seed]
+    if not pairs:
+        return None
+    gaps = np.array(
+        [
+            [new["frames"][f][metric] - old["frames"][f][metric] for f in sorted(new["frames"])]
+            for new, old in pairs
+        ]
+    )
+    low, high = _interval(gaps)
+    return float(gaps.mean()), low, high
+
+
+def _interval(gaps: NDArray[np.float64]) -> tuple[float, float]:
+    """Percentiles 2.5 and 97.5 of the mean of (seeds, frames) over resamples of both."""
+    rng = np.random.default_rng(_SEED)
+    seeds, frames = gaps.shape
+    means = [
+        gaps[rng.integers(seeds, size=seeds)][:, rng.integers(frames, size=frames)].mean()
+        for _ in range(_RESAMPLES)
+    ]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _row(student: str, method: str, records: Sequence[dict[str, Any]]) -> str:
+    own = [r for r in records if (r["student"], r["method"]) == (student, method)]
+    plain = [r for r in records if (r["student"], r["method"]) == (student, "plain")]
+    cells = [_spread([r[name] for r in own]) for name in _COLUMNS]
+    cost = f"{own[0]['parameters'] / 1e6:.2f} | {own[0]['gflop']:.1f} | {_median(own, 'milliseconds'):.0f}"
+    found = difference(own, plain) if method not in ("plain", "teacher") else None
+    gap = "" if found is None else _verdict(*found)
+    return f"| {student} | {method} | {len(own)} | " + " | ".join(cells) + f" | {cost} | {gap} |"
+
+
+def _verdict(mean: float, low: float, high: float) -> str:
+    counts = "**" if low > 0 or high < 0 else ""
+    return f"{counts}{mean:+.4f}{counts} [{low:+.4f}, {high:+.4f}]"
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    digits = 1 if max(known) > 2 else 4
+    spread = f" ± {np.std(known, ddof=1):.{digits}f}" if len(known) > 1 else ""
+    return f"{np.mean(known):.{digits}f}{spread}"
+
+
+def _median(records: Sequence[dict[str, Any]], name: str) -> float:
+    return float(np.median([record[name] for record in records]))
