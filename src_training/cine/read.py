@@ -62,15 +62,14 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(files, key=lambda file: natural_key(file.name))
 
 
-def left_out(folder: Path) -> list[Path]:
-    """The files directly in ``folder`` that one might take for images and that are none, by name.
+def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The files directly in the folders among ``paths`` that ``find_inputs`` passes over, by name.
 
-    Hidden files, the index of a disc and tables or notes (csv, json, txt) are not among them.
+    Hidden files, the index of a disc and tables or notes (csv, json, txt) are not counted.
     """
+    files = [file for path in paths if os.path.isdir(path) for file in _listed_files(Path(path))]
     return sorted(
-        entry
-        for entry in _files(folder)
-        if entry.suffix.lower() not in _COMPANIONS and not _may_be_image(entry)
+        file for file in files if file.suffix.lower() not in _COMPANIONS and not _may_be_image(file)
     )
 
 
@@ -182,6 +181,13 @@ class FolderFrames:
     def decode(self, t: int) -> np.ndarray:
         """The stored values of the ``t``-th file, past its own cache."""
         return self.members[t]._decode(0)
+
+
+def _listed_files(folder: Path) -> list[Path]:
+    try:
+        return _files(folder)
+    except OSError:
+        return []
 
 
 def _files(folder: Path) -> list[Path]:

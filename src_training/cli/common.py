@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -21,4 +23,26 @@ def result(text: str, record: dict[str, Any] | None = None, as_json: bool = Fals
     if not as_json:
         print(text, flush=True)
     elif record is not None:
-        print(json.dumps(record, ensure_ascii=False), flush=True)
+        print(json_line(record), flush=True)
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """A record as one line of strict JSON: what is not finite is null."""
+    from src_training.runs.writing import plain
+
+    return json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """Names for a line of text; of many only the first."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def say_left_out(paths: Iterable[Path]) -> None:
+    """Say how many files of the folders among ``paths`` are passed over because they are no images."""
+    from src_training.cine.read import left_out
+
+    names = [file.name for file in left_out(paths)]
+    if names:
+        say(f"{len(names)} file(s) left out, which are no images: {listed(names)}")

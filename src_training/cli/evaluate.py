@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -65,16 +65,18 @@ def matched_pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     Raises LightVesselError when a folder is missing or nothing matches.
     """
     from src_training.cine import find_inputs
+    from src_training.cine.sniff import stem_of
 
     for folder in (images, masks):
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
-    by_stem = {path.stem.removesuffix("_mask"): path for path in find_inputs([masks])}
+    say_left_out(dict.fromkeys([images, masks]))
+    by_stem = {stem_of(path).removesuffix("_mask"): path for path in find_inputs([masks])}
     found = find_inputs([images])
-    pairs = [(path, by_stem[path.stem]) for path in found if path.stem in by_stem]
+    pairs = [(path, by_stem[stem_of(path)]) for path in found if stem_of(path) in by_stem]
     if not pairs:
         raise LightVesselError(f"{images.name} and {masks.name}: no image has a mask of the same name.")
-    _say_unmatched("image", [p.name for p in found if p.stem not in by_stem])
+    _say_unmatched("image", [p.name for p in found if stem_of(p) not in by_stem])
     used = {mask for _, mask in pairs}
     _say_unmatched("mask", [p.name for p in by_stem.values() if p not in used])
     return pairs
@@ -93,6 +95,7 @@ def _readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int
 
 def _item(image: Path, mask: Path) -> EvalItem:
     from src_training.cine import read_cine
+    from src_training.cine.sniff import stem_of
     from src_training.dataset import read_mask
     from src_training.evaluation import EvalItem
 
@@ -101,10 +104,9 @@ def _item(image: Path, mask: Path) -> EvalItem:
         raise LightVesselError(
             f"{image.name} is {cine.shape} (T, Y, X), but {mask.name} is {truth.shape}: one frame of equal size each."
         )
-    return EvalItem(image.stem, None, cine.frame(0), truth)
+    return EvalItem(stem_of(image), None, cine.frame(0), truth)
 
 
 def _say_unmatched(kind: str, names: list[str]) -> None:
     if names:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        say(f"{len(names)} {kind}(s) without a partner: {', '.join(names[:5])}{more}")
+        say(f"{len(names)} {kind}(s) without a partner: {listed(names)}")

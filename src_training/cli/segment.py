@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import JsonFlag, result, say, say_left_out
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its masks go (the probability beside it, if wanted)."""
+    """One input, what its masks are called, and the files that are read for it."""
 
     source: Path
     stem: str
+    files: tuple[Path, ...]
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +59,7 @@ def segment(
     """
     jobs = plan(inputs, output, as_cine=cine, probability=probability)
     predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     failed = 0
     for number, job in enumerate(jobs, 1):
         try:
@@ -70,6 +72,8 @@ def segment(
             continue
         say(f"[{number}/{len(jobs)}] {job.source.name}: {record['frames']} frame(s)")
         result(str(record["mask"]), record, as_json)
+    if failed and len(jobs) > 1:
+        say(f"{len(jobs) - failed} of {len(jobs)} segmented")
     return 2 if failed else 0
 
 
@@ -81,10 +85,11 @@ def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) 
     """
     from src_training.cine import find_inputs
 
+    say_left_out(inputs)
     sources = list(inputs) if as_cine else find_inputs(inputs)
-    jobs = [Job(source, _stem(source)) for source in sources]
+    jobs = [Job(source, _stem(source), tuple(find_inputs([source]))) for source in sources]
     _refuse_collisions(jobs, output, probability)
-    if output.exists() and not output.is_dir():
+    if os.path.exists(output) and not os.path.isdir(output):
         raise LightVesselError(f"{output.name}: is a file, not a folder. Choose another folder with -o.")
     return jobs
 
@@ -98,7 +103,10 @@ def segment_one(
     as_cine: bool,
     invert: bool,
 ) -> dict[str, object]:
-    """Segment one input and write its files; the record names them."""
+    """Segment one input and write its files; the record names them.
+
+    Raises LightVesselError when the input cannot be read or a file cannot be written.
+    """
     from src_training.cine import read_cine
 
     source = read_cine(job.source, as_cine=as_cine)
@@ -144,26 +152,45 @@ def load_predictor(
 
 
 def _stem(source: Path) -> str:
-    return source.stem if source.is_file() and source.suffix else source.name
+    from src_training.cine.sniff import stem_of
+
+    if os.path.isdir(source):
+        # "." and ".." do not say what the folder is called.
+        return source.name if source.name not in ("", "..") else source.resolve().name
+    return stem_of(source)
 
 
 def _refuse_collisions(jobs: list[Job], output: Path, probability: bool) -> None:
     owners: dict[Path, Path] = {}
-    inputs = {job.source.resolve() for job in jobs}
+    inputs = {_place(file) for job in jobs for file in job.files}
     for job in jobs:
         endings = [".png", ".tif"] + (["_prob.tif"] if probability else [])
-        # case-folded: on Windows and macOS IM1.tif and im1.tif are one file
-        for target in ((output / f"{job.stem}{ending}").resolve() for ending in endings):
-            if target in inputs:
+        for target in (output / f"{job.stem}{ending}" for ending in endings):
+            place = _place(target)
+            if place in inputs:
                 raise LightVesselError(
                     f"{target.name}: the mask would replace an input. Choose another folder with -o."
                 )
-            key = target.with_name(target.name.casefold())
-            other = owners.setdefault(key, job.source)
+            other = owners.setdefault(place, job.source)
             if other != job.source:
                 raise LightVesselError(
                     f"{other} and {job.source} would both write {target.name}. Segment them into separate folders."
                 )
+
+
+def _place(path: Path) -> Path:
+    """Where a file lies; case-folded, because on Windows and macOS IM1.tif and im1.tif are one file."""
+    real = Path(os.path.realpath(path))
+    return real.parent / real.name.casefold()
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LightVesselError(
+            f"{output}: this folder cannot be made: {error.strerror}. Choose another folder with -o."
+        ) from error
 
 
 def _write_mask(job: Job, output: Path, source: Cine, masks: NDArray[np.uint8]) -> Path:
@@ -183,5 +210,8 @@ def _write_stack(path: Path, stack: NDArray) -> Path:
 def _write(path: Path, data: bytes) -> Path:
     from src_training import durable
 
-    durable.replace(path, data)
+    try:
+        durable.replace(path, data)
+    except OSError as error:
+        raise LightVesselError(f"{path}: not written: {durable.cure_for(error)}") from error
     return path

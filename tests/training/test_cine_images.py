@@ -249,7 +249,10 @@ def test_files_left_out_are_named_but_not_what_lies_beside_images_by_custom(tmp_
     (tmp_path / "broken.png").write_bytes(b"")
     for name in ("DICOMDIR", ".DS_Store", "list.csv", "notes.TXT", "facts.json", "film.mov", "a.gif"):
         (tmp_path / name).write_bytes(b"GIF89a")
-    assert [path.name for path in left_out(tmp_path)] == ["a.gif", "film.mov"]
+    assert [path.name for path in left_out([tmp_path, tmp_path / "IM2", tmp_path / "gone"])] == [
+        "a.gif",
+        "film.mov",
+    ]
 
 
 @pytest.mark.parametrize(

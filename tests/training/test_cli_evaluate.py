@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cine_files as files
 import imagecodecs
 import numpy as np
 import pytest
@@ -50,6 +51,37 @@ def test_unmatched_files_are_named_and_bad_ones_skipped(folders, capsys):
     said = capsys.readouterr()
     assert json.loads(said.out)["n"] == 2
     assert "stray.png" in said.err and first.name in said.err
+
+
+def test_figures_that_do_not_exist_are_null(tmp_path, capsys):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(imagecodecs.png_encode(np.zeros((64, 64), np.uint8)))
+    assert run(tmp_path, "--json", "--per-frame") == 0
+
+    def refuse(constant):
+        pytest.fail(f"{constant} is no JSON")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line, parse_constant=refuse)["auc"] for line in lines] == [None, None]
+
+
+def test_images_named_by_uid_find_their_masks(tmp_path, capsys):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for name in ("1.2.840.1", "1.2.840.2"):
+        files.write_dicom(tmp_path / "images" / name, files.grey(frames=1))
+        (tmp_path / "masks" / f"{name}_mask.png").write_bytes(
+            imagecodecs.png_encode(np.eye(48, 64, dtype=np.uint8))
+        )
+    assert run(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+
+
+def test_files_that_are_no_images_are_counted(folders, capsys):
+    (folders / "images" / "film.gif").write_bytes(b"GIF89a")
+    assert run(folders) == 0
+    assert "1 file(s) left out, which are no images: film.gif" in capsys.readouterr().err
 
 
 def test_nothing_in_common_is_an_error(folders, capsys):

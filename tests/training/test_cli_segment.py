@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import cine_files as files
 import imagecodecs
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ import tifffile
 from PIL import Image
 
 from src_training.cli import main
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -33,6 +37,12 @@ def _stripe(rng) -> np.ndarray:
     return frame.clip(0, 255).astype(np.uint8)
 
 
+def run_python(code, *words):
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=REPOSITORY
+    )
+
+
 def test_an_image_gives_an_indexed_png_and_a_cine_a_tif(frames, tmp_path, capsys):
     assert main(["segment", str(frames), "-o", str(tmp_path / "out")]) == 0
     out = tmp_path / "out"
@@ -46,10 +56,26 @@ def test_an_image_gives_an_indexed_png_and_a_cine_a_tif(frames, tmp_path, capsys
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_a_single_page_tif_is_still_t_y_x(tmp_path):
-    tifffile.imwrite(tmp_path / "one.tif", np.zeros((64, 80), np.uint8), photometric="minisblack")
+@pytest.mark.parametrize("shape", [(64, 80), (1, 64, 80)])
+def test_a_single_page_tif_is_an_image(tmp_path, shape):
+    tifffile.imwrite(tmp_path / "one.tif", np.zeros(shape, np.uint8), photometric="minisblack")
     assert main(["segment", str(tmp_path / "one.tif"), "-o", str(tmp_path / "out")]) == 0
-    assert tifffile.imread(tmp_path / "out" / "one.tif").shape == (1, 64, 80)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["one.png"]
+
+
+def test_a_dicom_of_one_frame_gives_a_tif_that_is_t_y_x(tmp_path):
+    files.write_dicom(tmp_path / "one.dcm", files.grey(frames=1))
+    assert main(["segment", str(tmp_path / "one.dcm"), "-o", str(tmp_path / "out")]) == 0
+    assert tifffile.imread(tmp_path / "out" / "one.tif").shape == (1, 48, 64)
+
+
+def test_files_named_by_uid_keep_their_last_number(tmp_path):
+    (tmp_path / "uid").mkdir()
+    for name in ("1.2.840.113619.2.1", "1.2.840.113619.2.2"):
+        files.write_dicom(tmp_path / "uid" / name, files.grey(frames=1))
+    assert main(["segment", str(tmp_path / "uid"), "-o", str(tmp_path / "out")]) == 0
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["1.2.840.113619.2.1.tif", "1.2.840.113619.2.2.tif"]
 
 
 def test_probability_is_written_beside_the_mask(frames, tmp_path):
@@ -90,6 +116,37 @@ def test_an_output_equal_to_an_input_is_refused_before_anything_is_written(frame
     assert "would replace an input" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("frame", ["run.tif", "RUN.TIF"])
+def test_a_cine_never_replaces_one_of_its_own_frames(tmp_path, monkeypatch, capsys, frame):
+    (tmp_path / "run").mkdir()
+    for name in (frame, "run2.tif"):
+        tifffile.imwrite(tmp_path / "run" / name, np.zeros((64, 64), np.uint8), photometric="minisblack")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()}
+    monkeypatch.chdir(tmp_path)
+    assert main(["segment", "run", "--cine", "-o", "run"]) == 2
+    assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
+    assert "would replace an input" in capsys.readouterr().err
+
+
+def test_the_folder_one_stands_in_gives_its_name(tmp_path, monkeypatch):
+    (tmp_path / "run9").mkdir()
+    tifffile.imwrite(tmp_path / "run9" / "a.tif", np.zeros((64, 64), np.uint8), photometric="minisblack")
+    monkeypatch.chdir(tmp_path / "run9")
+    assert main(["segment", ".", "--cine", "-o", "../out"]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run9.tif"]
+
+
+def test_files_that_are_no_images_are_counted(frames, tmp_path, capsys):
+    (frames / "film.gif").write_bytes(b"GIF89a")
+    for name in ("list.csv", "facts.json", "notes.txt", ".hidden"):
+        (frames / name).write_text("x")
+    assert main(["segment", str(frames), "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "left out" in line] == [
+        "1 file(s) left out, which are no images: film.gif"
+    ]
+
+
 def test_two_inputs_with_one_stem_are_refused_before_anything_is_written(frames, tmp_path, capsys):
     tifffile.imwrite(frames / "a.tif", np.zeros((2, 64, 64), np.uint8), photometric="minisblack")
     assert main(["segment", str(frames), "-o", str(tmp_path / "out")]) == 2
@@ -106,6 +163,8 @@ def test_two_inputs_with_one_stem_are_refused_before_anything_is_written(frames,
         (["{in}", "-o", "{tmp}/out", "--runtime", "magic"], "--runtime"),
         (["{in}", "-o", "{tmp}/out", "--workspace", "{tmp}/empty"], "workspace"),
         (["{in}", "-o", "{in}/a.png"], "a.png"),
+        (["{in}", "-o", "{in}/a.png/sub"], "a.png/sub: this folder cannot be made"),
+        (["{in}", "-o", "/proc/foo"], "/proc/foo: this folder cannot be made"),
     ],
 )
 def test_user_errors_are_one_line_and_exit_2(frames, tmp_path, capsys, arguments, message):
@@ -114,6 +173,48 @@ def test_user_errors_are_one_line_and_exit_2(frames, tmp_path, capsys, arguments
     assert main(["segment", *filled]) == 2
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_a_file_that_cannot_be_written_is_one_line_and_the_others_are_tried(frames, tmp_path):
+    code = (
+        "import resource, sys; from src_training.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["segment", str(frames), "-o", str(tmp_path / "out"), "--probability"]
+    done = run_python(code, *words)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("lightvessel: ")]
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert [line.count("_prob.tif: not written: File too large.") for line in lines] == [1, 1, 1]
+    assert "0 of 3 segmented" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "run.tif"]
+
+
+INTERRUPTED = {
+    "while importing": (
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    ),
+    "at work": "threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()\n",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to oneself here")
+@pytest.mark.parametrize("when", INTERRUPTED)
+def test_ctrl_c_says_cancelled_and_shows_no_traceback(tmp_path, when):
+    tifffile.imwrite(
+        tmp_path / "x.tif", np.zeros((600, 512, 512), np.uint8), photometric="minisblack", compression="zlib"
+    )
+    code = f"import os, signal, sys, threading\n{INTERRUPTED[when]}" + (
+        "from src_training.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    words = ["segment", str(tmp_path / "x.tif"), "-o", str(tmp_path / "out")]
+    done = run_python(code, *words)
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (130, ["lightvessel: cancelled"]), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["segment", "--bogus"], ["segment"], ["bogus"], ["models", "bogus"]])
