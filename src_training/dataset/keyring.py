@@ -65,13 +65,21 @@ def remember(key: bytes, kind: str = _IMPORTED) -> bytes:
 
 
 def read_key(path: Path) -> bytes:
-    """A key from a file: hex digits, or else its bytes as they are (16 at least)."""
+    """A key from a file: hex digits, or else one line of text as it is (16 bytes at least).
+
+    Raises DatasetError when the file cannot be read, holds something else, or too little.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path.name}: {error.strerror}. Give the file with the site key.") from None
     text = data.strip()
     is_hex = len(text) % 2 == 0 and re.fullmatch(rb"[0-9A-Fa-f]+", text)
+    if not is_hex and not _is_one_line(text):
+        raise DatasetError(
+            f"{path.name}: not a site key, which is hex digits or one line of text. "
+            "Export it again with: lightvessel dataset key export."
+        )
     key = bytes.fromhex(text.decode()) if is_hex else data
     if len(key) < _SHORTEST:
         raise DatasetError(
@@ -79,6 +87,13 @@ def read_key(path: Path) -> bytes:
             "Export it again with: lightvessel dataset key export."
         )
     return key
+
+
+def _is_one_line(text: bytes) -> bool:
+    try:
+        return text.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _folder() -> Path:

@@ -34,6 +34,7 @@ from src_training.dataset.verify import VerifyReport, verify_folder
 from src_training.errors import DatasetError
 
 _VAL_BELOW, _TEST_BELOW = 1500, 3000  # of 10000
+_SHORTEST_SALT = 16  # hex digits: a shorter one is a slip of the hand
 _OF_THE_FRAME = ("patient_key", "frame_index", "projection", "calibration", "grey", "vessels_bright")
 
 
@@ -267,11 +268,16 @@ class Dataset:
 
 
 def checked_salt(salt: str | None) -> str:
-    """A split salt as lower-case hex; None makes a random one."""
+    """A split salt as lower-case hex, for a new dataset; None makes a random one."""
     if salt is None:
         return secrets.token_hex(16)
     if not re.fullmatch(r"([0-9a-fA-F]{2})+", salt):
         raise DatasetError(f"split salt {salt[:40]!r} is not hex. Give an even number of digits 0-9 and a-f.")
+    if len(salt) < _SHORTEST_SALT:
+        raise DatasetError(
+            f"split salt {salt!r} has {len(salt)} hex digits, and at least {_SHORTEST_SALT} are needed. "
+            "Leave it out for a random one."
+        )
     return salt.lower()
 
 

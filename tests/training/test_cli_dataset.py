@@ -133,6 +133,10 @@ def test_append_keeps_a_status_and_a_threshold(lightvessel, workspace, pairs, tm
 
 
 BAD_APPENDS = {
+    "a folder": (
+        {"--image": "images/."},
+        "images: a folder, whose files are separate acquisitions. Give one",
+    ),
     "no image": ({"--image": "nowhere.png"}, "nowhere.png"),
     "no mask": ({"--mask": "nowhere.png"}, "nowhere.png"),
     "another size": ({"--mask": "small.png"}, "small.png is 8x8, but f1.png is 32x32"),
@@ -354,7 +358,7 @@ def test_init_takes_salt_and_key_so_that_two_workspaces_split_alike(lightvessel,
     (tmp_path / "patients.csv").write_text("".join(f"f{n},P{n}x\n" for n in range(4)))
     splits = []
     for name in ("a", "b"):
-        options = ["--split-salt", "00ff", "--site-key", tmp_path / "key"]
+        options = ["--split-salt", "00ff" * 4, "--site-key", tmp_path / "key"]
         assert lightvessel("init", tmp_path / name, *options)[0] == 0
         import_(lightvessel, tmp_path / name, pairs, "--patients", tmp_path / "patients.csv")
         listed = json.loads(lightvessel("list", tmp_path / name, "--json")[1][0])["cases"]
@@ -362,9 +366,24 @@ def test_init_takes_salt_and_key_so_that_two_workspaces_split_alike(lightvessel,
     assert splits[0] == splits[1]
 
 
-@pytest.mark.parametrize("more", [("--split-salt", "xyz"), ("--site-key", "nowhere")])
-def test_init_refuses_what_it_cannot_use_and_makes_nothing(lightvessel, tmp_path, more):
-    assert lightvessel("init", tmp_path / "w", *more)[0] == 2
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (("--split-salt", "xyz"), "not hex"),
+        (("--split-salt", "00ff"), "'00ff' has 4 hex digits, and at least 16 are needed"),
+        (("--site-key", "nowhere"), "nowhere: No such file"),
+        (("--site-key", "frame.png"), "frame.png: not a site key"),
+        (("--site-key", "readme.txt"), "readme.txt: not a site key"),
+        (("--site-key", "word"), "at least 16 bytes"),
+    ],
+)
+def test_init_refuses_what_it_cannot_use_and_makes_nothing(lightvessel, tmp_path, monkeypatch, more, line):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "frame.png", picture(0))
+    (tmp_path / "readme.txt").write_text("a text of\nseveral lines\n")
+    (tmp_path / "word").write_text("word\n")
+    code, _, err = lightvessel("init", tmp_path / "w", *more)
+    assert code == 2 and line in err and len(err.splitlines()) == 1
     assert not (tmp_path / "w" / "dataset" / "dataset.json").exists()
     assert lightvessel("init", tmp_path / "w")[0] == 0
     assert lightvessel("init", tmp_path / "w")[0] == 2
