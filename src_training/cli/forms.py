@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ def settings_from(kind: type[Settings], values: dict[str, Any], assignments: lis
 
     Raises LightVesselError naming the field, the finding and the known fields.
     """
-    merged: dict[str, Any] = dict(values)
+    merged = {name: _editable(value) for name, value in values.items()}
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator:
@@ -29,13 +30,24 @@ def settings_from(kind: type[Settings], values: dict[str, Any], assignments: lis
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         known = ", ".join(sorted(kind.model_fields))
-        raise LightVesselError(f"setting {field}: {first['msg']}. Known settings: {known}.") from error
+        finding = first["msg"].removeprefix("Value error, ")
+        raise LightVesselError(f"setting {field}: {finding}. Known settings: {known}.") from error
+
+
+def _editable(value: Any) -> Any:
+    """A value whose inside may be assigned to without changing the caller's."""
+    return value.model_dump() if isinstance(value, BaseModel) else copy.deepcopy(value)
 
 
 def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
+    inside = target
     for part in path[:-1]:
-        target = target.setdefault(part, {})
-    target[path[-1]] = value
+        inside = inside.setdefault(part, {})
+        if not isinstance(inside, dict):
+            raise LightVesselError(
+                f"--set {'.'.join(path)}: {part} is one value, with nothing inside. Give --set {part}=VALUE."
+            )
+    inside[path[-1]] = value
 
 
 def _value(text: str) -> Any:

@@ -30,7 +30,7 @@ class LabelledFrame:
 def read_split(folder: Path, split: str) -> list[LabelledFrame]:
     """Frames of one split (``train`` or ``val``) of the folder that holds ``index.csv``.
 
-    Raises DatasetError when the folder is not laid out so.
+    Raises DatasetError when the folder is not laid out so, UnreadableCine and BadMask for its files.
     """
     index = folder / "index.csv"
     if not index.is_file():
@@ -40,16 +40,32 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
     from src_training.cine import read_cine
     from src_training.dataset import read_mask
 
-    with index.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split]
     return [
         LabelledFrame(
-            Path(row["image"]).stem,
-            np.asarray(read_cine(folder / row["image"]).stored(0), dtype=np.uint8),
-            read_mask(folder / row["mask"]),
+            Path(image).stem,
+            np.asarray(read_cine(folder / image).stored(0), dtype=np.uint8),
+            read_mask(folder / mask),
         )
-        for row in rows
+        for image, mask in _listed_frames(index, split)
     ]
+
+
+def _listed_frames(index: Path, split: str) -> list[tuple[str, str]]:
+    """(image, mask) of every line of ``index.csv`` that belongs to the split."""
+    cure = "Give the ARCADE folder as it was unpacked; its index.csv has the columns split, image and mask."
+    try:
+        with index.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(row["split"], row["image"], row["mask"]) for row in csv.DictReader(file)]
+    except KeyError as error:
+        raise DatasetError(f"{index}: has no column {error}. {cure}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{index}: cannot be read as a table ({error}). {cure}") from error
+    found = [(image, mask) for part, image, mask in rows if part == split]
+    if not found or not all(image and mask for image, mask in found):
+        raise DatasetError(
+            f"{index}: names no image and mask for some frame of {split}, or none at all. {cure}"
+        )
+    return found
 
 
 def read_unlabelled(folder: Path) -> list[LabelledFrame]:

@@ -63,6 +63,13 @@ class LoopSettings(BaseModel):
     )
     augmentation: Augmentation = Augmentation()
 
+    @field_validator("crop_sizes")
+    @classmethod
+    def _fits_every_network(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if not sizes or any(size < 32 or size % 32 for size in sizes):
+            raise ValueError(f"{list(sizes)} are no multiples of 32. Give sides such as [256, 352]")
+        return sizes
+
 
 class TaughtSettings(LoopSettings):
     """A training in which a teacher may take part (lightvessel.md §3); without one the student learns alone."""

@@ -1,0 +1,63 @@
+"""Promises of settings on the command line: each mistake is one line that names the setting, exit 2."""
+
+from __future__ import annotations
+
+import pytest
+
+from src_training.cli import main
+from src_training.cli.forms import settings_from
+from src_training.errors import LightVesselError
+from src_training.models.card import Architecture
+from src_training.training.arcade import read_split
+from src_training.training.settings import FinetuneSettings, TrainSettings
+
+
+def test_a_dot_reaches_inside_what_is_given_and_leaves_the_given_alone():
+    given = {"architecture": Architecture(), "augmentation": {}}
+    settings = settings_from(TrainSettings, given, ["architecture.base_channels=8", "steps=7"])
+    assert settings.architecture.base_channels == 8 and settings.steps == 7
+    assert given["architecture"] == Architecture()
+
+
+BAD = {
+    "steps.foo=1": "steps is one value, with nothing inside. Give --set steps=VALUE",
+    "steps": "expected FIELD=VALUE",
+    "stepz=1": "setting stepz",
+    "crop_sizes=[100]": "setting crop_sizes: [100] are no multiples of 32",
+    "crop_sizes=[256, 0]": "no multiples of 32",
+    "crop_sizes=[]": "no multiples of 32",
+}
+
+
+@pytest.mark.parametrize("kind", [FinetuneSettings, TrainSettings])
+@pytest.mark.parametrize("assignment", BAD)
+def test_a_setting_that_cannot_be_is_said_in_a_line(kind, assignment):
+    with pytest.raises(LightVesselError) as caught:
+        settings_from(kind, {"steps": 2}, [assignment])
+    assert BAD[assignment] in str(caught.value) and "\n" not in str(caught.value)
+
+
+ODD_INDEXES = {
+    "no column": (b"part,image\ntrain,a.png\n", "has no column 'split'"),
+    "not text": (b"\x89PNG\r\n\x1a\n\xff\xfe", "cannot be read as a table"),
+    "empty": (b"", "names no image and mask for some frame of train"),
+    "another split": (b"split,image,mask\nval,a.png,b.png\n", "or none at all"),
+    "a short line": (b"split,image,mask\ntrain,a.png\n", "names no image and mask"),
+    "a NUL": (b"split,image,mask\ntrain,a\0.png,b.png\n", "a?.png: opening failed"),
+    "no such image": (b"split,image,mask\ntrain,a.png,b.png\n", "a.png: there is no such file"),
+}
+
+
+@pytest.mark.parametrize("what", ODD_INDEXES)
+def test_an_odd_index_of_arcade_is_said_in_a_line(tmp_path, what):
+    content, line = ODD_INDEXES[what]
+    (tmp_path / "index.csv").write_bytes(content)
+    with pytest.raises(LightVesselError) as caught:
+        read_split(tmp_path, "train")
+    assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_impossible_set_ends_with_exit_2(tmp_path, capsys):
+    words = ["--arcade", str(tmp_path), "-o", str(tmp_path / "out"), "--set", "steps.foo=1", "--steps", "2"]
+    assert main(["train", "student", *words]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
