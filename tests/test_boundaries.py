@@ -23,7 +23,8 @@ CORE_MODULES = sorted(
 TORCH_FREE = [
     name
     for name in CORE_MODULES
-    if not name.startswith(("src_training.training.", "src_training.networks.")) or name.endswith("settings")
+    if not name.startswith(("src_training.training.", "src_training.networks.", "src_training.distillation."))
+    or name.endswith(("settings", "recipe"))
 ]
 
 BLOCKER = """

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from src_training.errors import DatasetError
 from src_training.inference.postprocess import mask_from_probability
 from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
 from src_training.networks import build_network, stride_of
 from src_training.networks.network import Network
 from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
+from src_training.training.drawn_samples import drawn_samples
 from src_training.training.imagenet import load_imagenet
 from src_training.training.loop import Watcher, fit
 from src_training.training.objectives import TaskObjective
@@ -68,13 +70,18 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
 
 
 def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
-    """Read the frames that the settings ask for and bring them to working scale."""
+    """Read the frames that the settings ask for and bring them to working scale; DatasetError if there are none."""
+    if settings.drawn_share and settings.label_protocol != "full-tree":
+        raise DatasetError("drawn trees are complete: set drawn_share to 0, or label_protocol to full-tree.")
     stride = stride_of(settings.architecture)
     train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
     sources = [Source([_sample(f, settings.label_protocol, stride) for f in train], 1.0)]
     if settings.unlabelled_share:
         unlabelled = [_unlabelled_sample(f, stride) for f in read_unlabelled(arcade)]
         sources.append(Source(unlabelled, settings.unlabelled_share, labelled=False))
+    if settings.drawn_share:
+        drawn = drawn_samples(train, settings.drawn_count, settings.seed, stride)
+        sources.append(Source(drawn, settings.drawn_share))
     words = ", ".join(str(len(source.samples)) for source in sources)
     watcher.emit({"event": "log", "message": f"frames to train on: {words}; {len(held_out)} held out"})
     return Material(sources, [_sample(f, settings.label_protocol, stride) for f in held_out])
@@ -97,6 +104,7 @@ def publish_student(
 ) -> ModelCard:
     """Choose the decision numbers on the held-out samples and stage the model folder."""
     decision = choose_decision(network, held_out, settings.label_protocol)
+    told = without_paths(settings)
     return stage_model(
         network,
         folder,
@@ -104,15 +112,25 @@ def publish_student(
         normalisation=Normalisation(),
         input_size=INPUT_SIZE,
         label_protocol=settings.label_protocol,
-        teacher=settings.teacher or None,
+        teacher=told.teacher or None,
         threshold=decision.pop("threshold"),
         min_component_px=int(decision.pop("min_component_px")),
         trained_on="ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)",
-        recipe={"train student": settings.model_dump(mode="json")},
+        recipe={"train student": told.model_dump(mode="json")},
         metrics={f"held-out part of ARCADE train, {len(held_out)} frames": decision},
         licence="BSD-3-Clause",
         data_licence="CC0 (data descriptor), article CC BY 4.0; attribution to Popov et al. 2024",
     )
+
+
+def without_paths(settings: TrainSettings) -> TrainSettings:
+    """The settings with models named by their ids: a card must not tell the folders of a computer."""
+    named = {
+        field: load_model(ref).id
+        for field in ("teacher", "start_from")
+        if (ref := getattr(settings, field)) and ref != IMAGENET
+    }
+    return settings.model_copy(update=named)
 
 
 def choose_decision(network: Network, held_out: list[Sample], protocol: str) -> dict[str, float]:

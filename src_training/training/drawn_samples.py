@@ -1,0 +1,39 @@
+"""A pool of drawn trees as training samples, on backgrounds from which the real vessels were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from src_training.models.card import Normalisation
+from src_training.training.arcade import LabelledFrame
+from src_training.training.drawn_trees import draw_frame, remove_vessels
+from src_training.training.samples import Sample, make_sample
+
+_INPUT_SIZE = 512
+_TREES_A_BACKGROUND = 3
+
+
+def drawn_samples(frames: Sequence[LabelledFrame], count: int, seed: int, stride: int) -> list[Sample]:
+    """``count`` drawn frames on backgrounds of ``frames``, equal for equal seeds; about 0.15 s each."""
+    rng = np.random.default_rng([seed, count])
+    order = rng.permutation(len(frames))
+    samples: list[Sample] = []
+    while len(samples) < count:
+        frame = frames[order[len(samples) // _TREES_A_BACKGROUND % len(frames)]]
+        background = remove_vessels(frame.image, frame.mask)
+        for _ in range(min(_TREES_A_BACKGROUND, count - len(samples))):
+            samples.append(_sample(len(samples), *draw_frame(background, rng), stride))
+    return samples
+
+
+def _sample(number: int, image: np.ndarray, label: np.ndarray, stride: int) -> Sample:
+    return make_sample(
+        f"drawn {number}",
+        image,
+        label,
+        normalisation=Normalisation(),
+        input_size=_INPUT_SIZE,
+        stride=stride,
+    )

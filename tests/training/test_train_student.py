@@ -1,0 +1,172 @@
+"""Promises of training on a folder: recipes, teachers, drawn and unlabelled frames, and the table of methods."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from src_training.cli import main
+from src_training.errors import DatasetError
+from src_training.models import load_model
+from src_training.training.arcade import read_split
+from src_training.training.drawn_samples import drawn_samples
+from src_training.training.loop import Watcher
+from src_training.training.method_report import difference, method_table
+from src_training.training.method_table import FEW_ROWS, ROWS, cells_of
+from src_training.training.quick_frames import write_quick_arcade
+from src_training.training.settings import TrainSettings
+from src_training.training.train_student import gather
+
+QUICK = [
+    *("--steps", "3"),
+    *("--set", "batch_pixels=32768", "--set", "crop_sizes=[128]"),
+    *("--set", "holdout=2", "--set", "validate_every=3", "--set", "projector_steps=3"),
+]
+
+
+@pytest.fixture(scope="module")
+def arcade(tmp_path_factory):
+    return write_quick_arcade(tmp_path_factory.mktemp("arcade"))
+
+
+@pytest.fixture(scope="module")
+def teacher(arcade, tmp_path_factory):
+    """A compact teacher that has hardly learnt."""
+    folder = tmp_path_factory.mktemp("teacher")
+    command = [
+        "train",
+        "teacher",
+        "--network",
+        "lite0-unet",
+        "--scratch",
+        "--arcade",
+        str(arcade),
+        "-o",
+        str(folder),
+    ]
+    assert main([*command, *QUICK, "--set", "label_protocol=syntax"]) == 0
+    return folder / "model"
+
+
+def test_a_teacher_is_a_model_like_any_other(teacher, arcade):
+    card = load_model(teacher).card
+    assert card.architecture.family == "lite0-unet" and card.parameters > 3e6
+    images, masks = arcade / "val" / "images", arcade / "val" / "masks"
+    assert main(["evaluate", "--images", str(images), "--masks", str(masks), "--model", str(teacher)]) == 0
+    assert main(["models", "describe", str(teacher)]) == 0
+
+
+def test_a_student_is_distilled_and_its_card_names_teacher_and_method(teacher, arcade, tmp_path, capsys):
+    output = tmp_path / "out"
+    command = [
+        "distill",
+        "--arcade",
+        str(arcade),
+        "-o",
+        str(output),
+        "--teacher",
+        str(teacher),
+        "--student",
+        "nano",
+    ]
+    assert main([*command, *QUICK, "--set", "unlabelled_share=0.25", "--json"]) == 0
+    card = load_model(output / "model").card
+    assert card.teacher == load_model(teacher).id
+    assert str(arcade.parent) not in card.to_json()
+    assert card.recipe["train student"]["method"] == "lightvessel"
+    said = capsys.readouterr().err
+    for term in ("fsd-map", "asd-window", "soft-kd"):
+        assert f"{term} x" in said  # the weights that balancing found
+
+
+def test_as_published_runs_the_papers_stages_in_one_command(teacher, arcade, tmp_path, capsys):
+    output = tmp_path / "out"
+    command = ["distill", "--arcade", str(arcade), "-o", str(output), "--teacher", str(teacher)]
+    command += ["--student", "enet", "--method", "as-published"]
+    assert main([*command, *QUICK]) == 0
+    said = capsys.readouterr().err
+    alone, projector, together = (output / "plain" / "last.pt"), "projector: reconstruction", "fsd-paper x 1"
+    assert alone.is_file() and said.index(projector) < said.index(together)
+    recipe = load_model(output / "model").card.recipe["train student"]
+    assert (recipe["balance"], recipe["ramp"], recipe["plain_steps"]) == (0.0, 0.0, 3)
+
+
+def test_a_finished_training_is_not_repeated_and_an_unknown_teacher_is_one_line(arcade, tmp_path, capsys):
+    command = ["distill", "--arcade", str(arcade), "-o", str(tmp_path), "--teacher", "professor", *QUICK]
+    assert main(command) == 2
+    assert "professor: no such model" in capsys.readouterr().err
+
+
+def test_drawn_trees_are_the_same_for_the_same_seed_and_have_full_labels(arcade):
+    frames = read_split(arcade, "train")
+    one, again = (drawn_samples(frames, 4, 7, 16) for _ in range(2))
+    assert all(
+        np.array_equal(a.image, b.image) and np.array_equal(a.label, b.label) for a, b in zip(one, again)
+    )
+    assert all((sample.label == 1).any() for sample in one)
+    assert not np.array_equal(one[0].label, drawn_samples(frames, 4, 8, 16)[0].label)
+
+
+def test_sources_are_what_the_settings_ask_for(arcade):
+    settings = TrainSettings(holdout=2, drawn_share=0.25, drawn_count=3, unlabelled_share=0.25)
+    material = gather(settings, arcade, Watcher())
+    assert [len(source.samples) for source in material.sources] == [8, 4, 3]
+    assert [source.labelled for source in material.sources] == [True, False, True]
+    assert all((sample.label == 255).all() for sample in material.sources[1].samples)
+
+
+def test_complete_trees_do_not_go_with_partial_labels(arcade):
+    with pytest.raises(DatasetError, match="drawn trees are complete"):
+        gather(TrainSettings(holdout=2, drawn_share=0.25, label_protocol="syntax"), arcade, Watcher())
+
+
+@pytest.mark.timeout(600)
+def test_every_row_of_the_comparison_runs_and_finished_cells_are_skipped(tmp_path, capsys):
+    command = ["compare-methods", "--quick", "-o", str(tmp_path), "--students", "nano", "--json"]
+    assert main(command) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["method"] for record in records] == ["teacher", *ROWS]
+    for record in records:
+        assert {"method", "student", "seed", "dice", "cldice", "error"} <= set(record)
+        assert record["error"] is None and 0 <= record["dice"] <= 1
+    assert (tmp_path / "table.md").read_text().count("\n| nano |") == len(ROWS)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/cell.json")}
+    assert len(kept) == len(ROWS)
+    assert main(command) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_other_students_have_the_main_rows_only():
+    cells = cells_of(["small", "enet"], list(ROWS), [0, 1])
+    assert len([c for c in cells if c.student == "small"]) == 2 * len(ROWS)
+    assert [c.row for c in cells if c.student == "enet" and c.seed == 0] == list(FEW_ROWS)
+
+
+def record(method, seed, dice):
+    frames = {str(i): {"dice": d, "cldice": d} for i, d in enumerate(dice)}
+    figures = dict.fromkeys(
+        ("dice", "iou", "recall", "precision", "accuracy", "auc", "cldice"), float(np.mean(dice))
+    )
+    cost = {"hd95": 10.0, "parameters": 450_000, "gflop": 4.5, "milliseconds": 12.0}
+    return {
+        "student": "small",
+        "method": method,
+        "seed": seed,
+        "frames": frames,
+        "error": None,
+        **figures,
+        **cost,
+    }
+
+
+def test_a_difference_counts_only_when_its_interval_excludes_zero():
+    rng = np.random.default_rng(0)
+    plain = rng.uniform(0.6, 0.8, 50)
+    better, same = plain + rng.normal(0.02, 0.01, 50), plain + rng.normal(0, 0.02, 50)
+    mean, low, high = difference([record("a", 0, better)], [record("plain", 0, plain)])
+    assert 0 < low < mean < high
+    table = method_table([record("plain", 0, plain), record("a", 0, better), record("b", 0, same)])
+    rows = {line.split("|")[2].strip(): line for line in table.splitlines()[2:]}
+    assert "**+0.02" in rows["a"] and "**" not in rows["b"]
