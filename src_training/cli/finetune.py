@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ import typer
 
 from src_training.cli.common import JsonFlag, result, say
 from src_training.cli.forms import settings_from
-from src_training.cli.watching import event_line
+from src_training.cli.watching import compared_text, event_line
 from src_training.errors import Cancelled, RunError
 
 if TYPE_CHECKING:
-    from src_training.runs import Run
+    from src_training.runs import Run, RunState
+    from src_training.training.settings import FinetuneSettings
+    from src_training.workspace import Workspace
 
 _POLL_S = 0.5
 
@@ -35,7 +38,10 @@ def finetune(
     detach: bool = typer.Option(False, "--detach", help="Return at once; follow it with runs watch."),
     as_json: bool = JsonFlag,
 ) -> int:
-    """Fine-tune on the workspace's accepted frames; the new model waits in the workspace to be promoted."""
+    """Fine-tune on the workspace's accepted frames; the new model waits in the workspace to be promoted.
+
+    Exit code 0 finished, 1 ended unexpectedly, 2 failed with an error that says its cure, 130 cancelled.
+    """
     from src_training.training.settings import FinetuneSettings
     from src_training.workspace import Workspace
 
@@ -46,6 +52,7 @@ def finetune(
     if steps is not None:
         values["steps"] = steps
     settings = settings_from(FinetuneSettings, values, assignments)
+    _check_beforehand(place, settings)
     run = place.runs.launch("finetune", settings.model_dump(mode="json"), threads=threads)
     if detach:
         result(f"run {run.id}", {"run": run.id}, as_json)
@@ -53,8 +60,23 @@ def finetune(
     return follow(run, as_json)
 
 
+def _check_beforehand(place: Workspace, settings: FinetuneSettings) -> None:
+    """Raise now, without leaving a run, what the run would stop at: its model, its frames or its device."""
+    from src_training.models import load_model
+    from src_training.training.devices import pick_device
+    from src_training.training.finetune import training_revisions
+
+    if settings.base_model:
+        load_model(settings.base_model, place)
+    training_revisions(place)
+    pick_device(settings.device)
+
+
 def follow(run: Run, as_json: bool) -> int:
-    """Print a run's events until it ends; Ctrl-C cancels it; the last line names the model."""
+    """Print a run's events until it ends; Ctrl-C cancels it; the last line names the model.
+
+    Raises Cancelled, and RunError with the exit code that the end of the run calls for.
+    """
     import time
 
     offset, asked = 0, False
@@ -84,17 +106,33 @@ def follow(run: Run, as_json: bool) -> int:
 def _conclude(run: Run, as_json: bool) -> int:
     state = run.status()
     if state.status == "finished":
-        text = f"{state.model_id}: ready to be compared and promoted (lightvessel models promote)"
-        result(text, {"run": run.id, "status": state.status, "model_id": state.model_id}, as_json)
+        result(
+            _outcome(run, state), {"run": run.id, "status": state.status, "model_id": state.model_id}, as_json
+        )
         return 0
     if state.status == "cancelled":
         raise Cancelled(f"run {run.id} was cancelled; continue it with lightvessel runs resume")
-    raise RunError(f"run {run.id} {state.status}: {state.message}")
+    error = RunError(f"run {run.id} {state.status}: {state.message}")
+    error.exit_code = state.exit_code or 1  # a run that could not tell its end did not foresee it
+    raise error
 
 
-def _steps_of(epochs: float, workspace: object) -> int:
+def _outcome(run: Run, state: RunState) -> str:
+    """What the comparison with the live model says, and what to do next."""
+    if state.model_id is None or state.compared is None:
+        return f"run {run.id} finished"
+    found = f"{state.model_id}: {compared_text(state.compared)}"
+    verdict = state.compared["decision"]["verdict"]
+    if verdict == "refuse":
+        return f"{found}\nIt stays in the workspace; correct more frames and fine-tune again."
+    reason = " --override REASON" if verdict == "cannot_tell" else ""
+    place = shlex.quote(str(run.folder.parent.parent))
+    return f"{found}\nNext: lightvessel models promote {place} {state.model_id}{reason}"
+
+
+def _steps_of(epochs: float, workspace: Workspace) -> int:
     """Passes over the corrected frames, in steps: each step draws about eight crops, half of them replay."""
     from src_training.training.finetune import training_revisions
 
-    frames = len(training_revisions(workspace))  # type: ignore[arg-type]
+    frames = len(training_revisions(workspace))
     return max(1, round(epochs * frames / 4))

@@ -36,16 +36,11 @@ def list_runs(workspace: Path = _Workspace, as_json: bool = JsonFlag) -> None:
 
 
 def watch(workspace: Path = _Workspace, run: str = _Run, as_json: bool = JsonFlag) -> int:
-    """Follow a run until it ends; exit code 0 finished, 130 cancelled, 1 failed or interrupted.
+    """Follow a run until it ends; the exit code is that of finetune.
 
     Ctrl-C cancels the run; a second one leaves it alone.
     """
-    chosen = _chosen(workspace, run)
-    try:
-        return follow(chosen, as_json)
-    except RunError as error:
-        error.exit_code = 1  # the run went wrong, not the question
-        raise
+    return follow(_chosen(workspace, run), as_json)
 
 
 def cancel(workspace: Path = _Workspace, run: str = _Run, as_json: bool = JsonFlag) -> None:

@@ -74,7 +74,7 @@ def _execute(kind: str, settings: dict[str, Any], context: RunContext) -> str | 
 
 def _fail(context: RunContext, message: str, code: int) -> int:
     print(f"lightvessel: {message}", file=sys.stderr, flush=True)
-    context.emit({"event": "failed", "message": message})
+    context.emit({"event": "failed", "message": message, "exit_code": code})
     return code
 
 

@@ -19,6 +19,7 @@ class RunState:
     ``losses`` are (step, loss), ``validations`` (step, metrics), both in the order of steps; ``metrics`` are
     those of the latest validation, ``compared`` the comparison with the live model, ``eta_s`` the seconds
     left as the run itself estimates them. ``updated`` is when the last event was written, UTC.
+    ``exit_code`` is that of a failed run's process, 2 for an error it foresaw.
     """
 
     status: Status = "queued"
@@ -31,6 +32,7 @@ class RunState:
     message: str = ""
     model_id: str | None = None
     eta_s: float | None = None
+    exit_code: int | None = None
     updated: str = ""
 
     @property
@@ -52,7 +54,7 @@ class RunState:
 
 
 def _launched(state: RunState, event: Event) -> None:
-    state.status, state.message, state.eta_s = "queued", "", None
+    state.status, state.message, state.eta_s, state.exit_code = "queued", "", None, None
 
 
 def _started(state: RunState, event: Event) -> None:
@@ -98,6 +100,7 @@ def _cancelled(state: RunState, event: Event) -> None:
 def _failed(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "failed", None
     state.message = str(event.get("message") or "failed")
+    state.exit_code = int(event.get("exit_code") or 1)
 
 
 def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:

@@ -141,7 +141,23 @@ def test_without_accepted_frames_a_finetune_ends_with_the_cure(tmp_path, capsys)
     assert main(["dataset", "init", str(place)]) == 0
     assert main(["finetune", str(place), *QUICK]) == 2
     said = capsys.readouterr().err
-    assert "no accepted frames" in said and "Traceback" not in said
+    assert "no accepted frames" in said and len(said.splitlines()) == 1
+    assert not list((place / "runs").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--model", "nothing"], "nothing: no such model"),
+        (["--set", "device=mps"], "this computer has no mps"),
+        (["--set", "crop_sizes=[100]"], "setting crop_sizes: [100] are no multiples of 32"),
+    ],
+)
+def test_a_mistake_is_found_before_a_run_is_made(workspace, capsys, words, line):
+    assert main(["finetune", str(workspace), *QUICK, *words]) == 2
+    said = capsys.readouterr().err
+    assert line in said and len(said.splitlines()) == 1
+    assert not list((workspace / "runs").glob("*"))
 
 
 def test_unknown_settings_are_refused_before_a_run_is_made(workspace, capsys):
