@@ -6,22 +6,24 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
+from src_training.errors import Cancelled, LightVesselError
 
-from src_training.errors import LightVesselError
+if TYPE_CHECKING:
+    import typer
 
 # Set before any OpenMP runtime loads: spinning threads make torch 30x slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _SINGLE = ("info", "segment", "evaluate", "doctor", "train", "finetune")
 _GROUPS = ("dataset", "models", "runs")
-# Typer brings its own copy of click, or uses the installed one: this is ClickException of the right one.
-_WrongCall: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def build_app() -> typer.Typer:
     """Assemble the command from its parts: ``cli/<part>.py`` exposes ``register(app)``."""
+    import typer
+
     app = typer.Typer(
         name="lightvessel",
         no_args_is_help=True,
@@ -37,24 +39,37 @@ def build_app() -> typer.Typer:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code (0, 1 unexpected, 2 bad input, 3 refused, 130 cancelled)."""
     try:
-        code = build_app()(args=list(argv) if argv is not None else None, standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return _run(argv)
     except LightVesselError as error:
         print(f"lightvessel: {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except KeyboardInterrupt:
         print("lightvessel: cancelled", file=sys.stderr, flush=True)
         return 130
-    except typer.Exit as leave:
-        return leave.exit_code
-    except typer.Abort:
-        return 130
-    except _WrongCall as error:
-        error.show()  # type: ignore[attr-defined]
-        return 2
     except Exception as error:
         import traceback
 
         traceback.print_exc()
         print(f"lightvessel: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    # Not at the top of the file: Ctrl-C while it is imported is a cancel like any other.
+    import typer
+
+    # Typer brings its own copy of click, or uses the installed one: this is ClickException of the right one.
+    wrong_call: type[Exception] = typer.BadParameter.__mro__[2]
+    try:
+        code = build_app()(args=list(argv) if argv is not None else None, standalone_mode=False)
+    except typer.Exit as leave:
+        code = leave.exit_code
+    except typer.Abort:
+        code = Cancelled.exit_code
+    except wrong_call as error:
+        error.show()  # type: ignore[attr-defined]
+        code = 2
+    # Ctrl-C inside a command arrives as Abort or as this code, depending on typer's version.
+    if code == Cancelled.exit_code:
+        raise Cancelled("cancelled")
+    return code if isinstance(code, int) else 0
