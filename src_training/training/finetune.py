@@ -25,6 +25,8 @@ from src_training.training.replay import replay_samples
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import FinetuneSettings
+from src_training.training.stepping import Objective
+from src_training.training.teaching import load_teacher, taught
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
@@ -74,7 +76,7 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     network = load_network(base.folder, base.card.architecture)
     material = gather(revisions, base.card, network.stride)
     watcher.emit({"event": "log", "message": describe(material, base)})
-    tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher)
+    tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher, workspace)
     watcher.emit({"event": "log", "message": describe_choice(choice)})
     return publish(workspace, tuned, choice, base, settings, revisions, run)
 
@@ -97,15 +99,14 @@ def tune(
     settings: FinetuneSettings,
     checkpoints: Path,
     watcher: Watcher,
+    workspace: Workspace | None = None,
 ) -> tuple[Network, Choice]:
-    """Fine-tune ``network`` on the material; return the average of old and new weights that won, and why."""
+    """Fine-tune ``network`` on the material; return the average of old and new weights that won, and why.
+
+    ``workspace`` is where a teacher may be found, beside the shipped models.
+    """
     torch.manual_seed(settings.seed)
     previous = copy.deepcopy(network)
-    objective = AnchoredObjective(
-        TaskObjective(settings.skeleton_weight),
-        previous.to(pick_device(settings.device)),
-        settings.anchor_weight,
-    )
     sampler = Sampler(
         [
             Source(material.new_train, 1.0),
@@ -116,6 +117,15 @@ def tune(
         crop_sizes=settings.crop_sizes,
         augmentation=settings.augmentation,
     )
+    task = TaskObjective(settings.skeleton_weight)
+    objective: Objective
+    if settings.teacher:
+        teacher = load_teacher(
+            settings.teacher, workspace, normalisation=card.normalisation, input_size=card.input_size
+        )
+        objective = taught(network, task, teacher, sampler, settings, watcher)
+    else:
+        objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
     validate = Validator(material.new_val or material.new_train)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
     return choose_average(previous.cpu(), network.cpu(), material, settings, card)
@@ -228,7 +238,8 @@ def publish(
     stage_model(
         network,
         staging,
-        name=f"{card.name}-ft",
+        name=f"{card.name}-{'kd' if settings.teacher else 'ft'}",
+        teacher=settings.teacher or None,
         normalisation=card.normalisation,
         input_size=card.input_size,
         threshold=choice.threshold,

@@ -126,6 +126,16 @@ class TrainSettings(TaughtSettings):
         title="Unlabelled",
         description="Share of unlabelled frames in every batch; the teacher labels them softly.",
     )
+    drawn_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.8,
+        title="Drawn trees",
+        description="Share of frames with drawn trees, whose labels are complete; for full-tree only.",
+    )
+    drawn_count: int = Field(
+        600, ge=1, le=20_000, title="Drawn frames", description="How many such frames are drawn beforehand."
+    )
     plain_steps: int = Field(
         0, ge=0, le=1_000_000, title="Steps alone", description="Steps without the teacher, first of all."
     )
@@ -138,8 +148,11 @@ class TrainSettings(TaughtSettings):
     steps: int = Field(30_000, ge=1, le=1_000_000, title="Steps")
 
 
-class FinetuneSettings(LoopSettings):
-    """One-click fine-tuning on newly accepted frames, without forgetting (lightvessel.md §4)."""
+class FinetuneSettings(TaughtSettings):
+    """One-click fine-tuning on newly accepted frames, without forgetting (lightvessel.md §4).
+
+    With a ``teacher`` the model is distilled on these frames instead of being anchored to its former self.
+    """
 
     steps: int = Field(
         300, ge=1, le=100_000, title="Steps", description="Optimiser steps; 300 take about 3 minutes."

@@ -10,7 +10,7 @@ from src_training.distillation.pair import Pair
 from src_training.distillation.projecting import fit_projector
 from src_training.distillation.recipe import parse_method
 from src_training.errors import ModelError
-from src_training.models import Model, load_model
+from src_training.models import load_model
 from src_training.models.card import Normalisation
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
@@ -27,45 +27,53 @@ _BALANCED_ON = 4  # batches
 def taught(
     network: Network,
     task: TaskObjective,
+    teacher: Network,
     sampler: Sampler,
     settings: TaughtSettings,
     watcher: Watcher,
-    workspace: Workspace | None = None,
 ) -> TaskObjective | DistillationObjective:
-    """The objective with the settings' teacher and method, ready for the loop; the task alone for ``plain``.
+    """The objective with ``teacher`` and the settings' method, ready for the loop; the task alone for ``plain``.
 
     The network is the scratch-trained student where the published projector is to be fitted.
-    Raises ModelError when the teacher cannot be had or sees frames in another way than the student.
     """
     terms = parse_method(settings.method)
     if not terms:
         return task
-    teacher = load_teacher(settings.teacher, workspace).to(pick_device(settings.device))
-    network.to(pick_device(settings.device))
-    batch = sampler.batch(0).to(pick_device(settings.device))
-    network.eval()
+    device = pick_device(settings.device)
+    teacher.to(device)
+    network.to(device).eval()
+    batch = sampler.batch(0).to(device)
     with torch.no_grad():
         pair = Pair.of(forward(network, batch), teacher(batch.image), batch)
     ramp_steps = round(settings.ramp * settings.steps)
     objective = DistillationObjective(task, teacher, terms, pair, ramp_steps)
-    objective.to(pick_device(settings.device))
+    objective.to(device)
 
     def tell(message: str) -> None:
         watcher.emit({"event": "log", "message": message})
 
     fit_projector(objective, network, sampler, settings.projector_steps, tell)
     if settings.balance:
-        batches = [sampler.batch(step).to(batch.image.device) for step in range(_BALANCED_ON)]
+        batches = [sampler.batch(step).to(device) for step in range(_BALANCED_ON)]
         objective.set_weights(balanced_weights(objective, network, batches, settings.balance))
     weights = zip(objective.names, objective.weights.tolist(), strict=True)
     tell(f"taught by {settings.teacher}: " + ", ".join(f"{name} x {weight:.3g}" for name, weight in weights))
     return objective
 
 
-def load_teacher(ref: str, workspace: Workspace | None = None) -> Network:
-    """The network of a model, for evaluation only; raises ModelError when it cannot teach our students."""
-    model: Model = load_model(ref, workspace)
-    if model.card.normalisation != Normalisation() or model.card.input_size != 512:
+def load_teacher(
+    ref: str,
+    workspace: Workspace | None = None,
+    *,
+    normalisation: Normalisation = Normalisation(),
+    input_size: int = 512,
+) -> Network:
+    """The network of a model, for evaluation only; the other arguments are how the student sees frames.
+
+    Raises ModelError when there is no such model, or it sees frames in another way than the student.
+    """
+    model = load_model(ref, workspace)
+    if (model.card.normalisation, model.card.input_size) != (normalisation, input_size):
         raise ModelError(
             f"{ref}: sees frames at another scale or brightness than the student. Choose another teacher."
         )

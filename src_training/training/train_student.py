@@ -25,7 +25,8 @@ from src_training.training.ridges import ignore_unlabelled_vessels
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import IMAGENET, TrainSettings
-from src_training.training.teaching import taught
+from src_training.training.stepping import Objective
+from src_training.training.teaching import load_teacher, taught
 from src_training.training.validation import Validator, predict
 from src_training.training.weights import load_network
 
@@ -64,7 +65,9 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
         labelled = sampler_of(material.sources[:1], settings, network)
         fit(network, labelled, task, validate, alone, output / "plain", watcher)
     sampler = sampler_of(material.sources, settings, network)
-    objective = taught(network, task, sampler, settings, watcher) if settings.teacher else task
+    objective: Objective = task
+    if settings.teacher:
+        objective = taught(network, task, load_teacher(settings.teacher), sampler, settings, watcher)
     fit(network, sampler, objective, validate, settings, output / "checkpoints", watcher)
     return publish_student(network, material.held_out, settings, output / "model")
 
