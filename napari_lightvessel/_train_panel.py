@@ -8,6 +8,7 @@ from qtpy.QtGui import QTextCursor
 from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
 
 from napari_lightvessel import _verdict
+from napari_lightvessel._method import FIELDS, MethodChooser
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, restyle, row, wide
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
@@ -41,7 +42,8 @@ class TrainPanel(Section):
 
     def _make_parts(self) -> None:
         self.words = TellLine()
-        self.start_button = button("Fine-tune", self.start, primary=True)
+        self.method = MethodChooser(self.session)
+        self.start_button = button(self.method.words(), self.start, primary=True)
         self.more_button = button("Settings", self._toggle_form, "Every setting of the fine-tuning")
         self.more_button.setCheckable(True)
         self.form_holder = QWidget()
@@ -75,7 +77,7 @@ class TrainPanel(Section):
         self.curve_rows.setContentsMargins(0, 0, 0, 0)
         self.progress = row(wide(self.run_text), self.log_button, self.resume_button, self.cancel_button)
         self.decision = row(self.promote_button, self.keep_button, None)
-        self.add(self.words)
+        self.add(self.words, self.method)
         self.add(row(wide(self.start_button), self.more_button))
         self.add(self.form_holder, self.progress, self.bar, self.curve_holder, self.log)
         self.add(self.verdict, self.decision, self.ask, self.line)
@@ -90,13 +92,15 @@ class TrainPanel(Section):
         self.trainer.decided.connect(self._on_decided)
         self.session.workspace_changed.connect(self._on_workspace)
         self.session.models_changed.connect(self._show_controls)
+        self.method.changed.connect(self._show_controls)
 
     # -- acting --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Fine-tune on the accepted frames, with the form's settings when it was opened."""
+        """Train on the accepted frames, with the form's settings when it was opened."""
         try:
             settings = self.form.value() if self.form is not None else FinetuneSettings()
+            settings = FinetuneSettings(**settings.model_dump() | self.method.settings())
         except LightVesselError as error:
             self.line.tell(str(error), "bad")
             return
@@ -123,7 +127,7 @@ class TrainPanel(Section):
         if self.form is None:
             from napari_lightvessel._form import SettingsForm
 
-            self.form = SettingsForm(FinetuneSettings)
+            self.form = SettingsForm(FinetuneSettings, leave_out=FIELDS)
             self.form_rows.addWidget(self.form.native)
         return self.form
 
@@ -171,6 +175,8 @@ class TrainPanel(Section):
             reason = "Needs accepted frames: correct one, then press Accept."
         if not reason and running:
             reason = "A run is under way."
+        reason = reason or self.method.missing()
+        self.start_button.setText(self.method.words())
         allow(self.start_button, reason, "Train on the accepted frames in the background")
         before = self.session.workspace.models.current() if self.session.workspace else None
         self.rollback_button.setVisible(before is not None)

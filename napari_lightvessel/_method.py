@@ -1,0 +1,102 @@
+"""How the next training learns: plain fine-tuning or a distillation, with its teacher and its student."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+
+from napari_lightvessel._parts import name, row, wide
+from napari_lightvessel._session import Session
+from src_training import Model
+
+_LIVE = "the live model"
+_NO_TEACHER = "There is no teacher: a teacher is a model much larger than the student."
+# Words → settings of the training; with a teacher where True.
+_WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
+    ("Fine-tune", {}, False),
+    ("Distil: LightVessel", {"method": "lightvessel"}, True),
+    ("Distil: as published", {"method": "as-published", "balance": 0.0, "ramp": 0.0}, True),
+    ("Plain: no anchor, no teacher", {"anchor_weight": 0.0}, False),
+)
+_TIPS = (
+    "Learn from the accepted frames, anchored to what the model knew",
+    "A larger teacher helps the student: where features shift (FSD) and how far predictions are off (ASD)",
+    "The two losses of the paper as they were published",
+    "Only the accepted and the replayed frames; for comparison",
+)
+
+
+# Settings that the boxes decide; the form leaves them out.
+FIELDS = ("base_model", "teacher", "method")
+
+
+class MethodChooser(QWidget):
+    """Three boxes: way, teacher (for a distillation), student. ``settings()`` is what they stand for.
+
+    ``changed`` tells that another way was chosen, or that there are other models.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.way = QComboBox()
+        for index, (words, _, _) in enumerate(_WAYS):
+            self.way.addItem(words)
+            self.way.setItemData(index, _TIPS[index], Qt.ItemDataRole.ToolTipRole)
+        self.teacher, self.student = QComboBox(), QComboBox()
+        self.teacher_row = row(name("Teacher"), wide(self.teacher))
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(row(name("Method"), wide(self.way)))
+        rows.addWidget(self.teacher_row)
+        self.student_row = row(name("Student"), wide(self.student))
+        rows.addWidget(self.student_row)
+        self.way.currentIndexChanged.connect(lambda _index: self._show_rows())
+        session.models_changed.connect(self._fill)
+        self._fill()
+        self._show_rows()
+
+    def settings(self) -> dict[str, Any]:
+        """Fields of FinetuneSettings that the boxes decide."""
+        _, fixed, taught = _WAYS[self.way.currentIndex()]
+        teacher = self.teacher.currentData() or "" if taught else ""
+        return {**fixed, "teacher": teacher, "base_model": self.student.currentData() or ""}
+
+    def words(self) -> str:
+        """What the start button does now."""
+        return "Distil" if _WAYS[self.way.currentIndex()][2] else "Fine-tune"
+
+    def missing(self) -> str:
+        """Why the chosen way cannot be gone; empty when it can."""
+        needs_teacher = _WAYS[self.way.currentIndex()][2]
+        return _NO_TEACHER if needs_teacher and not self.teacher.count() else ""
+
+    def _show_rows(self) -> None:
+        taught = _WAYS[self.way.currentIndex()][2]
+        self.teacher_row.setVisible(taught)
+        self.student_row.setVisible(taught)
+        self.way.setToolTip(_TIPS[self.way.currentIndex()])
+        self.changed.emit()
+
+    def _fill(self) -> None:
+        models = [*self.session.shelf.builtin, *self.session.shelf.own]
+        smallest = min((m.card.parameters for m in models), default=0)
+        teachers = [m for m in models if m.card.parameters > 2 * smallest]
+        _offer(self.teacher, sorted(teachers, key=lambda m: -m.card.parameters))
+        _offer(self.student, [m for m in models if m not in teachers], first=_LIVE)
+        self.changed.emit()
+
+
+def _offer(box: QComboBox, models: list[Model], first: str = "") -> None:
+    """Fill a box with models, keeping the choice where it still exists."""
+    chosen = box.currentData()
+    box.clear()
+    if first:
+        box.addItem(first, "")
+    for model in models:
+        box.addItem(f"{model.id} · {model.card.parameters / 1e6:.1f} M", model.id)
+    box.setCurrentIndex(max(0, box.findData(chosen)))
