@@ -16,8 +16,8 @@ _NO_TEACHER = "There is no teacher: a teacher is a model much larger than the st
 # Words → settings of the training; with a teacher where True.
 _WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ("Fine-tune", {}, False),
-    ("Distil: LightVessel", {"method": "lightvessel"}, True),
-    ("Distil: as published", {"method": "as-published", "balance": 0.0, "ramp": 0.0}, True),
+    ("Distill: LightVessel", {"method": "lightvessel"}, True),
+    ("Distill: as published", {"method": "as-published", "balance": 0.0, "ramp": 0.0}, True),
     ("Plain: no anchor, no teacher", {"anchor_weight": 0.0}, False),
 )
 _TIPS = (
@@ -68,7 +68,7 @@ class MethodChooser(QWidget):
 
     def words(self) -> str:
         """What the start button does now."""
-        return "Distil" if _WAYS[self.way.currentIndex()][2] else "Fine-tune"
+        return "Distill" if _WAYS[self.way.currentIndex()][2] else "Fine-tune"
 
     def missing(self) -> str:
         """Why the chosen way cannot be gone; empty when it can."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import torch
 from lightning_fabric import Fabric
 
 from src_training.errors import ModelError
+
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it would announce its precision on stderr
+logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
 
 def pick_device(wish: str) -> torch.device:

@@ -36,7 +36,7 @@ def test_a_teacher_is_chosen_and_the_distilled_model_promoted(viewer, dock, taug
     qtbot.waitUntil(lambda: chooser.teacher.findData(teacher.id) >= 0, timeout=20_000)
     assert chooser.teacher_row.isHidden()  # a fine-tuning has no teacher
     chooser.way.setCurrentIndex(1)
-    assert not chooser.teacher_row.isHidden() and dock.train.start_button.text() == "Distil"
+    assert not chooser.teacher_row.isHidden() and dock.train.start_button.text() == "Distill"
     chooser.teacher.setCurrentIndex(chooser.teacher.findData(teacher.id))
     assert chooser.student.findData(teacher.id) < 0 and chooser.student.findData("small") >= 0
 
