@@ -153,7 +153,8 @@ def test_without_accepted_frames_a_finetune_ends_with_the_cure(tmp_path, capsys)
         (["--set", "crop_sizes=[100]"], "setting crop_sizes: [100] are no multiples of 32"),
     ],
 )
-def test_a_mistake_is_found_before_a_run_is_made(workspace, capsys, words, line):
+def test_a_mistake_is_found_before_a_run_is_made(workspace, monkeypatch, capsys, words, line):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert main(["finetune", str(workspace), *QUICK, *words]) == 2
     said = capsys.readouterr().err
     assert line in said and len(said.splitlines()) == 1
