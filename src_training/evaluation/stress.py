@@ -15,7 +15,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from src_training.evaluation.evaluate import EvalItem, Evaluation, evaluate
-from src_training.inference.preprocess import resample, working_shape
+from src_training.inference.preprocess import resample, resample_label, working_shape
 from src_training.training.drawn_background import remove_vessels
 from src_training.training.drawn_distractors import hardware_over
 from src_training.training.drawn_trees import TreeSettings, draw_frame
@@ -128,12 +128,9 @@ def _noise(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
 
 
 def _small(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
-    """300 px on the longer side; a pixel is vessel, or ignored, where more than half of it was."""
+    """300 px on the longer side."""
     shape = working_shape((frame.shape[0], frame.shape[1]), _SMALL_SIDE)
-    vessel, ignored = (resample((mask == value).astype(np.float32), shape) > 0.5 for value in (1, 255))
-    return _grey(resample(frame.astype(np.float32), shape)), np.where(
-        ignored, np.uint8(255), vessel.astype(np.uint8)
-    )
+    return _grey(resample(frame.astype(np.float32), shape)), resample_label(mask, _SMALL_SIDE)
 
 
 def _vignette(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:

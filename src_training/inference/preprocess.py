@@ -67,6 +67,16 @@ def resample(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.f
     return np.asarray(resized, dtype=np.float32)
 
 
+def resample_label(label: NDArray[np.uint8], input_size: int) -> NDArray[np.uint8]:
+    """A {0, 1, 255} label at working scale; a pixel is ignored where half of it was."""
+    working = working_shape(label.shape, input_size)  # type: ignore[arg-type]
+    if label.shape == working:
+        return label
+    vessel = resample((label == 1).astype(np.float32), working) > 0.5
+    ignored = resample((label == 255).astype(np.float32), working) > 0.5
+    return np.where(ignored, np.uint8(255), vessel.astype(np.uint8))
+
+
 def normalise(grey: NDArray[np.float32], normalisation: Normalisation) -> NDArray[np.float32]:
     """Map the percentiles of the collimated field to -1 and 1, and clip beyond ±``clip``."""
     low, high = robust_range(grey, normalisation)

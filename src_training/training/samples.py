@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.morphology import dilation, disk, skeletonize
 from torch import Tensor
 
-from src_training.inference.preprocess import network_input, resample, working_shape
+from src_training.inference.preprocess import network_input, resample_label
 from src_training.models.card import Normalisation
 
 _TUBE_RADIUS_PX = 1
@@ -80,13 +80,3 @@ def make_sample(
     vessel = padded == 1
     tube = dilation(skeletonize(vessel), disk(_TUBE_RADIUS_PX)) & vessel
     return Sample(name, image.astype(np.float16), padded, tube.astype(np.uint8), patient)
-
-
-def resample_label(label: NDArray[np.uint8], input_size: int) -> NDArray[np.uint8]:
-    """A {0, 1, 255} label at working scale; a pixel is ignored where half of it was."""
-    working = working_shape(label.shape, input_size)  # type: ignore[arg-type]
-    if label.shape == working:
-        return label
-    vessel = resample((label == 1).astype(np.float32), working) > 0.5
-    ignored = resample((label == 255).astype(np.float32), working) > 0.5
-    return np.where(ignored, np.uint8(255), vessel.astype(np.uint8))
