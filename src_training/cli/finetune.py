@@ -61,13 +61,13 @@ def finetune(
 
 
 def _check_beforehand(place: Workspace, settings: FinetuneSettings) -> None:
-    """Raise now, without leaving a run, what the run would stop at: its model, its frames or its device."""
+    """Raise now, without leaving a run, what the run would stop at: a model, its frames or its device."""
     from src_training.models import load_model
     from src_training.training.devices import pick_device
     from src_training.training.finetune import training_revisions
 
-    if settings.base_model:
-        load_model(settings.base_model, place)
+    for model in filter(None, (settings.base_model, settings.teacher)):
+        load_model(model, place)
     training_revisions(place)
     pick_device(settings.device)
 

@@ -149,6 +149,7 @@ def test_without_accepted_frames_a_finetune_ends_with_the_cure(tmp_path, capsys)
     ("words", "line"),
     [
         (["--model", "nothing"], "nothing: no such model"),
+        (["--set", "teacher=nobody"], "nobody: no such model"),
         (["--set", "device=mps"], "this computer has no mps"),
         (["--set", "crop_sizes=[100]"], "setting crop_sizes: [100] are no multiples of 32"),
     ],
