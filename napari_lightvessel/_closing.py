@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from napari.qt import QtViewer
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
@@ -11,28 +13,43 @@ from napari_lightvessel._session import Session
 
 
 class AskBeforeClosing(QObject):
-    """Watches the viewer's window; a close by a person is held while work would be lost."""
+    """Watches the viewer's window; a close by a person is held while work would be lost.
+
+    A person closes a window that shows its canvas: by its frame, by File > Close Window or by File > Exit.
+    ``viewer.close()`` of a script or of napari itself has emptied and hidden the canvas by then, and could
+    not be taken back: nothing is asked.
+    """
 
     def __init__(
         self, session: Session, window: QWidget, ask: Callable[[QWidget, str], bool] | None = None
     ) -> None:
         super().__init__(window)
-        self._session, self._window, self._ask = session, window, ask or _ask
+        self._session, self._ask = session, ask or _ask
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
         """Swallow a close that the person takes back."""
-        if event is None or watched is not self._window or event.type() != QEvent.Type.Close:
+        window = self._window()
+        if event is None or watched is not window or event.type() != QEvent.Type.Close:
             return False
-        if not event.spontaneous() or self.may_close():
+        if not _shows_canvas(window) or self.may_close():
             return False
+        window._quit_app = False  # napari's own note that File > Exit was chosen, which was taken back
         event.ignore()
         return True
 
     def may_close(self) -> bool:
         """True when nothing would be lost, or the person says so."""
         unsaved = self._session.unsaved() if self._session.is_open else []
-        return not unsaved or self._ask(self._window, unsaved_words(unsaved))
+        return not unsaved or self._ask(self._window(), unsaved_words(unsaved))
+
+    def _window(self) -> Any:
+        return self.parent()  # not an attribute: that would keep a closed window alive
+
+
+def _shows_canvas(window: QWidget) -> bool:
+    canvas = window.findChild(QtViewer)
+    return canvas is not None and not canvas.isHidden()
 
 
 def unsaved_words(unsaved: list) -> str:
