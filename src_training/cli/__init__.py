@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Set before any OpenMP runtime loads: spinning threads make torch 30x slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_SINGLE = ("info", "segment", "evaluate", "doctor", "train", "compare_methods", "finetune")
+_SINGLE = ("info", "segment", "evaluate", "stress", "doctor", "train", "compare_methods", "finetune")
 _GROUPS = ("dataset", "models", "runs")
 
 

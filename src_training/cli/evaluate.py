@@ -41,9 +41,7 @@ def evaluate_command(
 
     pairs = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
-    items, bad = _readable_items(pairs)
-    if not items:
-        raise LightVesselError(f"{images.name}: none of {len(pairs)} frames with a mask can be read.")
+    items, bad = readable_items(pairs)
     evaluation = evaluate(predictor, items)
     if per_frame:
         for score in evaluation.scores:
@@ -82,7 +80,11 @@ def matched_pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def _readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int]:
+def readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int]:
+    """The frames with their masks, and how many could not be read, each told in a line.
+
+    Raises LightVesselError when none can be.
+    """
     items, bad = [], 0
     for image, mask in pairs:
         try:
@@ -90,6 +92,8 @@ def _readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int
         except LightVesselError as error:
             bad += 1
             say(f"lightvessel: {error}")
+    if not items:
+        raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
     return items, bad
 
 

@@ -1,0 +1,48 @@
+"""``lightvessel stress``: how a model holds up against contrast, noise, size and devices, and on drawn trees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from src_training.cli.common import JsonFlag, result
+
+_COLUMNS = ("dice", "cldice", "precision", "recall")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("stress", no_args_is_help=True)(stress)
+
+
+def stress(
+    images: Path = typer.Option(..., "--images", help="Folder of frames."),
+    masks: Path = typer.Option(
+        ..., "--masks", help="Folder of masks, matched by name: <stem> or <stem>_mask."
+    ),
+    model: str = typer.Option("", "--model", metavar="ID|PATH", help="Default: the shipped default model."),
+    frames: int = typer.Option(50, "--frames", min=1, help="At most so many frames, evenly chosen."),
+    trees: int = typer.Option(40, "--trees", min=1, help="Drawn trees with complete labels."),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Mean per-image figures under every stress, and on drawn trees with recall of thin and wide vessels.
+
+    The same frames give the same stresses: figures of two models may be compared.
+    """
+    import numpy as np
+
+    from src_training.cli.evaluate import matched_pairs, readable_items
+    from src_training.cli.segment import load_predictor
+    from src_training.evaluation.stress import drawn_set, stress_report
+
+    pairs = matched_pairs(images, masks)
+    chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, frames).round().astype(int))]
+    items, bad = readable_items(chosen)
+    predictor = load_predictor(model, None)
+    drawn = drawn_set([np.asarray(item.image, dtype=np.uint8) for item in items], trees, seed=0)
+    for name, figures in stress_report(predictor, items, drawn).items():
+        extra = "".join(f"  {key} {value:.4f}" for key, value in figures.items() if key not in _COLUMNS)
+        text = f"{name:<13}" + "  ".join(f"{key} {figures[key]:.4f}" for key in _COLUMNS) + extra
+        result(text, {"model": predictor.model.id, "stress": name, **figures}, as_json)
+    return 2 if bad else 0
