@@ -10,8 +10,8 @@ import typer
 
 from src_training.cli.common import JsonFlag, result, say
 from src_training.cli.forms import settings_from
-from src_training.cli.watching import compared_text, event_line
 from src_training.errors import Cancelled, RunError
+from src_training.runs.telling import compared_text, event_text
 
 if TYPE_CHECKING:
     from src_training.runs import Run, RunState
@@ -88,7 +88,7 @@ def follow(run: Run, as_json: bool) -> int:
                 if as_json:
                     result("", {"run": run.id, **event}, True)
                 else:
-                    say(event_line(event))
+                    say(event_text(event))
             if ended and not events:
                 break
             time.sleep(_POLL_S)

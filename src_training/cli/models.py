@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from src_training.cli.common import JsonFlag, result, say
+from src_training.runs.telling import figures_text
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -87,7 +88,7 @@ def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json:
     place = _opened(workspace)
     decision = contest(place, load_model(model, place))
     record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
-    result(f"{_figures(record)}\n{decision.verdict}: {' '.join(decision.reasons)}", record, as_json)
+    result(f"{figures_text(record)}\n{decision.verdict}: {' '.join(decision.reasons)}", record, as_json)
     return 0
 
 
@@ -140,14 +141,3 @@ def _opened(path: Path) -> Workspace:
     from src_training.workspace import Workspace
 
     return Workspace.open(path)
-
-
-def _figures(record: dict[str, Any]) -> str:
-    home = f"home panel {record['home_dice_current']:.3f} → {record['home_dice_candidate']:.3f}"
-    if record["delta_dice"] is None:
-        return f"no test patients; {home}"
-    low, high = record["dice_interval"]
-    return (
-        f"Dice {record['delta_dice']:+.3f} [{low:+.3f}, {high:+.3f}], {record['patients']} patients, "
-        f"{record['worse_patients']} worse; {home}"
-    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from src_training import durable
 from src_training.runs.run import CANCEL_FILE, EVENTS_FILE
+from src_training.runs.telling import event_text
 from src_training.runs.writing import plain, utc_now, writing
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class RunContext:
         return Workspace.open(self.folder.parent.parent)
 
     def emit(self, event: dict[str, Any]) -> None:
-        """Append an event, with the time; RunError when the disk refuses."""
+        """Append an event, with the time, and say it in the log; RunError when the disk refuses."""
         record = plain({"event": event["event"], "time": utc_now(), **event})
+        print(event_text(record), flush=True)  # log.txt is where a run prints to
         with writing(self.folder.name):
             durable.append_line(self.folder / EVENTS_FILE, record, sync=event["event"] not in _PASSING)
 

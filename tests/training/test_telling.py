@@ -11,10 +11,11 @@ import pytest
 
 from src_training import Workspace
 from src_training.cli import main
+from src_training.cli.common import json_line
 from src_training.cli.finetune import follow
-from src_training.cli.watching import event_line
 from src_training.errors import Cancelled, RunError
 from src_training.runs import child
+from src_training.runs.telling import event_text
 
 COMPARED = {
     "event": "compared",
@@ -48,11 +49,19 @@ LINES = [
 
 @pytest.mark.parametrize(("event", "line"), LINES, ids=[event["event"] for event, _ in LINES])
 def test_an_event_is_a_line_a_person_reads(event, line):
-    assert event_line(event) == line
+    assert event_text(event) == line
 
 
 def test_for_machines_an_event_is_strict_json():
-    assert json.loads(event_line({"event": "progress", "loss": float("nan")}, as_json=True))["loss"] is None
+    assert json.loads(json_line({"event": "progress", "loss": float("nan")}))["loss"] is None
+
+
+def test_the_log_of_a_run_tells_what_happened(workspace):
+    run = workspace.runs.launch("selftest", {"steps": 3, "seconds": 0.1})
+    assert run.wait(timeout=60).status == "finished"
+    said = run.log_tail().splitlines()
+    assert said[0] == "selftest started, 3 steps" and said[-1] == "finished"
+    assert any(line.startswith("step 2/3") for line in said)
 
 
 @pytest.fixture
