@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -42,18 +42,25 @@ def finetune(
 
     Exit code 0 finished, 1 ended unexpectedly, 2 failed with an error that says its cure, 130 cancelled.
     """
+    values: dict[str, Any] = {"base_model": base_model, "threads": threads}
+    if epochs is not None:
+        values["steps"] = _steps_of(epochs, workspace)
+    if steps is not None:
+        values["steps"] = steps
+    return launch(workspace, values, assignments, detach=detach, as_json=as_json)
+
+
+def launch(
+    workspace: Path, values: dict[str, Any], assignments: list[str], *, detach: bool = False, as_json: bool
+) -> int:
+    """Start a run with these FinetuneSettings and follow it to its end, unless ``detach``ed."""
     from src_training.training.settings import FinetuneSettings
     from src_training.workspace import Workspace
 
     place = Workspace.open(workspace)
-    values: dict[str, object] = {"base_model": base_model, "threads": threads}
-    if epochs is not None:
-        values["steps"] = _steps_of(epochs, place)
-    if steps is not None:
-        values["steps"] = steps
     settings = settings_from(FinetuneSettings, values, assignments)
     _check_beforehand(place, settings)
-    run = place.runs.launch("finetune", settings.model_dump(mode="json"), threads=threads)
+    run = place.runs.launch("finetune", settings.model_dump(mode="json"), threads=settings.threads)
     if detach:
         result(f"run {run.id}", {"run": run.id}, as_json)
         return 0
@@ -130,9 +137,10 @@ def _outcome(run: Run, state: RunState) -> str:
     return f"{found}\nNext: lightvessel models promote {place} {state.model_id}{reason}"
 
 
-def _steps_of(epochs: float, workspace: Workspace) -> int:
+def _steps_of(epochs: float, workspace: Path) -> int:
     """Passes over the corrected frames, in steps: each step draws about eight crops, half of them replay."""
     from src_training.training.finetune import training_revisions
+    from src_training.workspace import Workspace
 
-    frames = len(training_revisions(workspace))
+    frames = len(training_revisions(Workspace.open(workspace)))
     return max(1, round(epochs * frames / 4))

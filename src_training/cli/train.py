@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from src_training.cli.common import JsonFlag, result
+from src_training.cli.finetune import launch
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
 from src_training.errors import LightVesselError
@@ -73,8 +74,13 @@ def train_teacher(
 
 
 def distill(
-    arcade: Path = Arcade,
-    output: Path = Output,
+    workspace: Path | None = typer.Argument(
+        None, metavar="[WORKSPACE]", help="Distill on its accepted frames; else give --arcade and -o."
+    ),
+    arcade: Path | None = typer.Option(
+        None, "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/."
+    ),
+    output: Path | None = typer.Option(None, "-o", "--output", help="Folder for checkpoints and the model."),
     teacher: str = typer.Option(..., "--teacher", metavar="ID|PATH", help="The model that teaches."),
     student: str | None = typer.Option(
         None, "--student", metavar="ID|PATH|NAME", help="A model to go on from, or a network to start afresh."
@@ -91,8 +97,16 @@ def distill(
     as_json: bool = JsonFlag,
 ) -> int:
     """Distil a teacher into a student. `as-published` runs the paper's stages one after the other:
-    the student alone, the projector by reconstruction, then the distillation."""
+    the student alone, the projector by reconstruction, then the distillation.
+
+    In a workspace it is a run like a fine-tuning: detached, resumable, and its model waits to be promoted.
+    """
     chosen = _recipe(recipe) | _given(steps=steps, devices=devices) | {"teacher": teacher, "method": method}
+    if workspace is not None:
+        weights = {"balance": 0.0, "ramp": 0.0} if method == "as-published" else {}
+        return launch(workspace, chosen | weights | {"base_model": student or ""}, settings, as_json=as_json)
+    if arcade is None or output is None:
+        raise LightVesselError("give a WORKSPACE, or --arcade and -o.")
     chosen |= _student(student) | (_published(chosen) if method == "as-published" else {})
     return _train(arcade, output, chosen, settings, as_json)
 

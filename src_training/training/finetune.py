@@ -233,6 +233,8 @@ def publish(
 ) -> Model:
     """Add the tuned network to the workspace's models, with a frozen list of the frames it learnt from."""
     snapshot = workspace.dataset.load_snapshot(run.name)
+    if settings.teacher:  # by its id: a card must not tell the folders of a computer
+        settings = settings.model_copy(update={"teacher": load_model(settings.teacher, workspace).id})
     staging = run / "model"
     card = base.card
     stage_model(
@@ -249,7 +251,7 @@ def publish(
         run=run.name,
         dataset_snapshot=snapshot.sha256,
         trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
-        recipe={"finetune": settings.model_dump(mode="json")},
+        recipe={"finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json")},
         metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
         licence=card.licence,
         data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",

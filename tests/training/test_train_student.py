@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from src_training import Workspace, synthetic_cine
 from src_training.cli import main
+from src_training.dataset import Frame
 from src_training.errors import DatasetError
 from src_training.models import load_model
 from src_training.training.arcade import read_split
@@ -93,6 +95,29 @@ def test_as_published_runs_the_papers_stages_in_one_command(teacher, arcade, tmp
     assert (recipe["balance"], recipe["ramp"], recipe["plain_steps"]) == (0.0, 0.0, 3)
 
 
+def test_a_workspace_is_distilled_in_a_run_of_its_own(teacher, tmp_path, capsys):
+    workspace = Workspace.create(tmp_path / "coronary")
+    made = synthetic_cine(seed=2, n_frames=6, shape=(192, 192))
+    frame = Frame(np.asarray(made.cine.frame(3), np.uint8), patient="p-1")
+    workspace.dataset.append(frame, made.masks[3])
+    command = [
+        "distill",
+        str(workspace.path),
+        "--teacher",
+        str(teacher),
+        "--student",
+        "small-syntax",
+        "--json",
+    ]
+    quick = ["--steps", "2", "--set", "batch_pixels=131072", "--set", "validate_every=2"]
+    assert main([*command, *quick]) == 0
+    model = workspace.models.get(json.loads(capsys.readouterr().out.splitlines()[-1])["model_id"])
+    assert (model.card.parent, model.card.name) == ("small-syntax", "small-syntax-kd")
+    assert model.card.teacher == load_model(teacher).id and str(teacher) not in model.card.to_json()
+    assert main(["distill", "--teacher", str(teacher)]) == 2
+    assert "give a WORKSPACE" in capsys.readouterr().err
+
+
 def test_a_finished_training_is_not_repeated_and_an_unknown_teacher_is_one_line(arcade, tmp_path, capsys):
     command = ["distill", "--arcade", str(arcade), "-o", str(tmp_path), "--teacher", "professor", *QUICK]
     assert main(command) == 2
@@ -103,7 +128,8 @@ def test_drawn_trees_are_the_same_for_the_same_seed_and_have_full_labels(arcade)
     frames = read_split(arcade, "train")
     one, again = (drawn_samples(frames, 4, 7, 16) for _ in range(2))
     assert all(
-        np.array_equal(a.image, b.image) and np.array_equal(a.label, b.label) for a, b in zip(one, again)
+        np.array_equal(a.image, b.image) and np.array_equal(a.label, b.label)
+        for a, b in zip(one, again, strict=True)
     )
     assert all((sample.label == 1).any() for sample in one)
     assert not np.array_equal(one[0].label, drawn_samples(frames, 4, 8, 16)[0].label)
