@@ -145,7 +145,7 @@ class Cine:
     patient_id, burned_in : str or None
         As read; nothing here writes them anywhere.
     is_multiframe_file : bool
-        DICOM, TIFF or a stack, as against a single image file.
+        DICOM, or several frames, as against a single image.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.cine.sniff import stem_of
 from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
@@ -48,7 +49,7 @@ def match_pairs(images: Path, masks: Path) -> Matched:
     for image in _files(images):
         if shared and image.stem.endswith(_MASK_END):
             continue
-        found = [mask for stem in (image.stem, image.stem + _MASK_END) for mask in by_stem[stem]]
+        found = [mask for stem in (stem_of(image), stem_of(image) + _MASK_END) for mask in by_stem[stem]]
         if len(found) == 1 and found[0] not in taken:
             taken[found[0]] = image
             matched.pairs.append((image, found[0]))

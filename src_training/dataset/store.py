@@ -66,7 +66,7 @@ class Dataset:
         Raises
         ------
         DatasetError
-            The folder holds something, cannot be written, or the salt is not hex.
+            The folder holds something, cannot be written, or the salt is not hex or too short.
         """
         folder, salt = Path(folder), checked_salt(split_salt)
         _check_free(folder)

@@ -85,7 +85,14 @@ def read_unlabelled(folder: Path) -> list[LabelledFrame]:
 def split_holdout(
     frames: list[LabelledFrame], count: int, seed: int = 0
 ) -> tuple[list[LabelledFrame], list[LabelledFrame]]:
-    """(training frames, fixed held-out frames); what nearly equals a held-out frame is in neither."""
+    """(training frames, fixed held-out frames); what nearly equals a held-out frame is in neither.
+
+    Raises DatasetError when nothing would be left to train on.
+    """
+    if len(frames) <= count:
+        raise DatasetError(
+            f"{len(frames)} frames, of which {count} are held out: none to train on. Lower holdout."
+        )
     chosen = set(np.random.default_rng(seed).permutation(len(frames))[:count].tolist())
     held_out = [frame for index, frame in enumerate(frames) if index in chosen]
     others = [frame for index, frame in enumerate(frames) if index not in chosen]
