@@ -9,6 +9,7 @@ import numpy as np
 VESSEL = 1
 UNSURE = 2
 IGNORE = 255
+_OTHER = 3
 
 UNANNOTATED = "unannotated"
 PROPOSED = "proposed"
@@ -30,25 +31,42 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Plane:
-    """One frame's labels in two bits a pixel: small enough to keep for every frame, exact enough to compare."""
+    """One frame's labels in a few bits a pixel: small enough to keep for every frame, exact enough to compare.
+
+    ``other`` are labels that napari offers and we have no name for (3 and up); empty where there are none.
+    """
 
     shape: tuple[int, int]
     vessel: bytes
     unsure: bytes
+    other: bytes = b""
 
     @classmethod
     def of(cls, labels: np.ndarray) -> Plane:
-        """Pack a (Y, X) plane of labels; labels other than 1 and 2 count as background."""
+        """Pack a (Y, X) plane of labels."""
+        other = labels > UNSURE
+        packed = np.packbits(other).tobytes() if other.any() else b""
         vessel, unsure = np.packbits(labels == VESSEL), np.packbits(labels == UNSURE)
-        return cls(labels.shape, vessel.tobytes(), unsure.tobytes())
+        return cls(labels.shape, vessel.tobytes(), unsure.tobytes(), packed)
 
     def labels(self) -> np.ndarray:
-        """Unpack to (Y, X) uint8 of 0, 1, 2."""
-        return self._bits(self.vessel) * VESSEL + self._bits(self.unsure) * UNSURE
+        """Unpack to (Y, X) uint8 of 0, 1, 2, and 3 for whatever was more."""
+        labels = self._bits(self.vessel) * VESSEL + self._bits(self.unsure) * UNSURE
+        return labels + self._bits(self.other) * _OTHER if self.other else labels
 
     def _bits(self, packed: bytes) -> np.ndarray:
         size = self.shape[0] * self.shape[1]
         return np.unpackbits(np.frombuffer(packed, np.uint8), count=size).reshape(self.shape)
+
+
+def is_vessel(labels: np.ndarray) -> np.ndarray:
+    """Where a vessel was painted: with label 1, or with any other that does not say unsure."""
+    return (labels != 0) & ~is_unsure(labels)
+
+
+def is_unsure(labels: np.ndarray) -> np.ndarray:
+    """Where nobody can say."""
+    return (labels == UNSURE) | (labels == IGNORE)
 
 
 @dataclass
@@ -82,8 +100,8 @@ class Mark:
 
     def effort(self, labels: np.ndarray) -> dict[str, float]:
         """What a person did to the proposal: seconds, strokes, pixels added and removed."""
-        before = self.proposal.labels() == VESSEL if self.proposal else np.zeros(labels.shape, bool)
-        now = labels == VESSEL
+        before = is_vessel(self.proposal.labels()) if self.proposal else np.zeros(labels.shape, bool)
+        now = is_vessel(labels)
         return {
             "seconds": round(self.seconds, 1),
             "strokes": self.strokes,
@@ -92,12 +110,17 @@ class Mark:
         }
 
 
+def count_words(frames: int) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{frames} frame{'s' * (frames != 1)}"
+
+
 def stored_mask(labels: np.ndarray, region: tuple[slice, slice] | None = None) -> np.ndarray:
     """Labels as the dataset keeps them: 0 background, 1 vessel, 255 where nobody can say.
 
     ``region`` limits the review to a rectangle; everything outside becomes 255.
     """
-    mask = np.where(labels == UNSURE, IGNORE, labels == VESSEL).astype(np.uint8)
+    mask = np.where(is_unsure(labels), IGNORE, is_vessel(labels)).astype(np.uint8)
     if region is None:
         return mask
     reviewed = np.full_like(mask, IGNORE)

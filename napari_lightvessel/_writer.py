@@ -13,7 +13,7 @@ from src_training.masks import indexed_png, stack_tiff
 
 
 def write_mask(path: str, data: Any, _attributes: dict[str, Any]) -> list[str]:
-    """Write labels 0 background, 1 vessel, 2 unsure (as 255): ``.png`` indexed, ``.tif`` (T, Y, X).
+    """Write labels 0 background, 2 unsure (as 255), any other vessel: ``.png`` indexed, ``.tif`` (T, Y, X).
 
     Raises
     ------
