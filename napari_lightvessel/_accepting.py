@@ -77,11 +77,9 @@ class Accepter:
 
     def blocked(self) -> str:
         """Why nothing can be accepted now; empty when it can."""
-        if self.session.state is None:
-            return "Open an angiogram first."
-        if self.session.workspace is None:
+        if self.session.state is not None and self.session.workspace is None:
             return "Needs a workspace to save into: New… or Open… at the top."
-        return ""
+        return self.session.blocked() or self.session.no_frame()
 
     # -- deciding ------------------------------------------------------------------------------------------
 
@@ -103,7 +101,7 @@ class Accepter:
 
     def _prepare(self, status: str, region: Region | None) -> _Save:
         state, t, workspace = self.session.state, self.session.frame, self.session.workspace
-        assert state is not None and workspace is not None
+        assert state is not None and workspace is not None and t is not None
         if status == NO_VESSEL and state.mask is not None:
             state.mask.replace(t, np.zeros(state.cine.shape[1:], np.uint8))
         labels = state.labels(t).copy()

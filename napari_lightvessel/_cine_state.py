@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_lightvessel._layers import MaskLayer
-from napari_lightvessel._marks import PROPOSED, VESSEL, Mark, Plane
+from napari_lightvessel._marks import PROPOSED, Mark, Plane, is_vessel
 from src_training import Cine, mask_from_probability
 
 
@@ -26,18 +26,25 @@ class Prediction:
 
 @dataclass
 class CineState:
-    """What a person and the network have done on one cine; changed in the GUI thread only."""
+    """What a person and the network have done on one cine; changed in the GUI thread only.
+
+    ``chosen`` names the numbers a person set by hand; the others follow the model. ``outdated``: the image
+    holds other pixels now, so that edits made on these ones can be looked at, and no more.
+    """
 
     image: Image
     cine: Cine
     threshold: float | None = None
     min_size_px: int | None = None
+    chosen: set[str] = field(default_factory=set)
+    outdated: bool = False
     inverted: bool = False
     looks_bright: bool | None = None
     patient: str = ""
     fingerprint: str = ""  # of its pixels, once known: the same cine again, whatever its file is called
     mask: MaskLayer | None = None
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
+    damaged: dict[int, str] = field(default_factory=dict)  # frames the network could not be shown, and why
     marks: list[Mark] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,12 +56,38 @@ class CineState:
         """Frames of the cine."""
         return int(self.cine.shape[0])
 
+    def layer_in(self, viewer: ViewerModel) -> Layer:
+        """Its image; its Labels when the image was taken out or holds other pixels."""
+        if self.mask is not None and (self.outdated or self.image not in viewer.layers):
+            return self.mask.layer
+        return self.image
+
+    def is_in(self, viewer: ViewerModel) -> bool:
+        """Whether one of its layers is in the viewer."""
+        masked = self.mask is not None and self.mask.layer in viewer.layers
+        return masked or (not self.outdated and self.image in viewer.layers)
+
     def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
         """The Labels layer, made when missing and put back when somebody removed it."""
         if self.mask is None:
             self.mask = MaskLayer(viewer, self.image, self.cine.shape, owner=self)
+            self._refill(self.mask)
         self.mask.show(viewer)
         return self.mask
+
+    def move_edits_to(self, fresh: CineState) -> None:
+        """Hand the Labels layer to the state of the image's new pixels, with what a person edited on it."""
+        assert self.mask is not None
+        edited = set(self.edited_frames())
+        for t in range(self.n_frames):
+            if t in edited:
+                fresh.marks[t].baseline = self.marks[t].baseline
+            else:
+                self.mask.put(t, np.zeros(self.cine.shape[1:], np.uint8))
+        fresh.mask, self.mask = self.mask, None
+        fresh.mask.belong_to(fresh)
+        fresh.measure(edited)
+        fresh.mask.refresh()
 
     def labels(self, t: int) -> np.ndarray:
         """Frame ``t``'s labels (Y, X); zeros while there is no layer."""
@@ -102,7 +135,7 @@ class CineState:
     def measure(self, frames: Iterable[int]) -> None:
         """Refresh the vessel area of these frames."""
         for t in frames:
-            self.area_px[t] = np.count_nonzero(self.labels(t) == VESSEL)
+            self.area_px[t] = np.count_nonzero(is_vessel(self.labels(t)))
 
     def next_open(self, after: int) -> int | None:
         """The next frame a person has not decided, wrapping round; None when all are."""
@@ -119,7 +152,14 @@ class CineState:
         self.area_px[t] = np.count_nonzero(mask)
 
     def drop_mask(self) -> None:
-        """Let the Labels layer go, with every edit that is not in a dataset."""
+        """Let the Labels layer go, with every edit that is not in a dataset; decided frames come back with it."""
         self.mask = None
         self.area_px[:] = np.nan
         self.marks = [mark if mark.decided else Mark() for mark in self.marks]
+
+    def _refill(self, mask: MaskLayer) -> None:
+        """Put back what was decided before the Labels layer went."""
+        for t, mark in enumerate(self.marks):
+            if mark.decided and mark.baseline is not None:
+                mask.put(t, mark.baseline.labels())
+                self.measure([t])

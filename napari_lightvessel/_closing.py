@@ -34,7 +34,7 @@ class AskBeforeClosing(QObject):
             return False
         if not _shows_canvas(window) or self.may_close():
             return False
-        window._quit_app = False  # napari's own note that File > Exit was chosen, which was taken back
+        self._window()._quit_app = False  # napari's own note that File > Exit was chosen, which was taken back
         event.ignore()
         return True
 

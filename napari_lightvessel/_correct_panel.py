@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from weakref import WeakSet
 
 from napari.layers import Labels
@@ -14,7 +15,7 @@ from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
-from napari_lightvessel._marks import UNSURE, VESSEL
+from napari_lightvessel._marks import UNSURE, VESSEL, count_words
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, name, row, wide
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
@@ -119,17 +120,19 @@ class CorrectPanel(Section):
         state = self.session.state
         if state is None:
             return
-        t = state.next_open(self.session.frame)
+        t = state.next_open(-1 if self.session.frame is None else self.session.frame)
         if t is None or t == self.session.frame:
             self.line.tell("No other frame waits for a decision.", "good")
         else:
             self.session.go_to(t)
 
     def step(self, by: int) -> None:
-        """Show the frame before or after."""
-        state = self.session.state
+        """Show the frame before or after; from outside the cine, its last or first."""
+        state, here = self.session.state, self.session.frame
+        if here is None:
+            here = -1 if by > 0 else 0
         if state is not None:
-            self.session.go_to((self.session.frame + by) % state.n_frames)
+            self.session.go_to((here + by) % state.n_frames)
 
     def draw_region(self) -> None:
         """Start drawing the rectangle that was reviewed."""
@@ -182,12 +185,12 @@ class CorrectPanel(Section):
             self.patient_row.setVisible(known_patient(state.cine.patient_id) is None)
             self.patient.setText(state.patient)
             self._follow_layer(state)
-            self._on_frame(self.session.frame)
-        self._show_controls()
+        self._on_frame(self.session.frame)
 
-    def _on_frame(self, t: int) -> None:
+    def _on_frame(self, t: int | None) -> None:
         self.frames.show_frame(t)
         self._show_summary()
+        self._show_controls()
 
     def _on_marks(self, state: CineState) -> None:
         if state is self.session.state:
@@ -203,11 +206,13 @@ class CorrectPanel(Section):
         self._show_controls()
 
     def _on_mask_removed(self, state: CineState) -> None:
-        edited = len(state.edited_frames())
+        edited = state.edited_frames()
         if not edited:
             state.drop_mask()
             return
-        question = f"The vessel layer was removed. It holds {edited} edited frame{'s' * (edited != 1)} not yet saved."
+        question = (
+            f"The vessel layer was removed. It holds {count_words(len(edited))} with edits not yet saved."
+        )
         self.ask.ask(question, "Bring it back", "Let it go", lambda: self._bring_back(state), state.drop_mask)
 
     def _bring_back(self, state: CineState) -> None:
@@ -225,8 +230,7 @@ class CorrectPanel(Section):
         self.summary.setText(f"{decided}/{state.n_frames} decided" if state and decided else "")
 
     def _show_controls(self) -> None:
-        state, reason = self.session.state, self.accepter.blocked()
-        no_cine = "Open an angiogram first." if state is None else ""
+        reason, no_cine = self.accepter.blocked(), self.session.blocked()
         no_mask = "" if self.session.mask_in_view() else "Segment or paint the frame first."
         allow(self.accept_button, reason or no_mask, "This frame is right: save it (A)")
         allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
@@ -248,15 +252,25 @@ class CorrectPanel(Section):
         layer.events.paint.connect(self._on_paint)
         layer.events.mode.connect(self._show_tool)
         layer.events.selected_label.connect(self._show_tool)
-        bind_keys(layer, accept=self.accepter.accept, go_next=self.go_next, step=self.step)
+        bind_keys(
+            layer, allowed=self._on_table, accept=self.accepter.accept, go_next=self.go_next, step=self.step
+        )
+
+    def _on_table(self, layer: Labels) -> bool:
+        """Whether this Labels layer is the present cine's; told when it is not."""
+        owner = self.session.owner_of(layer)
+        if owner is not None and owner is self.session.state:
+            return True
+        self.line.tell(f"{layer.name} is no mask of the cine above. Select that cine's own layer.", "bad")
+        return False
 
     def _on_pixels(self, _event: object) -> None:
         self._look_again.start()
 
-    def _on_paint(self, _event: object) -> None:
-        state = self.session.state
-        if state is not None:
-            state.marks[self.session.frame].strokes += 1
+    def _on_paint(self, event: Any) -> None:
+        state, t = self.session.state, self.session.frame
+        if state is not None and t is not None and state is self.session.owner_of(event.source):
+            state.marks[t].strokes += 1
         self._look_again.start()
 
     def _show_tool(self, _event: object = None) -> None:

@@ -50,9 +50,11 @@ class FrameList(QListWidget):
                 self._show_row(item, state, t)
         self.setFixedHeight(min(max(count, 1), 5) * self.painter.height + 8)
 
-    def show_frame(self, t: int) -> None:
-        """Select the row of the frame that the viewer shows."""
-        if 0 <= t < self.count() and self.currentRow() != t:
+    def show_frame(self, t: int | None) -> None:
+        """Select the row of the frame that the viewer shows; none when it shows none."""
+        if t is None:
+            self.setCurrentRow(-1)
+        elif 0 <= t < self.count() and self.currentRow() != t:
             self.setCurrentRow(t)
             self.scrollToItem(self.item(t))
 

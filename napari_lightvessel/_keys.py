@@ -10,12 +10,15 @@ from napari.layers import Labels
 def bind_keys(
     layer: Labels,
     *,
+    allowed: Callable[[Labels], bool],
     accept: Callable[[], None],
     go_next: Callable[[], None],
     step: Callable[[int], None],
 ) -> None:
-    """Bind the keys on this layer; no other layer, and nothing of napari's own, is touched."""
-    layer.bind_key("A", lambda _layer: accept(), overwrite=True)
-    layer.bind_key("N", lambda _layer: go_next(), overwrite=True)
-    layer.bind_key(",", lambda _layer: step(-1), overwrite=True)
-    layer.bind_key(".", lambda _layer: step(1), overwrite=True)
+    """Bind the keys on this layer; no other layer, and nothing of napari's own, is touched.
+
+    ``allowed`` is asked with the layer at every press: a key acts on the cine of its layer or not at all.
+    """
+    acts = {"A": accept, "N": go_next, ",": lambda: step(-1), ".": lambda: step(1)}
+    for key, act in acts.items():
+        layer.bind_key(key, lambda pressed, act=act: allowed(pressed) and act(), overwrite=True)

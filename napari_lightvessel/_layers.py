@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_lightvessel._damage import LenientFrames, window_of
 from napari_lightvessel._marks import UNSURE, VESSEL
 from src_training import Cine, array_cine
 from src_training.errors import LightVesselError, UnreadableCine
@@ -23,10 +25,13 @@ VESSEL_COLOUR = "#ff8a1f"
 UNSURE_COLOUR = "#b9c4d0"
 
 
-def layer_data(cine: Cine) -> tuple[Any, dict[str, Any], str]:
-    """A cine as napari's reader tuple: a lazy (T, Y, X) stack, or (Y, X) for one frame."""
-    data = cine.stack()
-    low, high = cine.window
+def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple[Any, dict[str, Any], str]:
+    """A cine as napari's reader tuple: a lazy (T, Y, X) stack, or (Y, X) for one frame.
+
+    A damaged frame is shown black and its line goes to ``tell``; UnreadableCine when no frame is whole.
+    """
+    low, high = window_of(cine)
+    data = LenientFrames(cine, low, tell).stack()
     settings: dict[str, Any] = {
         "name": cine.name,
         "metadata": {_METADATA_KEY: cine},
@@ -62,6 +67,11 @@ def cine_of(layer: Image) -> Cine:
     return array_cine(data, name=layer.name, rgb=bool(layer.rgb))
 
 
+def forget_file(layer: Image) -> None:
+    """The layer holds other pixels than the file it was opened from."""
+    layer.metadata.pop(_METADATA_KEY, None)
+
+
 def known_states(viewer: ViewerModel) -> list[Any]:
     """The states that our Labels layers in this viewer carry."""
     found = [layer.metadata.get(_STATE_KEY) for layer in viewer.layers if isinstance(layer, Labels)]
@@ -86,7 +96,7 @@ class MaskLayer:
         self.layer.n_edit_dimensions = 2
         self.layer.brush_size = max(3, round(max(shape[1:]) / 100))
         self._image = image
-        self.layer.metadata[_STATE_KEY] = owner
+        self.belong_to(owner)
         self.show(viewer)
         _keep_transform(image, self.layer)
 
@@ -102,6 +112,10 @@ class MaskLayer:
     def plane(self, t: int) -> np.ndarray:
         """A view of frame ``t``'s labels, (Y, X)."""
         return self.layer.data if self.single else self.layer.data[t]
+
+    def belong_to(self, owner: object) -> None:
+        """Let a reopened dock find ``owner`` through this layer."""
+        self.layer.metadata[_STATE_KEY] = owner
 
     def put(self, t: int, mask: np.ndarray) -> None:
         """Set a frame without entering the undo history (a proposal is no person's edit)."""
@@ -120,12 +134,17 @@ class MaskLayer:
         self.layer.refresh()
 
 
-def frame_index(viewer: ViewerModel, layer: Layer, n_frames: int) -> int:
-    """The frame of ``layer`` that the viewer shows (0 for a single image)."""
+def frame_index(viewer: ViewerModel, layer: Layer, n_frames: int) -> int | None:
+    """The frame of ``layer`` that the viewer shows (0 for a single image).
+
+    None while it shows none: its slider stands elsewhere, or all frames are shown as one volume.
+    """
     if layer.ndim < 3:
         return 0
-    point = layer.world_to_data(viewer.dims.point[-layer.ndim :])
-    return int(np.clip(round(float(point[0])), 0, n_frames - 1))
+    if viewer.dims.ndim - layer.ndim in viewer.dims.displayed:
+        return None
+    t = round(float(layer.world_to_data(viewer.dims.point[-layer.ndim :])[0]))
+    return t if 0 <= t < n_frames else None
 
 
 def go_to_frame(viewer: ViewerModel, layer: Layer, t: int) -> None:
@@ -194,6 +213,8 @@ def _keep_transform(image: Image, labels: Labels) -> None:
     """Let the labels follow when the image is scaled, moved or turned later."""
 
     def follow(_event: Any = None) -> None:
+        if labels.ndim != image.ndim:  # it was given other pixels, of which these are no mask
+            return
         for name in _TRANSFORM:
             setattr(labels, name, getattr(image, name))
 

@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from napari_lightvessel._parts import name, row, wide
+from napari_lightvessel._parts import name, row, slim, wide
 from napari_lightvessel._session import Session
 from src_training import Model
 
@@ -43,11 +43,11 @@ class MethodChooser(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.way = QComboBox()
+        self.way = slim(QComboBox())
         for index, (words, _, _) in enumerate(_WAYS):
             self.way.addItem(words)
             self.way.setItemData(index, _TIPS[index], Qt.ItemDataRole.ToolTipRole)
-        self.teacher, self.student = QComboBox(), QComboBox()
+        self.teacher, self.student = slim(QComboBox()), slim(QComboBox())
         self.teacher_row = row(name("Teacher"), wide(self.teacher))
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -174,7 +175,7 @@ def faint(text: str) -> QLabel:
     return label
 
 
-def name(text: str, width: int = 84) -> QLabel:
+def name(text: str, width: int = 92) -> QLabel:
     """The name of a row, all of one width so that what follows lines up."""
     label = QLabel(text)
     label.setProperty("lv", "name")
@@ -197,6 +198,13 @@ def wide(part: QWidget) -> QWidget:
     """Let a part take the width that is left."""
     part.setSizePolicy(QSizePolicy.Policy.Expanding, part.sizePolicy().verticalPolicy())
     return part
+
+
+def slim(box: QComboBox) -> QComboBox:
+    """Let a box be narrower than its longest entry."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)
+    return box
 
 
 def allow(part: QWidget, reason: str, tip: str = "") -> None:

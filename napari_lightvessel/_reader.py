@@ -31,7 +31,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def _read_one(path: Path) -> list[LayerData]:
     try:
-        return [layer_data(read_cine(path, as_cine=path.is_dir()))]
+        return [layer_data(read_cine(path, as_cine=path.is_dir()), tell=_say)]
     except LightVesselError as error:
         _say(str(error))
         return []

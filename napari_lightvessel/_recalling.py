@@ -13,6 +13,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import DECIDED, IGNORE, UNSURE, VESSEL, Plane
 from napari_lightvessel._session import Session
 from src_training import Cine, Dataset, Frame, Revision
+from src_training.errors import UnreadableCine
 
 _REGION_SHARE = 0.3  # more unreviewed pixels than this: a region was accepted, not the whole frame
 _REMEMBERED = 2000  # pseudonyms kept in the user's preferences
@@ -116,11 +117,18 @@ def _search(dataset: Dataset, cine: Cine, patient: str) -> Callable[[Callable[[]
         for t in range(cine.shape[0]):
             if cancelled():
                 return
-            head = dataset.find(Frame.from_cine(cine, t, patient or None))
+            head = _find(dataset, cine, t, patient)
             if head is not None and head.status in DECIDED:
                 yield _shown(t, head)
 
     return work
+
+
+def _find(dataset: Dataset, cine: Cine, t: int, patient: str) -> Revision | None:
+    try:
+        return dataset.find(Frame.from_cine(cine, t, patient or None))
+    except UnreadableCine:  # told where the frame is shown; the others may be known
+        return None
 
 
 def _shown(t: int, head: Revision) -> _Found:

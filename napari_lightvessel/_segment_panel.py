@@ -8,8 +8,8 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
 from napari_lightvessel._cine_state import CineState
-from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, name, row, wide
-from napari_lightvessel._segmenting import Segmenter, default_min_size_px, take_defaults
+from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, name, row, slim, wide
+from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
 from napari_lightvessel._sparkline import Sparkline
 from napari_lightvessel._style import Colours
@@ -33,9 +33,7 @@ class SegmentPanel(Section):
     # -- building ------------------------------------------------------------------------------------------
 
     def _make_parts(self, colours: Colours) -> None:
-        self.model_box = QComboBox()
-        self.model_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.model_box.setMinimumContentsLength(12)
+        self.model_box = slim(QComboBox())
         self.card_button = QToolButton()
         self.card_button.setText("i")
         self.card_button.setProperty("lv", "plain")
@@ -87,7 +85,7 @@ class SegmentPanel(Section):
         self.invert_box.toggled.connect(self._on_invert)
         self.spark.frame_clicked.connect(session.go_to)
         session.cine_changed.connect(self._show_cine)
-        session.frame_changed.connect(self.spark.show_frame)
+        session.frame_changed.connect(self._on_frame)
         session.marks_changed.connect(self._show_marks)
         session.models_changed.connect(self._show_models)
         segmenter.started.connect(self._on_started)
@@ -123,13 +121,22 @@ class SegmentPanel(Section):
         if state is not None:
             self._show_marks(state)
 
+    def _on_frame(self, t: int | None) -> None:
+        self.spark.show_frame(t)
+        self._show_controls()
+
+    def _reason(self) -> str:
+        """Why nothing can be segmented now; empty when it can."""
+        if self.session.state is None:
+            return _NO_CINE
+        if self.session.model is None:
+            return "No model is installed."
+        return self.session.blocked() or ("Segmenting now." if self.segmenter.busy else "")
+
     def _show_controls(self) -> None:
-        state, model = self.session.state, self.session.model
-        reason = _NO_CINE if state is None else "No model is installed." if model is None else ""
-        if not reason and self.segmenter.busy:
-            reason = "Segmenting now."
+        state, reason = self.session.state, self._reason()
         allow(self.cine_button, reason, "Segment every frame; frames you edited keep their mask")
-        allow(self.frame_button, reason, "Segment the frame you see")
+        allow(self.frame_button, reason or self.session.no_frame(), "Segment the frame you see")
         self.cine_button.setText("Segment image" if state and state.n_frames == 1 else "Segment cine")
         self.frame_button.setVisible(state is None or state.n_frames > 1)
         self.live_box.setVisible(state is None or state.n_frames > 1)
@@ -142,20 +149,16 @@ class SegmentPanel(Section):
         self.invert_box.setToolTip("Tick when the contrast is bright on dark" if state else _NO_CINE)
 
     def _show_numbers(self) -> None:
-        state, model = self.session.state, self.session.model
-        if state is None or model is None:
+        state = self.session.state
+        if state is None or state.threshold is None or state.min_size_px is None:  # there is no model
             return
-        threshold = model.card.threshold if state.threshold is None else state.threshold
-        smallest = state.min_size_px
-        if smallest is None:
-            smallest = default_min_size_px(model, state.cine.shape[1:])
         with (
             signals_blocked(self.threshold),
             signals_blocked(self.min_size),
             signals_blocked(self.invert_box),
         ):
-            self.threshold.setValue(threshold)
-            self.min_size.setValue(smallest)
+            self.threshold.setValue(state.threshold)
+            self.min_size.setValue(state.min_size_px)
             self.invert_box.setChecked(state.inverted)
 
     def _show_marks(self, state: CineState) -> None:
@@ -174,10 +177,7 @@ class SegmentPanel(Section):
 
     def _on_model(self, index: int) -> None:
         wanted = self.model_box.itemData(index)
-        model = next((m for m in self.session.models() if m.id == wanted), None)
-        if model is not None and self.session.state is not None:
-            take_defaults(self.session.state, model, anew=True)
-        self.session.choose_model(model)
+        self.session.choose_model(next((m for m in self.session.models() if m.id == wanted), None))
 
     def _on_live(self, on: bool) -> None:
         self.segmenter.live = on

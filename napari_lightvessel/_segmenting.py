@@ -12,6 +12,8 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState, Prediction
+from napari_lightvessel._damage import LenientFrames, damaged_words, nearest_whole
+from napari_lightvessel._marks import count_words
 from napari_lightvessel._session import Session
 from src_training import Model, Predictor, mask_from_probability, vessels_look_bright
 
@@ -45,6 +47,8 @@ class Segmenter:
         self._settle.timeout.connect(self._rederive_rest)
         session.frame_changed.connect(self._on_frame)
         session.cine_changed.connect(self._on_cine)
+        session.models_changed.connect(self._follow_model)
+        self._follow_model()
 
     @property
     def busy(self) -> bool:
@@ -59,7 +63,7 @@ class Segmenter:
     def run_frame(self, replace: bool = False) -> None:
         """Segment the shown frame; asks first when a person's work stands on it."""
         state, t = self.session.state, self.session.frame
-        if state is None:
+        if state is None or t is None:
             return
         if state.protected(t) and not replace:
             self.asks.emit(t)
@@ -82,22 +86,25 @@ class Segmenter:
         """Re-derive masks from stored probabilities: the shown frame now, the others when the slider rests."""
         if self.session.state is not None and self.session.state.threshold != value:
             self.session.state.threshold = value
+            self.session.state.chosen.add("threshold")
             self._rederive_shown()
 
     def set_min_size(self, value_px: int) -> None:
         """The same for the smallest piece of vessel that is kept."""
         if self.session.state is not None and self.session.state.min_size_px != value_px:
             self.session.state.min_size_px = value_px
+            self.session.state.chosen.add("min_size_px")
             self._rederive_shown()
 
     # -- running -------------------------------------------------------------------------------------------
 
     def _run(self, state: CineState, frames: list[int], replace: bool = False) -> None:
         model = self.session.model
-        if model is None or self.busy:
+        if model is None or self.busy or state.outdated:
             return
         state.ensure_mask(self.session.viewer)
         take_defaults(state, model)
+        source = LenientFrames(state.cine)
         kept = [] if replace else [t for t in frames if state.protected(t)]
         began, done = time.monotonic(), 0
 
@@ -108,23 +115,30 @@ class Segmenter:
             self.advanced.emit(done, len(frames), 1000 * (time.monotonic() - began) / done)
 
         def finished(_outcome: object) -> None:
-            self._end(state, _done_line(done, began, kept), "good")
+            state.damaged.update(source.damaged)
+            line = _done_line(done, began, kept, damaged_words(source.damaged))
+            self._end(state, line, "warn" if source.damaged else "good")
+            self._on_frame(self.session.frame)  # where a person stopped while this ran
 
         def failed(problem: _jobs.Problem) -> None:
             line = f"Stopped after {done} of {len(frames)} frames." if problem.cancelled else problem.line
             self._end(state, line, "info" if problem.cancelled else "bad")
 
-        work = self._work(model, state, frames)
+        work = self._work(model, state, source, frames)
         self.started.emit(len(frames))
         self._job = _jobs.start(work, step=step, done=finished, failed=failed)
 
-    def _work(self, model: Model, state: CineState, frames: list[int]) -> Callable[..., Iterator[Prediction]]:
-        cine, invert = state.cine, state.inverted
+    def _work(
+        self, model: Model, state: CineState, source: LenientFrames, frames: list[int]
+    ) -> Callable[..., Iterator[Prediction]]:
+        invert = state.inverted
         threshold, smallest = state.threshold or model.card.threshold, state.min_size_px or 0
 
         def work(cancelled: Callable[[], bool]) -> Iterator[Prediction]:
             predictor = self._predictor(model)
-            for t, probability in predictor.segment(cine, frames, invert=invert, cancelled=cancelled):
+            for t, probability in predictor.segment(source, frames, invert=invert, cancelled=cancelled):
+                if t in source.damaged:
+                    continue
                 mask = mask_from_probability(probability, threshold, smallest)
                 yield Prediction(t, probability.astype(np.float16), mask, model.id)
 
@@ -156,7 +170,9 @@ class Segmenter:
 
     def _rederive_shown(self) -> None:
         state, t = self.session.state, self.session.frame
-        if state is not None and t in state.probabilities and state.propose(t, state.derived(t)):
+        if state is None or t is None:
+            return
+        if t in state.probabilities and state.propose(t, state.derived(t)):
             if state.mask is not None:
                 state.mask.refresh()
             self.session.marks_changed.emit(state)
@@ -186,14 +202,20 @@ class Segmenter:
 
     # -- following -----------------------------------------------------------------------------------------
 
-    def _on_frame(self, t: int) -> None:
+    def _on_frame(self, t: int | None) -> None:
         state = self.session.state
-        if not self.live or state is None or self.busy or t in state.probabilities:
+        if not self.live or state is None or t is None or self.busy:
             return
-        if not state.protected(t):
+        if not (t in state.probabilities or t in state.damaged or state.protected(t)):
             self._run(state, [t])
 
+    def _follow_model(self) -> None:
+        if self.session.model is not None:
+            for state in self.session.states():
+                take_defaults(state, self.session.model)
+
     def _on_cine(self, state: CineState | None) -> None:
+        self._follow_model()
         if state is not None and state.looks_bright is None:
             self._look_at_polarity(state, state.cine)
 
@@ -215,18 +237,15 @@ class Segmenter:
         self._side_jobs = [*self._side_jobs[-8:], job]
 
 
-def take_defaults(state: CineState, model: Model, anew: bool = False) -> None:
-    """Start from the card's threshold and smallest component unless a person chose their own.
-
-    ``anew``: another model was chosen, whose numbers replace those of the model before.
-    """
-    if anew or state.threshold is None:
+def take_defaults(state: CineState, model: Model) -> None:
+    """Take the card's threshold and smallest component, each unless a person chose their own for this cine."""
+    if "threshold" not in state.chosen:
         state.threshold = model.card.threshold
-    if anew or state.min_size_px is None:
-        state.min_size_px = default_min_size_px(model, state.cine.shape[1:])
+    if "min_size_px" not in state.chosen:
+        state.min_size_px = _default_min_size_px(model, state.cine.shape[1:])
 
 
-def default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
+def _default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
     """The card's smallest component, from its working scale to this frame's own pixels."""
     scale = max(shape) / model.card.input_size
     return round(model.card.min_component_px * scale * scale)
@@ -235,11 +254,11 @@ def default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
 def _most_look_bright(cine: Cine) -> bool:
     """Whether vessels look bright on most of three frames in the middle part, where contrast is likely."""
     frames = {round(share * (cine.shape[0] - 1)) for share in (0.35, 0.5, 0.65)}
-    return 2 * sum(vessels_look_bright(cine.frame(t)) for t in frames) > len(frames)
+    return 2 * sum(vessels_look_bright(nearest_whole(cine, t)) for t in frames) > len(frames)
 
 
-def _done_line(done: int, began: float, kept: list[int]) -> str:
-    text = f"{done} frame{'s' * (done != 1)} in {time.monotonic() - began:.1f} s."
+def _done_line(done: int, began: float, kept: list[int], left_out: str) -> str:
+    text = f"{count_words(done)} in {time.monotonic() - began:.1f} s."
     if kept:
-        text += f" {len(kept)} frame{'s' * (len(kept) != 1)} you edited or accepted kept their mask."
-    return text
+        text += f" {count_words(len(kept))} you edited or accepted kept their mask."
+    return f"{text} {left_out}".strip()

@@ -14,6 +14,7 @@ from psygnal import Signal
 
 from napari_lightvessel import _jobs, _layers, _preferences
 from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._marks import count_words
 from src_training import Model, Workspace, builtin_models
 from src_training.errors import LightVesselError
 
@@ -27,7 +28,8 @@ class Session:
     """
 
     cine_changed = Signal(object)  # CineState | None: another cine is on the table
-    frame_changed = Signal(int)  # the viewer shows another frame of it
+    cine_renamed = Signal(object)  # CineState whose layer got another name
+    frame_changed = Signal(object)  # int | None: the viewer shows another frame of it, or none
     marks_changed = Signal(object)  # CineState whose frames changed status, mask or area
     mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
     workspace_changed = Signal(object)  # Workspace | None
@@ -40,11 +42,13 @@ class Session:
         self.state: CineState | None = None
         self.workspace: Workspace | None = None
         self.model: Model | None = None
-        self.frame = 0
+        self.frame: int | None = 0  # None while the viewer shows no frame of the cine
         self.is_open = False
         self._states = _layers.known_states(viewer)  # work of a dock that was closed before
         self._frame_since = time.monotonic()
         self._connect()
+        for state in self._states:
+            self._listen_to(state.image)
         self._jobs: list[_jobs.Job] = []
         self.shelf = Shelf()
         self._take_models(_shelf_of(None))
@@ -57,6 +61,8 @@ class Session:
         if self.is_open:
             for emitter, slot in self._connections():
                 emitter.disconnect(slot)
+            for state in self._states:
+                self._forget(state.image)
         self.is_open = False
 
     # -- cines ---------------------------------------------------------------------------------------------
@@ -72,7 +78,26 @@ class Session:
     def go_to(self, t: int) -> None:
         """Show frame ``t`` of the present cine."""
         if self.state is not None:
-            _layers.go_to_frame(self.viewer, self.state.image, int(t))
+            _layers.go_to_frame(self.viewer, self.state.layer_in(self.viewer), int(t))
+
+    def owner_of(self, layer: Layer | None) -> CineState | None:
+        """The cine whose Labels layer this is."""
+        return next((s for s in self._states if layer is not None and s.mask and s.mask.layer is layer), None)
+
+    def blocked(self) -> str:
+        """Why nothing can be done with the present cine; empty when it can."""
+        if self.state is None:
+            return "Open an angiogram first."
+        if self.state.outdated:
+            return "The image holds other pixels now, which this mask does not belong to. Select the image."
+        return ""
+
+    def no_frame(self) -> str:
+        """Why nothing can be done with the frame in view: there is none; empty when there is."""
+        if self.state is None or self.frame is not None:
+            return ""
+        name, last = self.state.image.name, self.state.n_frames - 1
+        return f"No frame of {name} is in view. Move the slider to one of frames 0 to {last}, in the 2D view."
 
     def mask_in_view(self) -> bool:
         """Whether the present cine has its Labels layer in the viewer."""
@@ -108,18 +133,21 @@ class Session:
         self.models_changed.emit()
 
     def refresh_models(self) -> None:
-        """Read the workspace's models again (one was added, promoted or rolled back) and take the live one."""
+        """Read the workspace's models again: one was added, promoted or rolled back."""
         workspace = self.workspace
         if workspace is not None:
             self._aside(lambda: _shelf_of(workspace), self._take_models)
 
     def _take_models(self, shelf: Shelf) -> None:
+        """Keep the chosen model; who used the live one goes on with the new live one."""
+        chosen = self.model.id if self.model is not None else self.shelf.live_id
+        wanted = shelf.live_id if chosen == self.shelf.live_id else chosen
         self.shelf = shelf
-        wanted = shelf.live.id if shelf.live else "small"
-        models = self.models()
+        models = {model.id: model for model in self.models()}
         if shelf.warning:
             self.problem.emit("header", shelf.warning)
-        self.choose_model(next((m for m in models if m.id == wanted), models[0] if models else None))
+        known = (models[id_] for id_ in (wanted, shelf.live_id, *models) if id_ in models)
+        self.choose_model(next(known, None))
 
     def _adopt(self, workspace: Workspace | None) -> None:
         if workspace is None:
@@ -146,6 +174,8 @@ class Session:
     def _connections(self) -> tuple[tuple[Any, Any], ...]:
         viewer = self.viewer
         return (
+            (viewer.dims.events.ndisplay, self._follow_frame),
+            (viewer.dims.events.order, self._follow_frame),
             (viewer.layers.selection.events.active, self._follow_selection),
             (viewer.layers.events.inserted, self._follow_selection),
             (viewer.layers.events.removed, self._on_removed),
@@ -153,58 +183,112 @@ class Session:
         )
 
     def _follow_selection(self, _event: Any = None) -> None:
-        layer = self._wanted_layer()
-        if layer is None:
-            self._show(None)
-        elif self.state is None or layer is not self.state.image:
-            self._show_layer(layer)
-        self._follow_frame()
-
-    def _show_layer(self, layer: Image) -> None:
         try:
-            self._show(self._state_of(layer))
+            self._show(self._wanted_state())
         except LightVesselError as error:
             self._show(None)
             self.problem.emit("header", str(error))
+        self._follow_frame()
 
-    def _wanted_layer(self) -> Image | None:
-        """The selected image, else the image of the selected labels, else the one on the table, else the top."""
+    def _wanted_state(self) -> CineState | None:
+        """Of the selected image or Labels, else the one on the table while it is open, else of the top image."""
         active = self.viewer.layers.selection.active
         if _layers.is_image(active):
-            return active
-        owner = self._owner_of(active)
-        if owner is not None and owner.image in self.viewer.layers:
-            return owner.image
-        if self.state is not None and self.state.image in self.viewer.layers:
-            return self.state.image
+            return self._state_of(active)
+        owner = self.owner_of(active)
+        if owner is not None:
+            return owner
+        if self.state is not None and self.state.is_in(self.viewer):
+            return self.state
         images = [layer for layer in self.viewer.layers if _layers.is_image(layer)]
-        return images[-1] if images else None
-
-    def _owner_of(self, layer: Layer | None) -> CineState | None:
-        return next((s for s in self._states if layer is not None and s.mask and s.mask.layer is layer), None)
+        return self._state_of(images[-1]) if images else None
 
     def _state_of(self, layer: Image) -> CineState:
         for state in self._states:
-            if state.image is layer:
+            if state.image is layer and not state.outdated:
                 return state
         state = CineState(layer, _layers.cine_of(layer))
         self._states.append(state)
+        self._listen_to(layer)
         return state
 
     def _on_removed(self, event: Any) -> None:
         removed = event.value
-        for state in list(self._states):
-            if state.image is removed and not state.edited_frames():
-                self._states.remove(state)
+        owner = self.owner_of(removed)
         if self.state is not None and self.state.image is removed:
-            self.state = None
-            self._follow_selection()
-            if self.state is None:
-                self.cine_changed.emit(None)
-        owner = self._owner_of(removed)
+            self.state = None  # off the table, unless its Labels are what is selected
         if owner is not None:
             self.mask_removed.emit(owner)
             self.marks_changed.emit(owner)
+        self._forget_closed()
+        self._follow_selection()
+
+    def _forget_closed(self) -> None:
+        for state in list(self._states):
+            if not state.is_in(self.viewer) and not state.edited_frames():
+                self._states.remove(state)
+                if not any(other.image is state.image for other in self._states):
+                    self._forget(state.image)
+
+    # -- following a layer ---------------------------------------------------------------------------------
+
+    def _listen_to(self, layer: Image) -> None:
+        for emitter, slot in self._layer_connections(layer):
+            emitter.connect(slot)
+
+    def _forget(self, layer: Image) -> None:
+        for emitter, slot in self._layer_connections(layer):
+            emitter.disconnect(slot)
+
+    def _layer_connections(self, layer: Image) -> tuple[tuple[Any, Any], ...]:
+        events = layer.events
+        moved = (events.scale, events.translate, events.affine)
+        return (
+            (events.data, self._on_data),
+            (events.name, self._on_renamed),
+            *((emitter, self._follow_frame) for emitter in moved),
+        )
+
+    def _on_renamed(self, event: Any) -> None:
+        for state in self._states:
+            if state.image is event.source:
+                self.cine_renamed.emit(state)
+
+    def _on_data(self, event: Any) -> None:
+        """Other pixels are another cine: start anew, and keep what a person edited."""
+        before = next((s for s in self._states if s.image is event.source and not s.outdated), None)
+        if before is None:
+            return
+        line = self._start_anew(before)
+        if self.state is before:
+            self.state = None
+        self._follow_selection()
+        if line:
+            self.problem.emit("header", line)
+
+    def _start_anew(self, before: CineState) -> str:
+        _layers.forget_file(before.image)
+        self._states.remove(before)
+        edited, name = len(before.edited_frames()), before.image.name
+        fresh = self._readable_state_of(before.image)
+        if fresh is not None and before.mask is not None and fresh.cine.shape == before.cine.shape:
+            before.move_edits_to(fresh)
+            kept = f" {count_words(edited)} you edited kept their mask; look at them again." if edited else ""
+            return f"{name} holds other pixels now. Segment it again.{kept}"
+        if edited and before.mask is not None:
+            before.outdated = True
+            self._states.append(before)
+            kept = f"{count_words(edited)} you edited cannot be accepted any more and stay in {before.mask.layer.name}."
+            return f"{name} holds other pixels now. {kept}"
+        if before.mask is not None and before.mask.layer in self.viewer.layers:
+            self.viewer.layers.remove(before.mask.layer)
+        return f"{name} holds other pixels now. Segment it again." if fresh is not None else ""
+
+    def _readable_state_of(self, image: Image) -> CineState | None:
+        try:
+            return self._state_of(image)
+        except LightVesselError:  # told as soon as it is looked at
+            return None
 
     def _show(self, state: CineState | None) -> None:
         if state is self.state and state is not None:
@@ -216,7 +300,8 @@ class Session:
     def _follow_frame(self, _event: Any = None, force: bool = False) -> None:
         if self.state is None:
             return
-        frame = _layers.frame_index(self.viewer, self.state.image, self.state.n_frames)
+        layer = self.state.layer_in(self.viewer)
+        frame = _layers.frame_index(self.viewer, layer, self.state.n_frames)
         if frame != self.frame or force:
             self._count_time()
             self.frame = frame
@@ -224,7 +309,7 @@ class Session:
 
     def _count_time(self) -> None:
         now = time.monotonic()
-        if self.state is not None and self.frame < self.state.n_frames:
+        if self.state is not None and self.frame is not None and self.frame < self.state.n_frames:
             self.state.marks[self.frame].seconds += min(now - self._frame_since, _IDLE_S)
         self._frame_since = now
 
@@ -238,6 +323,11 @@ class Shelf:
     live: Model | None = None
     previous: Model | None = None
     warning: str | None = None
+
+    @property
+    def live_id(self) -> str:
+        """The model that is used unless another is chosen: the live one, else the built-in student."""
+        return self.live.id if self.live else "small"
 
 
 def _shelf_of(workspace: Workspace | None) -> Shelf:

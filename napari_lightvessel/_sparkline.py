@@ -19,7 +19,7 @@ class Sparkline(QWidget):
         super().__init__()
         self.colours = colours
         self.values = np.zeros(0)
-        self.current = 0
+        self.current: int | None = 0
         self.setFixedHeight(34)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -30,8 +30,8 @@ class Sparkline(QWidget):
         self.values = np.array(values, float)
         self.update()
 
-    def show_frame(self, t: int) -> None:
-        """Mark the frame that the viewer shows."""
+    def show_frame(self, t: int | None) -> None:
+        """Mark the frame that the viewer shows; None when it shows none."""
         self.current = t
         self.update()
 
