@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import TellLine, button, name, row, wide
 from napari_lightvessel._session import Session
 
@@ -17,17 +20,19 @@ _BADGES = {
 
 
 class Header(QWidget):
-    """Workspace and cine in two rows."""
+    """Workspace, cine and what is known of the cine; long names give way in their middle."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.workspace_name = wide(QLabel())
+        self.workspace_name = wide(_name_label())
+        self.workspace_name.setProperty("lv", "strong")
         self.new_button = button(
             "New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs"
         )
         self.open_button = button("Open…", self._ask_open, "Open a workspace folder")
-        self.cine_name = QLabel()
+        self.cine_name = wide(_name_label())
+        self.facts = QLabel()
         self.badge = QLabel()
         self.badge.setProperty("lv", "badge")
         self.line = TellLine()
@@ -35,10 +40,13 @@ class Header(QWidget):
         rows.setContentsMargins(10, 6, 10, 2)
         rows.setSpacing(4)
         rows.addWidget(row(name("Workspace"), self.workspace_name, self.new_button, self.open_button))
-        rows.addWidget(row(name("Cine"), self.cine_name, self.badge, None))
+        rows.addWidget(row(name("Cine"), self.cine_name, self.badge))
+        self.facts_row = row(name(""), self.facts, None)
+        rows.addWidget(self.facts_row)
         rows.addWidget(self.line)
         session.workspace_changed.connect(self._show_workspace)
-        session.cine_changed.connect(self._show_cine)
+        session.cine_changed.connect(self._on_cine)
+        session.cine_renamed.connect(self._on_renamed)
         session.problem.connect(self._show_problem)
         self._show_workspace(session.workspace)
         self._show_cine(session.state)
@@ -68,23 +76,33 @@ class Header(QWidget):
     def _show_workspace(self, workspace: object) -> None:
         known = self.session.workspace
         self.line.tell("")
-        self.workspace_name.setText(f"<b>{known.path.name}</b>" if known else "none yet")
+        self.workspace_name.setText(known.path.name if known else "none yet")
         self.workspace_name.setToolTip(
             str(known.path) if known else "Segmenting needs none; accepting and training do."
         )
 
-    def _show_cine(self, state: CineState | None) -> None:
-        self.badge.setVisible(state is not None)
+    def _on_cine(self, state: CineState | None) -> None:
         self.line.tell("")
+        self._show_cine(state)
+
+    def _on_renamed(self, state: CineState) -> None:
+        if state is self.session.state:
+            self._show_cine(state)
+
+    def _show_cine(self, state: CineState | None) -> None:
+        for part in (self.facts_row, self.badge):
+            part.setVisible(state is not None)
         if state is None:
             self.cine_name.setText("none: open an angiogram")
+            self.cine_name.setToolTip("")
             return
-        cine = state.cine
-        parts = [_short(state.image.name), f"{state.n_frames} frames" if state.n_frames > 1 else "1 frame"]
-        self.cine_name.setText(
-            " · ".join([*parts, *([cine.projection.label] if cine.projection.label else [])])
-        )
-        self.cine_name.setToolTip(f"{state.image.name}: {cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
+        cine, shown = state.cine, state.layer_in(self.session.viewer) is state.image
+        title = state.image.name if shown else f"{state.image.name} (image taken out)"
+        facts = " · ".join(filter(None, (count_words(state.n_frames), cine.projection.label)))
+        self.cine_name.setText(title)
+        self.facts.setText(facts)
+        for part in (self.cine_name, self.facts):
+            part.setToolTip(f"{title} · {facts}\n{cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
         self.badge.setText(cine.calibration.badge)
         self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
 
@@ -93,5 +111,7 @@ class Header(QWidget):
             self.line.tell(line, "bad")
 
 
-def _short(text: str, most: int = 22) -> str:
-    return text if len(text) <= most else text[: most - 9] + "…" + text[-8:]
+def _name_label() -> QElidingLabel:
+    label = QElidingLabel()
+    label.setElideMode(Qt.TextElideMode.ElideMiddle)
+    return label

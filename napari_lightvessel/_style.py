@@ -78,6 +78,7 @@ _SHEET = Template(
         background: transparent; border: none; font-weight: 600; text-align: left; padding: 2px; }
     QToolButton[lv="title"]:hover { color: $accent; }
     QLabel[lv="name"], QLabel[lv="faint"] { color: $faint; }
+    QLabel[lv="strong"] { font-weight: 600; }
     QWidget#lv-dock QLabel[lv="research"] { color: $faint; font-weight: 600; padding: 4px; }
     QWidget#lv-dock QLabel[lv="badge"] {
         color: $text; border: 1px solid $border; border-radius: 7px; padding: 0px 6px; }
