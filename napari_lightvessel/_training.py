@@ -177,6 +177,7 @@ class Trainer:
         self.view = news
         if news.over:
             self._timer.stop()
+            self.told.emit("", "info")  # "cancelling…" has come true
             self.session.refresh_models()
         self.run_changed.emit(news)
 
