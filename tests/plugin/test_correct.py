@@ -216,6 +216,81 @@ def test_pressing_a_accepts_on_our_layer_only(viewer, dock, work, qtbot):
     assert dock.session.frame == 2
 
 
+def test_key_a_accepts_the_frame_of_its_own_layer_when_the_image_is_gone(viewer, dock, work, qtbot, frames):
+    other = viewer.add_image(frames[:, ::-1].copy(), name="other")
+    viewer.layers.remove(work.image)
+    viewer.layers.selection.active = work.mask.layer
+    dock.session.go_to(2)
+    _press(viewer, "A")
+    qtbot.waitUntil(lambda: work.marks[2].status == ACCEPTED, timeout=30_000)
+    (head,) = dock.session.workspace.dataset.heads()
+    assert head.frame_index == 2
+    np.testing.assert_array_equal(head.mask(), work.labels(2))
+    np.testing.assert_array_equal(head.image(), frames[2])
+    viewer.layers.selection.active = other
+    assert not any(mark.decided for mark in dock.session.state.marks)
+
+
+def test_key_a_on_a_layer_of_another_cine_accepts_nothing(viewer, dock, work, frames):
+    layer = work.mask.layer
+    viewer.layers.selection.active = viewer.add_image(frames[:, ::-1].copy(), name="other")
+    dock.segment.cine_button.click()
+    next(act for key, act in layer.keymap.items() if str(key) == "A")(layer)
+    assert not dock.accepter.busy and dock.session.workspace.dataset.heads() == []
+    assert dock.correct.line.text().startswith("IM5 vessels is no mask of the cine above")
+
+
+@pytest.mark.parametrize("button", ["accept_button", "no_vessel_button", "not_evaluable_button"])
+def test_a_frame_that_is_not_on_screen_is_not_decided(viewer, dock, work, frames, button):
+    viewer.add_image(np.tile(frames, (2, 1, 1)), name="long")
+    viewer.layers.selection.active = work.mask.layer
+    viewer.dims.set_current_step(0, 9)
+    assert not getattr(dock.correct, button).isEnabled()
+    assert "No frame of IM5 is in view" in getattr(dock.correct, button).toolTip()
+    _press(viewer, "A")
+    assert not dock.accepter.busy and "frames 0 to 5" in dock.correct.line.text()
+    _press(viewer, ".")
+    assert dock.session.frame == 0 and getattr(dock.correct, button).isEnabled()
+
+
+def test_frames_of_replaced_pixels_are_saved_with_the_new_ones(viewer, dock, work, saved, frames):
+    work.image.data = 255 - frames
+    assert saved(dock).startswith("Saved · frame 2")
+    np.testing.assert_array_equal(dock.session.workspace.dataset.heads()[0].image(), 255 - frames[2])
+
+
+def test_edits_of_replaced_pixels_of_another_size_are_refused(viewer, dock, work, frames):
+    work.image.data = np.tile(frames, (2, 1, 1))
+    viewer.layers.selection.active = work.mask.layer
+    assert "other pixels" in dock.correct.accept_button.toolTip()
+    _press(viewer, "A")
+    assert not dock.accepter.busy and dock.session.workspace.dataset.heads() == []
+
+
+@pytest.mark.parametrize("label", [3, 7])
+@pytest.mark.parametrize("over", ["background", "vessel"])
+def test_a_label_of_any_number_is_an_edit(viewer, dock, work, segment, label, over):
+    y, x = np.argwhere(work.labels(4) == (over == "vessel"))[0]
+    _paint(work, 4, (int(y), int(x)), label=label)
+    mine = work.labels(4).copy()
+    assert work.edited_frames() == [2, 4]
+    dock.segment.threshold.setValue(0.05)
+    segment(dock)
+    np.testing.assert_array_equal(work.labels(4), mine)
+
+
+def test_accepted_frames_are_full_again_after_their_layer_was_removed(viewer, dock, work, segment, saved):
+    saved(dock)
+    mine = work.labels(2).copy()
+    viewer.layers.remove(work.mask.layer)
+    segment(dock)
+    np.testing.assert_array_equal(work.labels(2), mine)
+    assert work.edited_frames() == [] and work.area_px[2] == (mine == 1).sum()
+    assert dock.correct.frames.words(2).startswith("accepted") and "edited" not in dock.correct.frames.words(
+        2
+    )
+
+
 def _press(viewer, key):
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
@@ -271,6 +346,31 @@ def test_closing_over_edited_frames_asks_and_names_them(viewer, dock, work):
     )
     assert guard.may_close() is False
     assert "IM5: frame 2" in asked[0]
+
+
+@pytest.mark.parametrize("quit_app", [False, True])
+def test_file_close_and_exit_ask_once_and_stay_when_told_to(viewer, dock, work, asked, quit_app):
+    viewer.window._qt_window.close(quit_app=quit_app, confirm_need=True)
+    assert len(asked) == 1 and "IM5: frame 2" in asked[0]
+    assert viewer.window._qt_window.isVisible() and work.mask.layer in viewer.layers
+
+
+def test_a_script_that_closes_the_viewer_is_not_asked(viewer, dock, work, asked, monkeypatch):
+    monkeypatch.setattr(dock, "close_session", lambda: None)  # it goes with the window
+    viewer.close()
+    assert asked == []
+
+
+@pytest.fixture
+def asked(viewer, dock, monkeypatch):
+    """What was asked while the window was closing; the answer is to keep working."""
+    from napari.settings import get_settings
+
+    monkeypatch.setattr(get_settings().application, "confirm_close_window", False)
+    viewer.window._qt_window.show()
+    words = []
+    monkeypatch.setattr(dock._closing, "_ask", lambda _window, text: bool(words.append(text)))
+    return words
 
 
 def test_closing_without_edits_asks_nothing(viewer, dock, work, saved):

@@ -42,18 +42,70 @@ def test_a_file_without_suffix_is_ours_only_when_it_is_dicom(tmp_path):
     assert get_reader(str(tmp_path / "IM5")) is not None
 
 
-def test_an_unreadable_file_is_one_line_and_no_layer(tmp_path, viewer, monkeypatch):
-    said = []
-    monkeypatch.setattr("napari.utils.notifications.show_error", said.append)
+def test_an_unreadable_file_is_one_line_and_no_layer(tmp_path, viewer, told):
     (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 40)
     assert read(str(tmp_path / "broken.dcm")) == [(None,)]
-    assert len(said) == 1 and "broken.dcm" in said[0] and "\n" not in said[0]
+    assert len(told) == 1 and "broken.dcm" in told[0] and "\n" not in told[0]
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The lines that napari was asked to show."""
+    lines = []
+    monkeypatch.setattr("napari.utils.notifications.show_error", lines.append)
+    return lines
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def test_an_image_cut_short_is_one_line_and_no_layer(tmp_path, viewer, dock, frames, told):
+    Image.fromarray(frames[0]).save(tmp_path / "cut.png")
+    _cut(tmp_path / "cut.png")
+    viewer.open(str(tmp_path / "cut.png"), plugin="napari-lightvessel")
+    assert len(viewer.layers) == 0 and dock.session.state is None
+    assert len(told) == 1 and told[0].startswith("cut.png: decoding failed") and "\n" not in told[0]
+
+
+def test_a_damaged_frame_of_a_folder_is_black_and_told_once(tmp_path, viewer, dock, frames, told):
+    for t, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"{t}.png")
+    _cut(tmp_path / "3.png")  # the one napari shows first
+    _cut(tmp_path / "5.png")
+    (layer,) = viewer.open(str(tmp_path), plugin="napari-lightvessel")
+    for t in (3, 4, 5, 3, 5):
+        viewer.dims.set_current_step(0, t)
+        np.testing.assert_array_equal(np.asarray(layer.data[t]), 0 if t in (3, 5) else frames[t])
+    assert dock.session.state.image is layer
+    assert [line.split(":")[0] for line in told] == ["3.png", "5.png"]
+
+
+def test_a_damaged_middle_frame_leaves_the_others_their_window(tmp_path, viewer, frames, told):
+    for t, frame in enumerate(frames):
+        Image.fromarray(frame.astype(np.uint16) * 100).save(tmp_path / f"{t}.png")
+    _cut(tmp_path / "3.png")
+    (layer,) = viewer.open(str(tmp_path), plugin="napari-lightvessel")
+    assert layer.contrast_limits == [100 * int(frames[2].min()), 100 * int(frames[2].max())]
+
+
+def test_a_folder_without_one_whole_frame_is_refused(tmp_path, viewer, frames, told):
+    for t, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"{t}.png")
+        _cut(tmp_path / f"{t}.png")
+    viewer.open(str(tmp_path), plugin="napari-lightvessel")
+    assert len(viewer.layers) == 0 and len(told) == 1 and told[0].startswith("3.png: ")
 
 
 @pytest.mark.parametrize("sample", [beating_cine, arcade_frames])
 def test_samples_open_as_layers_with_a_cine_behind_them(sample):
     layers = sample()
     assert layers and all(isinstance(s["metadata"]["lightvessel_cine"], Cine) for _, s, _ in layers)
+
+
+def test_labels_of_any_number_are_written_as_vessel(tmp_path):
+    write_mask(str(tmp_path / "m.png"), np.array([[0, 3, 255], [7, 1, 2]]), {})
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), [[0, 1, 255], [1, 1, 255]])
 
 
 def test_labels_are_written_as_the_command_writes_masks(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL
+from src_training import array_cine
 
 
 @pytest.fixture
@@ -54,6 +56,23 @@ def test_recalled_masks_never_replace_what_a_person_just_painted(viewer, dock, d
     qtbot.waitUntil(lambda: state.marks[4].status == NO_VESSEL, timeout=20_000)
     np.testing.assert_array_equal(state.labels(2), mine)
     assert state.edited(2)
+
+
+def test_a_damaged_frame_does_not_hide_what_comes_after(viewer, dock, decided, frames, qtbot):
+    def frame(block_id):
+        if block_id[0] == 0:
+            raise OSError("the file ends here")
+        return frames[block_id[0]][None]
+
+    chunks = ((1,) * len(frames), *((n,) for n in frames.shape[1:]))
+    lazy = da.map_blocks(frame, chunks=chunks, dtype=np.uint8, meta=np.zeros((0, 0, 0), np.uint8))
+    dock.session.go_to(2)
+    viewer.add_image(frames, name="IM5", metadata={"lightvessel_cine": array_cine(lazy, name="IM5")})
+    state = dock.session.state
+    state.patient = "heart-17"
+    dock.recaller.look()
+    qtbot.waitUntil(lambda: state.marks[4].status == NO_VESSEL, timeout=20_000)
+    assert state.marks[2].status == ACCEPTED
 
 
 def test_another_cine_recalls_nothing(viewer, dock, decided, frames, qtbot):

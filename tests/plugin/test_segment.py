@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_lightvessel._layers import layer_data
 from src_training import array_cine, synthetic_cine
@@ -184,17 +187,94 @@ def test_an_unreadable_frame_is_one_line_not_a_traceback(viewer, dock, segment, 
     assert "the file ends inside frame 3" in dock.segment.line.text() and "\n" not in dock.segment.line.text()
 
 
+def test_damaged_frames_are_left_out_and_named(viewer, dock, segment, frames, tmp_path):
+    _folder(tmp_path, frames, damaged=(1, 4))
+    viewer.open(str(tmp_path), plugin="napari-lightvessel")
+    state = segment(dock)
+    assert sorted(state.probabilities) == [0, 2, 3, 5]
+    assert dock.segment.line.text().startswith("4 frames in ")
+    assert "Frames 1, 4 cannot be decoded and were left out. " in dock.segment.line.text()
+    assert not state.labels(1).any() and state.edited_frames() == []
+
+
+def test_live_tries_a_damaged_frame_once(viewer, dock, qtbot, frames, tmp_path):
+    _folder(tmp_path, frames, damaged=(3,))
+    viewer.open(str(tmp_path), plugin="napari-lightvessel")
+    dock.session.go_to(3)
+    dock.segment.live_box.setChecked(True)
+    qtbot.waitUntil(lambda: not dock.segmenter.busy, timeout=60_000)
+    assert list(dock.session.state.damaged) == [3]
+    dock.session.go_to(2)
+    qtbot.waitUntil(lambda: not dock.segmenter.busy, timeout=60_000)
+    dock.session.go_to(3)
+    assert list(dock.session.state.probabilities) == [2] and not dock.segmenter.busy
+
+
+def _folder(folder, frames, damaged):
+    for t, frame in enumerate(frames):
+        path = folder / f"{t}.png"
+        Image.fromarray(frame).save(path)
+        if t in damaged:
+            path.write_bytes(path.read_bytes()[:200])
+
+
+def test_live_segments_the_frame_a_person_stops_on(viewer, dock, qtbot, frames):
+    viewer.add_image(frames)
+    dock.session.go_to(0)
+    dock.segment.live_box.setChecked(True)
+    assert dock.segmenter.busy
+    for t in (1, 2, 3, 4):
+        dock.session.go_to(t)
+    qtbot.waitUntil(lambda: 4 in dock.session.state.probabilities, timeout=60_000)
+
+
 def _must_not_run(*_args, **_kwargs):
     raise AssertionError("the network ran")
+
+
+def _choose(dock, model_id):
+    dock.segment.model_box.setCurrentIndex(dock.segment.model_box.findData(model_id))
+    dock.segment.model_box.activated.emit(dock.segment.model_box.currentIndex())
+    return dock.session.model
+
+
+def test_a_chosen_model_stays_when_the_models_are_read_again(
+    viewer, dock, frames, tmp_path, new_workspace, qtbot
+):
+    viewer.add_image(frames)
+    other = _choose(dock, "small-syntax")
+    read = []
+    dock.session.models_changed.connect(lambda: read.append(dock.session.model.id))
+    new_workspace(dock, tmp_path / "w")
+    qtbot.waitUntil(lambda: bool(read), timeout=20_000)
+    assert set(read) == {other.id} and dock.segment.model_box.currentData() == other.id
+    assert dock.segment.threshold.value() == other.card.threshold
+
+
+def test_a_promotion_moves_those_who_used_the_live_model(viewer, dock, frames):
+    viewer.add_image(frames)
+    small, syntax = (next(m for m in dock.session.models() if m.id == i) for i in ("small", "small-syntax"))
+    dock.session._take_models(replace(dock.session.shelf, live=syntax))
+    assert dock.session.model.id == syntax.id
+    assert dock.segment.threshold.value() == syntax.card.threshold
+    dock.session._take_models(replace(dock.session.shelf, live=small))
+    assert dock.session.model.id == small.id
+    assert dock.segment.threshold.value() == small.card.threshold
+
+
+def test_a_threshold_set_by_hand_outlasts_the_model(viewer, dock, frames):
+    viewer.add_image(frames)
+    dock.segment.threshold.setValue(0.33)
+    other = _choose(dock, "small-syntax")
+    assert dock.segment.threshold.value() == 0.33 and dock.session.state.threshold == 0.33
+    viewer.add_image(frames[:3], name="untouched")
+    assert dock.segment.threshold.value() == other.card.threshold
 
 
 def test_choosing_another_model_brings_its_own_threshold(viewer, dock, segment, frames):
     viewer.add_image(frames)
     segment(dock)
-    other = next(m for m in dock.session.models() if m.id == "small-syntax")
     before = dock.session.state.labels(2).copy()
-    dock.segment.model_box.setCurrentIndex(dock.segment.model_box.findData(other.id))
-    dock.segment.model_box.activated.emit(dock.segment.model_box.currentIndex())
-    assert dock.session.model.id == other.id
+    other = _choose(dock, "small-syntax")
     assert dock.session.state.threshold == dock.segment.threshold.value() == other.card.threshold
     np.testing.assert_array_equal(dock.session.state.labels(2), before)  # until it is segmented again

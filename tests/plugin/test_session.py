@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from qtpy.QtWidgets import QLabel
+from superqt import QElidingLabel
+
+from napari_lightvessel._layers import layer_data
+from src_training import array_cine
+from src_training.cine import Projection
 
 
 def test_without_an_image_every_control_says_what_to_do(dock):
@@ -44,12 +50,46 @@ def test_two_layers_of_one_name_are_not_mixed_up(viewer, dock, segment, frames):
     assert one.mask.layer.data.shape != two.mask.layer.data.shape
 
 
-def test_deleting_the_image_leaves_an_honest_dock(viewer, dock, segment, frames):
+def test_deleting_both_layers_leaves_an_honest_dock(viewer, dock, segment, frames):
     image = viewer.add_image(frames)
-    segment(dock)
+    state = segment(dock)
     viewer.layers.remove(image)
-    assert dock.session.state is None
+    viewer.layers.remove(state.mask.layer)
+    assert dock.session.state is None and dock.session.states() == []
     assert not dock.segment.cine_button.isEnabled() and not dock.correct.accept_button.isEnabled()
+
+
+def test_labels_whose_image_was_deleted_are_still_their_cines(viewer, dock, segment, frames):
+    image = viewer.add_image(frames, name="IM5")
+    state = segment(dock)
+    other = viewer.add_image(frames[:3, ::-1], name="other")
+    viewer.layers.remove(image)
+    viewer.layers.selection.active = state.mask.layer
+    assert dock.session.state is state
+    assert dock.header.cine_name.text() == "IM5 (image taken out)"
+    viewer.layers.selection.active = other
+    assert dock.session.state.image is other
+
+
+def test_renaming_the_layer_renames_the_cine_in_the_head(viewer, dock, frames):
+    image = viewer.add_image(frames, name="a")
+    image.name = "patient 7"
+    assert dock.header.cine_name.text() == "patient 7"
+
+
+def test_a_long_name_gives_way_and_leaves_frames_and_projection_readable(viewer, dock, frames, qtbot):
+    projection = Projection(primary_deg=-26, secondary_deg=-33)
+    cine = array_cine(np.tile(frames, (3, 1, 1)), name="run", projection=projection)
+    data, settings, _ = layer_data(cine)
+    viewer.add_image(data, **{**settings, "name": "a very long cine name 1.2.840.113619.2.1.dcm"})
+    viewer.window._qt_window.resize(1366, 768)
+    viewer.window._qt_window.show()
+    qtbot.wait(50)
+    assert dock.header.facts.text() == "18 frames · RAO 26 CAU 33"
+    for label in dock.findChildren(QLabel):
+        if label.isVisible() and not label.wordWrap() and not isinstance(label, QElidingLabel):
+            assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width(), label.text()
+    assert "…" in QLabel.text(dock.header.cine_name) and "dcm · 18 frames" in dock.header.facts.toolTip()
 
 
 def test_deleted_labels_with_edits_come_back_with_them(viewer, dock, segment, frames):
@@ -76,9 +116,54 @@ def test_a_second_cine_with_another_length_follows_its_own_frames(viewer, dock, 
     short = viewer.add_image(frames[:2], name="short")
     viewer.layers.selection.active = short
     viewer.dims.set_current_step(0, 15)
-    assert dock.session.frame == 1
+    assert dock.session.frame is None
+    assert "No frame of short is in view" in dock.segment.frame_button.toolTip()
     dock.session.go_to(0)
-    assert viewer.dims.current_step[0] == 0
+    assert viewer.dims.current_step[0] == 0 and dock.session.frame == 0
+    assert dock.segment.frame_button.isEnabled()
+
+
+def test_no_frame_is_in_view_while_all_are_shown_as_a_volume(viewer, dock, frames):
+    viewer.add_image(frames)
+    viewer.dims.ndisplay = 3
+    assert dock.session.frame is None and not dock.segment.frame_button.isEnabled()
+    viewer.dims.ndisplay = 2
+    assert dock.session.frame is not None
+
+
+def test_other_pixels_of_one_size_start_anew_and_keep_what_was_edited(viewer, dock, segment, frames):
+    image = viewer.add_image(frames, name="IM5")
+    before = segment(dock)
+    before.mask.layer.paint((1, 20, 20), 1)
+    mine, labels = before.labels(1).copy(), before.mask.layer
+    image.data = 255 - frames
+    state = dock.session.state
+    assert state is not before and state.mask.layer is labels and before not in dock.session.states()
+    np.testing.assert_array_equal(state.cine.frame(1), 255 - frames[1])
+    np.testing.assert_array_equal(state.labels(1), mine)
+    assert state.edited_frames() == [1] and not np.delete(labels.data, 1, axis=0).any()
+    assert "IM5 holds other pixels now" in dock.header.line.text()
+    assert "1 frame you edited kept their mask" in dock.header.line.text()
+
+
+def test_other_pixels_of_another_size_keep_the_edits_but_take_no_more(viewer, dock, segment, frames):
+    image = viewer.add_image(frames[:3], name="IM5")
+    before = segment(dock)
+    before.mask.layer.paint((1, 20, 20), 1)
+    image.data = np.tile(frames, (2, 1, 1))
+    viewer.layers.selection.active = before.mask.layer
+    assert before.mask.layer in viewer.layers and dock.session.unsaved() == [(before, [1])]
+    assert "other pixels" in dock.segment.cine_button.toolTip()
+    viewer.layers.selection.active = image
+    assert dock.session.state.n_frames == 12 and segment(dock).mask.layer.data.shape[0] == 12
+
+
+def test_other_pixels_of_a_file_are_not_taken_for_the_files_own(viewer, dock, phantom, frames):
+    data, settings, _ = layer_data(phantom.cine)
+    image = viewer.add_image(data, **settings)
+    image.data = 255 - frames
+    assert dock.session.state.cine is not phantom.cine
+    np.testing.assert_array_equal(dock.session.state.cine.frame(2), 255 - frames[2])
 
 
 def test_an_offset_time_axis_still_gives_the_right_frame(viewer, dock, frames):
@@ -99,7 +184,5 @@ def test_both_themes_and_a_small_screen_fit(viewer, dock, frames, qtbot):
 
 
 def test_research_use_only_is_always_in_sight(dock):
-    from qtpy.QtWidgets import QLabel
-
     words = [label.text() for label in dock.findChildren(QLabel) if not dock.scroll_area.isAncestorOf(label)]
     assert "Research use only. Not for diagnosis." in words
