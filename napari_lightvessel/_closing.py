@@ -29,12 +29,12 @@ class AskBeforeClosing(QObject):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
         """Swallow a close that the person takes back."""
-        window = self._window()
-        if event is None or watched is not window or event.type() != QEvent.Type.Close:
+        if event is None or watched is not self._window() or event.type() != QEvent.Type.Close:
             return False
-        if not _shows_canvas(window) or self.may_close():
+        if not _shows_canvas(self._window()) or self.may_close():
             return False
-        self._window()._quit_app = False  # napari's own note that File > Exit was chosen, which was taken back
+        # napari's own note that File > Exit was chosen: it was taken back
+        self._window()._quit_app = False
         event.ignore()
         return True
 
