@@ -7,8 +7,10 @@ from qtpy.QtWidgets import QLabel
 from superqt import QElidingLabel
 
 from napari_lightvessel._layers import layer_data
+from napari_lightvessel._training import RunView
 from src_training import array_cine
 from src_training.cine import Projection
+from src_training.runs import RunState
 
 
 def test_without_an_image_every_control_says_what_to_do(dock):
@@ -181,6 +183,12 @@ def test_both_themes_and_a_small_screen_fit(viewer, dock, frames, qtbot):
         body = dock.scroll_area.widget()
         assert body.minimumSizeHint().width() <= 372 - 12, theme
         assert dock.minimumSizeHint().width() <= 372
+
+
+def test_a_cancelled_run_is_no_longer_said_to_be_cancelling(dock):
+    dock.trainer.told.emit("cancelling after this step…", "busy")
+    dock.trainer._take(RunView(run=None, state=RunState(status="cancelled")))
+    assert dock.train.line.text() == "" and dock.train.run_text.text().startswith("cancelled")
 
 
 def test_research_use_only_is_always_in_sight(dock):
