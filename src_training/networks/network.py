@@ -53,6 +53,20 @@ def kept(x: Tensor, channel_keep: Tensor | None) -> Tensor:
     return x if channel_keep is None else x * channel_keep
 
 
+def encoded(
+    stages: nn.ModuleList, x: Tensor, stem_factor: int, channel_keep: Tensor | None
+) -> dict[int, Tensor]:
+    """Features by stride of encoder stages behind a space-to-depth stem, each pooled from the one before."""
+    features: dict[int, Tensor] = {}
+    x = functional.pixel_unshuffle(x, stem_factor)
+    for level, stage in enumerate(stages):
+        x = stage(functional.max_pool2d(x, 2) if level else x)
+        if level == 0:
+            x = kept(x, channel_keep)
+        features[stem_factor * 2**level] = x
+    return features
+
+
 def upsampled(x: Tensor, like: Tensor) -> Tensor:
     """Nearest-neighbour enlargement to the size of ``like``."""
     return functional.interpolate(x, size=like.shape[-2:], mode="nearest")

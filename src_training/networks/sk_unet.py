@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from src_training.models.card import Architecture
 from src_training.networks.blocks import conv_bn_relu
-from src_training.networks.network import Network, Output, kept, upsampled
+from src_training.networks.network import Network, Output, encoded, upsampled
 
 _REDUCTION = 8
 _LEAST_ATTENTION = 16
@@ -40,14 +40,9 @@ class SKUNet(Network):
         self.head = nn.Conv2d(widths[0], self.factor**2, 1)
 
     def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
-        encoder: dict[int, Tensor] = {}
+        encoder = encoded(self.encoder, x, self.factor, channel_keep)
+        x = encoder[max(encoder)]
         decoder: dict[int, Tensor] = {}
-        x = functional.pixel_unshuffle(x, self.factor)
-        for level, stage in enumerate(self.encoder):
-            x = stage(functional.max_pool2d(x, 2) if level else x)
-            if level == 0:
-                x = kept(x, channel_keep)
-            encoder[self.factor * 2**level] = x
         for level in reversed(range(len(self.decoder))):
             skip = encoder[self.factor * 2**level]
             x = self.decoder[level](torch.cat([skip, upsampled(x, skip)], dim=1))

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from src_training.models.card import Architecture
 from src_training.networks.blocks import FusedBlock, RepBlock
-from src_training.networks.network import Network, Output, kept
+from src_training.networks.network import Network, Output, encoded
 
 
 class S2dRepUNet(Network):
@@ -40,14 +40,9 @@ class S2dRepUNet(Network):
 
     def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
         """``channel_keep`` (B, C, 1, 1), if given, drops channels after the first stage while training."""
-        encoder: dict[int, Tensor] = {}
+        encoder = encoded(self.encoder, x, self.factor, channel_keep)
+        x = encoder[max(encoder)]
         decoder: dict[int, Tensor] = {}
-        x = functional.pixel_unshuffle(x, self.factor)
-        for level, stage in enumerate(self.encoder):
-            x = stage(functional.max_pool2d(x, 2) if level else x)
-            if level == 0:
-                x = kept(x, channel_keep)
-            encoder[self.factor * 2**level] = x
         for level in reversed(range(len(self.decoder))):
             stride = self.factor * 2**level
             x = functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
