@@ -12,7 +12,7 @@ from napari_lightvessel._session import Session
 from src_training import Model
 
 _LIVE = "the live model"
-_NO_TEACHER = "There is no teacher: a teacher is a model much larger than the student."
+_NO_TEACHER = "There is no teacher: it must be larger than the student, and of the same label protocol."
 # Words → settings of the training; with a teacher where True.
 _WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ("Fine-tune", {}, False),
@@ -56,6 +56,7 @@ class MethodChooser(QWidget):
         self.student_row = row(name("Student"), wide(self.student))
         rows.addWidget(self.student_row)
         self.way.currentIndexChanged.connect(lambda _index: self._show_rows())
+        self.student.currentIndexChanged.connect(lambda _index: self._offer_teachers())
         session.models_changed.connect(self._fill)
         self._fill()
         self._show_rows()
@@ -63,8 +64,13 @@ class MethodChooser(QWidget):
     def settings(self) -> dict[str, Any]:
         """Fields of FinetuneSettings that the boxes decide."""
         _, fixed, taught = _WAYS[self.way.currentIndex()]
-        teacher = self.teacher.currentData() or "" if taught else ""
-        return {**fixed, "teacher": teacher, "base_model": self.student.currentData() or ""}
+        if not taught:
+            return {**fixed, "teacher": "", "base_model": ""}
+        return {
+            **fixed,
+            "teacher": self.teacher.currentData() or "",
+            "base_model": self.student.currentData() or "",
+        }
 
     def words(self) -> str:
         """What the start button does now."""
@@ -83,12 +89,27 @@ class MethodChooser(QWidget):
         self.changed.emit()
 
     def _fill(self) -> None:
-        models = [*self.session.shelf.builtin, *self.session.shelf.own]
-        smallest = min((m.card.parameters for m in models), default=0)
-        teachers = [m for m in models if m.card.parameters > 2 * smallest]
-        _offer(self.teacher, sorted(teachers, key=lambda m: -m.card.parameters))
-        _offer(self.student, [m for m in models if m not in teachers], first=_LIVE)
+        _offer(self.student, self._models(), first=_LIVE)
+        self._offer_teachers()
+
+    def _offer_teachers(self) -> None:
+        """Whoever is larger than the student and means the same by a vessel."""
+        student = self._chosen_student()
+        fit = [model for model in self._models() if student is not None and _can_teach(model, student)]
+        _offer(self.teacher, sorted(fit, key=lambda model: -model.card.parameters))
         self.changed.emit()
+
+    def _models(self) -> list[Model]:
+        return [*self.session.shelf.builtin, *self.session.shelf.own]
+
+    def _chosen_student(self) -> Model | None:
+        chosen = self.student.currentData() or self.session.shelf.live_id
+        return next((model for model in self._models() if model.id == chosen), None)
+
+
+def _can_teach(teacher: Model, student: Model) -> bool:
+    protocols = {teacher.card.label_protocol, student.card.label_protocol} - {"unknown"}
+    return teacher.card.parameters > student.card.parameters and len(protocols) < 2
 
 
 def _offer(box: QComboBox, models: list[Model], first: str = "") -> None:
