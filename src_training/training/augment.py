@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -12,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from src_training.training.augment_settings import Augmentation
+from src_training.training.drawn_distractors import hardware_plane
 
+_PLANES, _PLANE_SIDE = 64, 512  # drawn once a process; a crop sees a part of one
 _BLACK = 1.5  # images are shifted by this before warping, so that outside the frame is collimator black
 
 
@@ -47,12 +50,14 @@ def warp(planes: Tensor, transform: Tensor, size: int) -> Tensor:
 
 
 def augment_intensity(image: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Gamma, contrast, shading, blur, coarsening, noise and blades on (B, 1, h, w) about -1…1."""
+    """Hardware, gamma, contrast, shading, blur, coarsening, noise and blades on (B, 1, h, w) about -1…1."""
     return torch.stack([_one_intensity(frame, augmentation, rng) for frame in image])
 
 
 def _one_intensity(frame: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
     unit = ((frame + _BLACK) / (2 * _BLACK)).clamp(0, 1)
+    if rng.random() < a.hardware:
+        unit = unit * torch.exp(-_hardware(unit.shape[-1], rng))
     unit = unit ** math.exp(rng.uniform(-a.gamma, a.gamma))
     unit = (unit - 0.5) * (1 + rng.uniform(-a.contrast, a.contrast)) + 0.5
     unit = unit + rng.uniform(-a.brightness, a.brightness) / (2 * _BLACK)
@@ -65,6 +70,27 @@ def _one_intensity(frame: Tensor, a: Augmentation, rng: np.random.Generator) -> 
     if rng.random() < a.blades:
         unit = _bladed(unit, rng)
     return unit * (2 * _BLACK) - _BLACK
+
+
+def _hardware(size: int, rng: np.random.Generator) -> Tensor:
+    """Attenuation (1, size, size) of devices that look like vessels: a turned cut of one of a fixed set of planes."""
+    plane = _hardware_planes()[int(rng.integers(_PLANES))]
+    if size > _PLANE_SIDE:
+        plane = functional.interpolate(plane[None, None], size=(size, size), mode="bilinear")[0, 0]
+    row, column = (int(rng.integers(side - size + 1)) for side in plane.shape)
+    cut = plane[row : row + size, column : column + size]
+    cut = cut.flip(-1) if rng.random() < 0.5 else cut
+    strength = rng.uniform(0.5, 1.5)
+    return strength * torch.rot90(cut, int(rng.integers(4)), dims=(-2, -1))[None]
+
+
+@lru_cache(maxsize=1)
+def _hardware_planes() -> list[Tensor]:
+    shape = (_PLANE_SIDE, _PLANE_SIDE)
+    return [
+        torch.from_numpy(hardware_plane(shape, np.random.default_rng([_PLANES, index])).astype(np.float32))
+        for index in range(_PLANES)
+    ]
 
 
 def _place(label: NDArray[np.uint8], extent: float, rng: np.random.Generator) -> tuple[float, float]:

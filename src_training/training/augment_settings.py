@@ -21,4 +21,7 @@ class Augmentation(BaseModel):
     noise: float = Field(0.15, ge=0, le=1, description="Largest noise, as a share of the grey range.")
     blur: float = Field(0.25, ge=0, le=1, description="How often a frame is blurred or coarsened.")
     blades: float = Field(0.15, ge=0, le=1, description="How often a collimator blade is drawn.")
+    hardware: float = Field(
+        0.15, ge=0, le=1, description="How often a catheter, leads, wires or clips are drawn into a crop."
+    )
     channel_dropout: float = Field(0.05, ge=0, lt=1, description="Share of channels dropped after the stem.")

@@ -58,15 +58,18 @@ def reflux(rng: np.random.Generator, shape: tuple[int, int], ostium: Array) -> P
 
 def hardware_over(frame: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """A frame (Y, X) uint8 with a catheter to a random place and some leads, wires and clips drawn over it."""
-    shape = (frame.shape[0], frame.shape[1])
+    return np.rint(frame * np.exp(-hardware_plane((frame.shape[0], frame.shape[1]), rng))).astype(np.uint8)
+
+
+def hardware_plane(shape: tuple[int, int], rng: np.random.Generator) -> Plane:
+    """Attenuation (Y, X) of a catheter to a random place and of some leads, wires and clips."""
     ostium = rng.uniform(0.25, 0.6, 2) * (shape[1], shape[0])
     angle = rng.uniform(0, 2 * np.pi)
     tubes = [
         catheter(rng, shape, ostium, np.array([np.cos(angle), np.sin(angle)])),
         *hardware(rng, shape, 0.5),
     ]
-    attenuation = rng.uniform(0.05, 0.09) * Bundle.of(tubes).thickness(shape) * (512 / max(shape))
-    return np.rint(frame * np.exp(-attenuation)).astype(np.uint8)
+    return rng.uniform(0.05, 0.09) * Bundle.of(tubes).thickness(shape) * (512 / max(shape))
 
 
 def _entry(rng: np.random.Generator, shape: tuple[int, int], ostium: Array) -> Array:

@@ -155,13 +155,32 @@ def test_batches_depend_on_seed_and_step_only():
 
 def test_geometry_moves_image_and_labels_together():
     samples = drawn_samples(1)
-    still = Augmentation(gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0)
+    still = Augmentation(
+        gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0, hardware=0
+    )
     sampler = Sampler(
         [Source(samples, 1.0)], seed=3, batch_pixels=16 * 48**2, crop_sizes=(48,), augmentation=still
     )
     batch = sampler.batch(0)
     inside = batch.image[batch.vessel > 0].mean()
     assert inside < batch.image[(batch.vessel == 0) & (batch.image > -1.2)].mean() - 0.8
+
+
+def test_devices_darken_a_crop_along_lines_and_leave_its_labels(monkeypatch):
+    def batch(hardware):
+        still = Augmentation(
+            gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0, hardware=hardware
+        )
+        sources = [Source(drawn_samples(2), 1.0)]
+        return Sampler(sources, seed=3, batch_pixels=16 * 64**2, crop_sizes=(64,), augmentation=still).batch(
+            0
+        )
+
+    without, with_devices = batch(0.0), batch(1.0)
+    darker = without.image - with_devices.image
+    assert torch.equal(without.vessel, with_devices.vessel) and darker.min() > -1e-5
+    touched = (darker > 0.02).float().mean()
+    assert 0.001 < touched < 0.4
 
 
 def test_replay_frames_fill_their_share():
