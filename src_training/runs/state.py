@@ -79,6 +79,10 @@ def _validated(state: RunState, event: Event) -> None:
     state.metrics = metrics
 
 
+def _checkpoint(state: RunState, event: Event) -> None:
+    state.step = int(event["step"])  # progress is told about once a second, a checkpoint to the step
+
+
 def _compared(state: RunState, event: Event) -> None:
     state.compared = event
 
@@ -114,6 +118,7 @@ _TAKE = {
     "started": _started,
     "progress": _progress,
     "validated": _validated,
+    "checkpoint": _checkpoint,
     "compared": _compared,
     "log": _log,
     "finished": _finished,

@@ -117,6 +117,16 @@ def test_a_run_tells_the_exit_code_of_its_own_failure(workspace, monkeypatch, se
     assert (run.status().exit_code or 0) == code
 
 
+def test_a_cancelled_run_stands_at_the_step_of_its_checkpoint(workspace):
+    run = told(
+        workspace,
+        {"event": "progress", "step": 10, "steps": 200},
+        {"event": "checkpoint", "step": 13},
+        {"event": "cancelled", "message": "stopped at step 13"},
+    )
+    assert (run.status().step, run.status().steps) == (13, 200)
+
+
 NEXT = {
     "promote": "Next: lightvessel models promote '{place}' small-ft-1",
     "cannot_tell": "Next: lightvessel models promote '{place}' small-ft-1 --override REASON",
