@@ -56,10 +56,10 @@ def compare_methods(
 
     Exit code 1 when a cell failed; the others are done all the same.
     """
+    from src_training.training.material import gather
     from src_training.training.method_report import method_table
     from src_training.training.method_table import ROWS, Plan, cells_of, judge_teacher, run_cells
     from src_training.training.settings import TrainSettings
-    from src_training.training.train_student import gather
 
     watcher = watch_here(as_json)
     values: dict[str, Any] = {"steps": steps, "label_protocol": "syntax"}

@@ -15,8 +15,9 @@ from src_training.inference import Predictor
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
 from src_training.training.loop import Watcher
+from src_training.training.material import Material
 from src_training.training.settings import TrainSettings
-from src_training.training.train_student import Material, train_on
+from src_training.training.train_student import train_on
 
 PLAIN = "plain"
 FULL = "fsd-map+asd-window+soft-kd"

@@ -1,0 +1,67 @@
+"""What a training on the ARCADE folder learns from: labelled, unlabelled and drawn frames at working scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from src_training.errors import DatasetError
+from src_training.models.card import Normalisation
+from src_training.networks import stride_of
+from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
+from src_training.training.drawn_samples import drawn_samples
+from src_training.training.loop import Watcher
+from src_training.training.ridges import ignore_unlabelled_vessels
+from src_training.training.sampler import Source
+from src_training.training.samples import Sample, make_sample
+from src_training.training.settings import TrainSettings
+
+INPUT_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from, the labelled frames first, and the held-out samples to choose on."""
+
+    sources: list[Source]
+    held_out: list[Sample]
+
+
+def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
+    """Read the frames that the settings ask for and bring them to working scale; DatasetError if there are none."""
+    if settings.drawn_share and settings.label_protocol != "full-tree":
+        raise DatasetError("drawn trees are complete: set drawn_share to 0, or label_protocol to full-tree.")
+    stride = stride_of(settings.architecture)
+    train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
+    sources = [Source([_sample(f, settings.label_protocol, stride) for f in train], 1.0)]
+    if settings.unlabelled_share:
+        unlabelled = [_unlabelled_sample(f, stride) for f in read_unlabelled(arcade)]
+        sources.append(Source(unlabelled, settings.unlabelled_share, labelled=False))
+    if settings.drawn_share:
+        drawn = drawn_samples(train, settings.drawn_count, settings.seed, stride)
+        sources.append(Source(drawn, settings.drawn_share))
+    words = ", ".join(str(len(source.samples)) for source in sources)
+    watcher.emit({"event": "log", "message": f"frames to train on: {words}; {len(held_out)} held out"})
+    return Material(sources, [_sample(f, settings.label_protocol, stride) for f in held_out])
+
+
+def _sample(frame: LabelledFrame, protocol: str, stride: int) -> Sample:
+    full_tree = protocol == "full-tree"
+    label = ignore_unlabelled_vessels(frame.image, frame.mask) if full_tree else frame.mask
+    return make_sample(
+        frame.name, frame.image, label, normalisation=Normalisation(), input_size=INPUT_SIZE, stride=stride
+    )
+
+
+def _unlabelled_sample(frame: LabelledFrame, stride: int) -> Sample:
+    nobody_looked = np.full_like(frame.mask, 255)
+    return make_sample(
+        frame.name,
+        frame.image,
+        nobody_looked,
+        normalisation=Normalisation(),
+        input_size=INPUT_SIZE,
+        stride=stride,
+    )
