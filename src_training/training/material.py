@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from src_training.errors import DatasetError
+from src_training.inference import Predictor
 from src_training.models.card import Normalisation
 from src_training.networks import stride_of
 from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
 from src_training.training.drawn_samples import drawn_samples
 from src_training.training.loop import Watcher
-from src_training.training.ridges import ignore_unlabelled_vessels
+from src_training.training.ridges import ignore_unlabelled_vessels, settle_ridges
 from src_training.training.sampler import Source
 from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import TrainSettings
@@ -35,7 +36,8 @@ def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
         raise DatasetError("drawn trees are complete: set drawn_share to 0, or label_protocol to full-tree.")
     stride = stride_of(settings.architecture)
     train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
-    sources = [Source([_sample(f, settings.label_protocol, stride) for f in train], 1.0)]
+    settling = Predictor.load(settings.settle_with) if settings.settle_with else None
+    sources = [Source([_sample(f, settings.label_protocol, stride, settling) for f in train], 1.0)]
     if settings.unlabelled_share:
         unlabelled = [_unlabelled_sample(f, stride) for f in read_unlabelled(arcade)]
         sources.append(Source(unlabelled, settings.unlabelled_share, labelled=False))
@@ -47,9 +49,11 @@ def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
     return Material(sources, [_sample(f, settings.label_protocol, stride) for f in held_out])
 
 
-def _sample(frame: LabelledFrame, protocol: str, stride: int) -> Sample:
+def _sample(frame: LabelledFrame, protocol: str, stride: int, settling: Predictor | None = None) -> Sample:
     full_tree = protocol == "full-tree"
     label = ignore_unlabelled_vessels(frame.image, frame.mask) if full_tree else frame.mask
+    if full_tree and settling is not None:
+        label = settle_ridges(label, settling.probability(frame.image))
     return make_sample(
         frame.name, frame.image, label, normalisation=Normalisation(), input_size=INPUT_SIZE, stride=stride
     )

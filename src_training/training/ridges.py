@@ -35,3 +35,13 @@ def ignore_unlabelled_vessels(frame: NDArray, mask: NDArray[np.uint8]) -> NDArra
     ridge_like = response > np.percentile(response[vessel], _PERCENTILE)
     away = ndimage.distance_transform_edt(~vessel) > _CLEARANCE_PX
     return np.where(ridge_like & away & (mask == 0), np.uint8(255), mask)
+
+
+def settle_ridges(
+    label: NDArray[np.uint8], probability: NDArray[np.float32], doubt: float = 0.1
+) -> NDArray[np.uint8]:
+    """The second round: an ignored pixel is background after all where a model sees no vessel (p < ``doubt``).
+
+    Ribs and devices are ridges too; what the model does see stays ignored, for a teacher to pass on.
+    """
+    return np.where((label == 255) & (probability < doubt), np.uint8(0), label)

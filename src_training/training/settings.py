@@ -116,6 +116,11 @@ class TrainSettings(TaughtSettings):
         title="Label protocol",
         description="full-tree ignores vessel-like background in the loss; syntax takes it as background.",
     )
+    settle_with: str = Field(
+        "",
+        title="Second round",
+        description="Model that sees no vessel in some of the ignored ridges: those are background again.",
+    )
     skeleton_weight: float = Field(
         0.5, ge=0, le=5, title="Skeleton weight", description="Weight of the skeleton recall loss."
     )

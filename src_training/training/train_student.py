@@ -96,7 +96,7 @@ def without_paths(settings: TrainSettings) -> TrainSettings:
     """The settings with models named by their ids: a card must not tell the folders of a computer."""
     named = {
         field: load_model(ref).id
-        for field in ("teacher", "start_from")
+        for field in ("teacher", "start_from", "settle_with")
         if (ref := getattr(settings, field)) and ref != IMAGENET
     }
     return settings.model_copy(update=named)

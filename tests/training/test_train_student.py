@@ -143,6 +143,19 @@ def test_sources_are_what_the_settings_ask_for(arcade):
     assert all((sample.label == 255).all() for sample in material.sources[1].samples)
 
 
+def test_a_second_round_takes_back_what_a_model_does_not_see(arcade):
+    settings = TrainSettings(holdout=2)
+    first = gather(settings, arcade, Watcher()).sources[0].samples
+    second = (
+        gather(settings.model_copy(update={"settle_with": "small"}), arcade, Watcher()).sources[0].samples
+    )
+    ignored = [sum(int((s.label == 255).sum()) for s in samples) for samples in (first, second)]
+    assert 0 < ignored[1] < ignored[0]
+    for before, after in zip(first, second, strict=True):
+        assert ((before.label == 1) != (after.label == 1)).mean() < 1e-3
+        assert ((after.label == 255) & (before.label != 255)).mean() < 1e-3  # the resampling's rims
+
+
 def test_complete_trees_do_not_go_with_partial_labels(arcade):
     with pytest.raises(DatasetError, match="drawn trees are complete"):
         gather(TrainSettings(holdout=2, drawn_share=0.25, label_protocol="syntax"), arcade, Watcher())
