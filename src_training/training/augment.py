@@ -6,6 +6,7 @@ import math
 from functools import lru_cache
 from typing import cast
 
+import imagecodecs
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ def warp(planes: Tensor, transform: Tensor, size: int) -> Tensor:
 
 
 def augment_intensity(image: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Hardware, gamma, contrast, shading, blur, coarsening, noise and blades on (B, 1, h, w) about -1…1."""
+    """What other machines, patients and archives do to grey levels, on (B, 1, h, w) about -1…1."""
     return torch.stack([_one_intensity(frame, augmentation, rng) for frame in image])
 
 
@@ -69,6 +70,10 @@ def _one_intensity(frame: Tensor, a: Augmentation, rng: np.random.Generator) -> 
         unit = unit + _noise(unit, rng.uniform(0, a.noise) / 2, rng)
     if rng.random() < a.blades:
         unit = _bladed(unit, rng)
+    if rng.random() < a.vignette:
+        unit = _vignetted(unit, rng)
+    if rng.random() < a.jpeg:
+        unit = _compressed(unit, rng)
     return unit * (2 * _BLACK) - _BLACK
 
 
@@ -77,11 +82,19 @@ def _hardware(size: int, rng: np.random.Generator) -> Tensor:
     plane = _hardware_planes()[int(rng.integers(_PLANES))]
     if size > _PLANE_SIDE:
         plane = functional.interpolate(plane[None, None], size=(size, size), mode="bilinear")[0, 0]
-    row, column = (int(rng.integers(side - size + 1)) for side in plane.shape)
+    points = plane.nonzero()
+    point = points[int(rng.integers(len(points)))]
+    row, column = (_beginning(int(at), size, side, rng) for at, side in zip(point, plane.shape, strict=True))
     cut = plane[row : row + size, column : column + size]
     cut = cut.flip(-1) if rng.random() < 0.5 else cut
     strength = rng.uniform(0.5, 1.5)
     return strength * torch.rot90(cut, int(rng.integers(4)), dims=(-2, -1))[None]
+
+
+def _beginning(at: int, size: int, side: int, rng: np.random.Generator) -> int:
+    """Where a cut of ``size`` may begin so that it holds the pixel ``at`` of a ``side``."""
+    least, most = max(0, at - size + 1), min(at, side - size)
+    return int(rng.integers(least, most + 1))
 
 
 @lru_cache(maxsize=1)
@@ -137,3 +150,20 @@ def _bladed(unit: Tensor, rng: np.random.Generator) -> Tensor:
     turned = torch.rot90(unit, turns, dims=(-2, -1)).clone()
     turned[..., :reach, :] = float(rng.uniform(0, 0.08))
     return torch.rot90(turned, -turns, dims=(-2, -1))
+
+
+def _vignetted(unit: Tensor, rng: np.random.Generator) -> Tensor:
+    """The soft dark beyond a round image intensifier's field, whose centre may lie outside the crop."""
+    size = unit.shape[-1]
+    centre, radius = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.5, 0.9) * size
+    rows = torch.arange(size, dtype=torch.float32)
+    distance = torch.hypot(rows[:, None] - float(centre[0]), rows[None, :] - float(centre[1]))
+    light = torch.sigmoid((radius - distance) / (rng.uniform(0.005, 0.03) * size))
+    return unit * light
+
+
+def _compressed(unit: Tensor, rng: np.random.Generator) -> Tensor:
+    """Through a grey JPEG file of low to usual quality."""
+    grey = np.ascontiguousarray((unit[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    data = imagecodecs.jpeg8_encode(grey, level=int(rng.integers(15, 80)))
+    return torch.from_numpy(imagecodecs.jpeg8_decode(data).astype(np.float32))[None] / 255

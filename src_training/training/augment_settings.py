@@ -21,6 +21,8 @@ class Augmentation(BaseModel):
     noise: float = Field(0.15, ge=0, le=1, description="Largest noise, as a share of the grey range.")
     blur: float = Field(0.25, ge=0, le=1, description="How often a frame is blurred or coarsened.")
     blades: float = Field(0.15, ge=0, le=1, description="How often a collimator blade is drawn.")
+    vignette: float = Field(0.1, ge=0, le=1, description="How often a round, soft field is drawn.")
+    jpeg: float = Field(0.15, ge=0, le=1, description="How often a crop is compressed as JPEG.")
     hardware: float = Field(
         0.15, ge=0, le=1, description="How often a catheter, leads, wires or clips are drawn into a crop."
     )

@@ -108,7 +108,8 @@ def fit(
                 teller.emit({"event": "log", "message": f"no better Dice since step {progress.best_step}"})
                 break
         asked_to_stop = bool(fabric.broadcast(watcher.cancelled()))
-        if fabric.is_global_zero and (asked_to_stop or clock.checkpoint_due()):
+        validated = progress.step % settings.validate_every == 0
+        if fabric.is_global_zero and (asked_to_stop or validated or clock.checkpoint_due()):
             save_checkpoint(folder, state, progress)
             teller.emit({"event": "checkpoint", "step": progress.step})
         if asked_to_stop:

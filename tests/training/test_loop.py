@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from src_training.errors import Cancelled, RunError
 from src_training.models.card import Architecture, Normalisation
 from src_training.networks import build_network
+from src_training.training.augment import augment_intensity
 from src_training.training.augment_settings import Augmentation
 from src_training.training.loop import Watcher, fit, freeze_batch_norm
 from src_training.training.objectives import TaskObjective
@@ -19,6 +20,21 @@ from src_training.training.settings import LoopSettings
 from src_training.training.stepping import Stepper
 from src_training.training.validation import Validator
 
+NO_GREY_LEVELS = dict.fromkeys(
+    (
+        "gamma",
+        "contrast",
+        "brightness",
+        "bias_field",
+        "noise",
+        "blur",
+        "blades",
+        "vignette",
+        "jpeg",
+        "hardware",
+    ),
+    0.0,
+)
 TINY = Architecture(base_channels=8, depth=2, blocks=1)
 
 
@@ -155,9 +171,7 @@ def test_batches_depend_on_seed_and_step_only():
 
 def test_geometry_moves_image_and_labels_together():
     samples = drawn_samples(1)
-    still = Augmentation(
-        gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0, hardware=0
-    )
+    still = Augmentation(**NO_GREY_LEVELS)
     sampler = Sampler(
         [Source(samples, 1.0)], seed=3, batch_pixels=16 * 48**2, crop_sizes=(48,), augmentation=still
     )
@@ -168,9 +182,7 @@ def test_geometry_moves_image_and_labels_together():
 
 def test_devices_darken_a_crop_along_lines_and_leave_its_labels(monkeypatch):
     def batch(hardware):
-        still = Augmentation(
-            gamma=0, contrast=0, brightness=0, bias_field=0, noise=0, blur=0, blades=0, hardware=hardware
-        )
+        still = Augmentation(**NO_GREY_LEVELS | {"hardware": hardware})
         sources = [Source(drawn_samples(2), 1.0)]
         return Sampler(sources, seed=3, batch_pixels=16 * 64**2, crop_sizes=(64,), augmentation=still).batch(
             0
@@ -181,6 +193,19 @@ def test_devices_darken_a_crop_along_lines_and_leave_its_labels(monkeypatch):
     assert torch.equal(without.vessel, with_devices.vessel) and darker.min() > -1e-5
     touched = (darker > 0.02).float().mean()
     assert 0.001 < touched < 0.4
+
+
+@pytest.mark.parametrize("ingredient", NO_GREY_LEVELS)
+def test_every_grey_level_ingredient_does_something_and_stays_finite(ingredient):
+    image = torch.randn(4, 1, 96, 96, generator=torch.Generator().manual_seed(0)).clamp(-1.4, 1.4) * 0.5
+    most = {"contrast": 0.9}.get(ingredient, 1.0)
+
+    def augmented(**changes):
+        return augment_intensity(image, Augmentation(**NO_GREY_LEVELS | changes), np.random.default_rng(1))
+
+    changed = augmented(**{ingredient: most})
+    assert torch.isfinite(changed).all() and changed.shape == image.shape
+    assert (changed - augmented()).abs().max() > 0.01
 
 
 def test_replay_frames_fill_their_share():
