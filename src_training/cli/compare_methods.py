@@ -24,6 +24,7 @@ _QUICK = {
     "projector_steps": 3,
 }
 _QUICK_STEPS = 4
+_RULER, _QUICK_RULER = (20, 20), (1, 1)  # frames under stress, drawn trees
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +59,7 @@ def compare_methods(
     """
     from src_training.training.material import gather
     from src_training.training.method_report import method_table
+    from src_training.training.method_ruler import Ruler
     from src_training.training.method_table import ROWS, Plan, cells_of, judge_teacher, run_cells
     from src_training.training.settings import TrainSettings
 
@@ -71,10 +73,10 @@ def compare_methods(
     plan = Plan(settings_from(TrainSettings, values, assignments), teacher, plain_steps)
     chosen = rows.split(",") if rows else list(ROWS)
     cells = cells_of(students.split(","), chosen, [int(seed) for seed in seeds.split(",")])
-    items = _val_items(arcade)
-    records = [judge_teacher(teacher, items)]
+    ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))
+    records = [judge_teacher(teacher, ruler)]
     _show(records[0], as_json)
-    for record in run_cells(cells, plan, lambda s: gather(s, arcade, watcher), items, output, watcher):
+    for record in run_cells(cells, plan, lambda s: gather(s, arcade, watcher), ruler, output, watcher):
         records.append(record)
         _show(record, as_json)
     table = method_table(records)

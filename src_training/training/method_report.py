@@ -19,6 +19,8 @@ _COLUMNS = {
     "auc": "AUC",
     "cldice": "clDice",
     "hd95": "HD95 px",
+    "stress_dice": "stress Dice",
+    "drawn_recall": "drawn recall",
 }
 
 

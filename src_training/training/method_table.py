@@ -10,12 +10,11 @@ from typing import Any
 
 from src_training import durable
 from src_training.errors import LightVesselError
-from src_training.evaluation import EvalItem, Evaluation, evaluate
-from src_training.inference import Predictor
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
 from src_training.training.loop import Watcher
 from src_training.training.material import Material
+from src_training.training.method_ruler import Ruler, figures
 from src_training.training.settings import TrainSettings
 from src_training.training.train_student import train_on
 
@@ -113,7 +112,7 @@ def run_cells(
     cells: Sequence[Cell],
     plan: Plan,
     gather: Callable[[TrainSettings], Material],
-    items: Sequence[EvalItem],
+    ruler: Ruler,
     output: Path,
     watcher: Watcher,
 ) -> Iterator[dict[str, Any]]:
@@ -136,7 +135,7 @@ def run_cells(
         if not record.is_file():
             watcher.emit({"event": "log", "message": f"cell {cell.name}"})
             try:
-                found = _judged(cell, _trained(cell, plan, material_for, output, watcher), items)
+                found = _judged(cell, _trained(cell, plan, material_for, output, watcher), ruler)
             except LightVesselError as error:
                 if error.exit_code == 130:
                     raise
@@ -146,10 +145,10 @@ def run_cells(
         yield json.loads(record.read_bytes())
 
 
-def judge_teacher(teacher: str, items: Sequence[EvalItem]) -> dict[str, Any]:
+def judge_teacher(teacher: str, ruler: Ruler) -> dict[str, Any]:
     """The record of the teacher's row."""
-    cell = Cell(load_model(teacher).id, "teacher", 0)
-    return _judged(cell, Path(load_model(teacher).folder), items)
+    model = load_model(teacher)
+    return _judged(Cell(model.id, "teacher", 0), model.folder, ruler)
 
 
 def _trained(
@@ -164,43 +163,9 @@ def _trained(
     return output / cell.name / "model"
 
 
-def _judged(cell: Cell, model: Path, items: Sequence[EvalItem]) -> dict[str, Any]:
-    predictor = Predictor.load(model)
-    evaluation = evaluate(predictor, items)
-    card = predictor.card
-    return (
-        _line(cell)
-        | {name: _plain(value) for name, value in evaluation.summary().items()}
-        | {
-            "parameters": card.parameters,
-            "gflop": card.gflop_512,
-            "milliseconds": _milliseconds(predictor, items[0]),
-            "frames": _by_frame(evaluation),
-            "error": None,
-        }
-    )
+def _judged(cell: Cell, model: Path, ruler: Ruler) -> dict[str, Any]:
+    return _line(cell) | figures(model, ruler) | {"error": None}
 
 
 def _line(cell: Cell) -> dict[str, Any]:
     return {"method": cell.row, "student": cell.student, "seed": cell.seed, "dice": None, "cldice": None}
-
-
-def _by_frame(evaluation: Evaluation) -> dict[str, dict[str, float]]:
-    kept = ("dice", "cldice")
-    return {s.name: {name: round(s.metrics[name], 5) for name in kept} for s in evaluation.scores}
-
-
-def _plain(value: float) -> float | None:
-    return round(value, 6) if value == value else None
-
-
-def _milliseconds(predictor: Predictor, item: EvalItem, repeats: int = 5) -> float:
-    """Median time of one frame on this machine as it is, pre- and post-processing included."""
-    import time
-
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        predictor.mask(predictor.probability(item.image))
-        taken.append(1000 * (time.perf_counter() - began))
-    return round(sorted(taken)[repeats // 2], 1)
