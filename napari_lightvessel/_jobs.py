@@ -23,25 +23,76 @@ class Problem:
 
 
 class Job:
-    """A piece of work in another thread; its callbacks run in the GUI thread, none after ``forget``."""
+    """A piece of work in another thread; its callbacks run in the GUI thread, none after ``forget``.
 
-    def __init__(self, worker: Any) -> None:
-        self._worker = worker
-        self._heard = True
+    Once it is over it lets go of everything: napari and Qt keep the worker of a task, and with what that
+    holds they would keep a closed viewer and all its frames.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Callable[[], bool]], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Problem], None],
+        step: Callable[[Any], None] | None,
+    ) -> None:
+        self._work: Callable[[Callable[[], bool]], Any] | None = work
+        self._done: Callable[[Any], None] | None = done
+        self._failed: Callable[[Problem], None] | None = failed
+        self._step = step
+        self._worker: Any = None
+        self._outcome: Any = Problem("Cancelled.", cancelled=True)  # until the work says otherwise
 
     def cancel(self) -> None:
-        """Ask the work to stop after its current step."""
-        self._worker.quit()
+        """Ask the work to stop after its current step; work that has ended is left alone."""
+        if self._worker is not None:
+            self._worker.quit()
 
     def forget(self) -> None:
         """Cancel and hear nothing more (the window is closing)."""
-        self._heard = False
+        self._done = self._failed = None
         self.cancel()
 
     @property
     def cancelled(self) -> bool:
         """Whether a stop was asked for; safe to read from the worker's thread."""
-        return bool(self._worker.abort_requested)
+        return self._worker is not None and bool(self._worker.abort_requested)
+
+    def body(self) -> Iterator[Any]:
+        """What runs in the thread: a generator, which is what napari can cancel."""
+        try:
+            assert self._work is not None
+            result = self._work(lambda: self.cancelled)
+            if self._step is not None:
+                yield from result
+                if self.cancelled:
+                    raise Cancelled("Cancelled.")
+            yield None
+            self._outcome = None if self._step is not None else result
+        except Cancelled as error:
+            self._outcome = Problem(one_line(error), cancelled=True)
+        except (LightVesselError, OSError) as error:
+            self._outcome = Problem(one_line(error))
+        except Exception as error:
+            logger.exception("unexpected error in background work")
+            self._outcome = Problem(
+                f"Unexpected {type(error).__name__}: {one_line(error)} (details are in the log)"
+            )
+
+    def advance(self, item: Any) -> None:
+        """In the GUI thread: one item of the work."""
+        if self._done is not None and self._step is not None and item is not None:
+            self._step(item)
+
+    def finish(self) -> None:
+        """In the GUI thread: the work is over, however it ended."""
+        done, failed, outcome = self._done, self._failed, self._outcome
+        self._work = self._done = self._failed = self._step = self._worker = self._outcome = None
+        if isinstance(outcome, Problem):
+            if failed is not None:
+                failed(outcome)
+        elif done is not None:
+            done(outcome)
 
 
 def start(
@@ -57,40 +108,15 @@ def start(
     ``work`` returns a value, or an iterator whose items go to ``step`` one by one. ``visible`` work is
     known to napari, which asks before it closes over it.
     """
-    job: Job
-    outcome: list[Any] = [Problem("Cancelled.", cancelled=True)]  # until the work says otherwise
+    job = Job(work, done, failed, step)
 
-    def body() -> Iterator[Any]:
-        try:
-            result = work(lambda: job.cancelled)
-            if step is not None:
-                yield from result
-                if job.cancelled:
-                    raise Cancelled("Cancelled.")
-            yield None  # makes this a generator, which is what napari can cancel
-            outcome[0] = None if step is not None else result
-        except Cancelled as error:
-            outcome[0] = Problem(one_line(error), cancelled=True)
-        except (LightVesselError, OSError) as error:
-            outcome[0] = Problem(one_line(error))
-        except Exception as error:
-            logger.exception("unexpected error in background work")
-            outcome[0] = Problem(
-                f"Unexpected {type(error).__name__}: {one_line(error)} (details are in the log)"
-            )
+    def body() -> Iterator[Any]:  # a function of its own: napari looks at its name
+        yield from job.body()
 
-    def finish(_none: object = None) -> None:
-        if job._heard:
-            failed(outcome[0]) if isinstance(outcome[0], Problem) else done(outcome[0])
-
-    def advance(item: Any) -> None:
-        if job._heard and step is not None and item is not None:
-            step(item)
-
-    worker = _napari_worker(body) if visible else quiet_worker(body)
-    job = Job(worker)
-    worker.yielded.connect(advance)
-    worker.finished.connect(finish)  # comes however the work ended, unlike `returned`
+    worker = job._worker = _napari_worker(body) if visible else quiet_worker(body)
+    # Functions, since Qt holds methods weakly. `finished` comes however the work ended, unlike `returned`.
+    worker.yielded.connect(lambda item: job.advance(item))
+    worker.finished.connect(lambda *_: job.finish())
     worker.start()
     return job
 

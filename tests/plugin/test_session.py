@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 from qtpy.QtWidgets import QLabel
 from superqt import QElidingLabel
@@ -194,3 +199,19 @@ def test_a_cancelled_run_is_no_longer_said_to_be_cancelling(dock):
 def test_research_use_only_is_always_in_sight(dock):
     words = [label.text() for label in dock.findChildren(QLabel) if not dock.scroll_area.isAncestorOf(label)]
     assert "Research use only. Not for diagnosis." in words
+
+
+def test_a_closed_viewer_is_let_go_with_all_its_frames(tmp_path):
+    """In a process of its own: here pytest's fixtures hold on to viewers."""
+    child = Path(__file__).with_name("closing_child.py")
+    environment = {**os.environ, "LIGHTVESSEL_CONFIG_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(child)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["gone", "gone", "gone"]
