@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from psygnal import Signal
 from napari_lightvessel import _jobs, _layers, _preferences
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
-from src_training import Model, Workspace, builtin_models
+from napari_lightvessel._shelf import Shelf, read_shelf
+from src_training import Model, Workspace
 from src_training.errors import LightVesselError
 
 _IDLE_S = 30.0  # a frame looked at for longer than this without a step counts no more towards its effort
@@ -51,7 +51,7 @@ class Session:
             self._listen_to(state.image)
         self._jobs: list[_jobs.Job] = []
         self.shelf = Shelf()
-        self._take_models(_shelf_of(None))
+        self._take_models(read_shelf(None))
         self._follow_selection()
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class Session:
         """Read the workspace's models again: one was added, promoted or rolled back."""
         workspace = self.workspace
         if workspace is not None:
-            self._aside(lambda: _shelf_of(workspace), self._take_models)
+            self._aside(lambda: read_shelf(workspace), self._take_models)
 
     def _take_models(self, shelf: Shelf) -> None:
         """Keep the chosen model; who used the live one goes on with the new live one."""
@@ -312,27 +312,3 @@ class Session:
         if self.state is not None and self.frame is not None and self.frame < self.state.n_frames:
             self.state.marks[self.frame].seconds += min(now - self._frame_since, _IDLE_S)
         self._frame_since = now
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """The models there are, read beside the GUI thread: reading one checks its weights."""
-
-    builtin: tuple[Model, ...] = ()
-    own: tuple[Model, ...] = ()
-    live: Model | None = None
-    previous: Model | None = None
-    warning: str | None = None
-
-    @property
-    def live_id(self) -> str:
-        """The model that is used unless another is chosen: the live one, else the built-in student."""
-        return self.live.id if self.live else "small"
-
-
-def _shelf_of(workspace: Workspace | None) -> Shelf:
-    builtin = tuple(builtin_models())
-    if workspace is None:
-        return Shelf(builtin)
-    store = workspace.models
-    return Shelf(builtin, tuple(store.list()), store.current(), store.previous(), store.warning())
