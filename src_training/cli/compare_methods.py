@@ -57,6 +57,7 @@ def compare_methods(
 
     Exit code 1 when a cell failed; the others are done all the same.
     """
+    from src_training.models import load_model
     from src_training.training.material import gather
     from src_training.training.method_report import method_table
     from src_training.training.method_ruler import Ruler
@@ -64,12 +65,13 @@ def compare_methods(
     from src_training.training.settings import TrainSettings
 
     watcher = watch_here(as_json)
-    values: dict[str, Any] = {"steps": steps, "label_protocol": "syntax"}
+    values: dict[str, Any] = {"steps": steps}
     if quick:
         values |= _QUICK | {"steps": _QUICK_STEPS}
         arcade, teacher, plain_steps = *_quick_start(output, watcher), _QUICK_STEPS
     if arcade is None or not teacher:
         raise LightVesselError("give --arcade and --teacher, or --quick.")
+    values["label_protocol"] = load_model(teacher).card.label_protocol
     plan = Plan(settings_from(TrainSettings, values, assignments), teacher, plain_steps)
     chosen = rows.split(",") if rows else list(ROWS)
     cells = cells_of(students.split(","), chosen, [int(seed) for seed in seeds.split(",")])

@@ -107,28 +107,36 @@ def distill(
         return launch(workspace, chosen | weights | {"base_model": student or ""}, settings, as_json=as_json)
     if arcade is None or output is None:
         raise LightVesselError("give a WORKSPACE, or --arcade and -o.")
-    chosen |= _student(student) | (_published(chosen) if method == "as-published" else {})
+    chosen = _protocol(teacher) | chosen | _student(student)
+    if method == "as-published":
+        chosen |= {"balance": 0.0, "ramp": 0.0}
     return _train(arcade, output, chosen, settings, as_json)
 
 
 def _train(arcade: Path, output: Path, chosen: dict[str, Any], assignments: list[str], as_json: bool) -> int:
+    from src_training.training.devices import is_first_process
     from src_training.training.settings import TrainSettings
     from src_training.training.train_student import train_student as train
 
     settings = settings_from(TrainSettings, chosen, assignments)
+    if settings.method == "as-published" and settings.teacher and not settings.plain_steps:
+        # the paper's first stage: a student trained alone, as long as the distillation that follows
+        settings = settings.model_copy(update={"plain_steps": settings.steps})
     card = train(settings, arcade, output, watch_here(as_json))
+    if not is_first_process():
+        return 0
     text = f"{output / 'model'}: {card.metrics}, threshold {card.threshold}"
     record = {"model": str(output / "model"), "model_id": card.model_id(), "metrics": card.metrics}
     result(text, record, as_json)
     return 0
 
 
-def _published(chosen: dict[str, Any]) -> dict[str, Any]:
-    """The paper's weights of one, no ramp; the scratch student trained as long as the distillation."""
-    from src_training.training.settings import TrainSettings
+def _protocol(teacher: str) -> dict[str, Any]:
+    """A fresh student labels what its teacher does."""
+    from src_training.models import load_model
 
-    steps = chosen.get("steps", TrainSettings.model_fields["steps"].default)
-    return {"balance": 0.0, "ramp": 0.0, "plain_steps": chosen.get("plain_steps", steps)}
+    protocol = load_model(teacher).card.label_protocol
+    return {} if protocol == "unknown" else {"label_protocol": protocol}
 
 
 def _student(student: str | None) -> dict[str, Any]:

@@ -17,9 +17,9 @@ def attention(x: Tensor) -> Tensor:
 
 
 def attention_term(pair: Pair) -> Tensor:
-    """Σ over shared maps of ‖a(F_s) - a(F_t)‖² / maps → (B,).
+    """Mean over shared maps and locations of (a(F_s) - a(F_t))² → (B,).
 
     Source: Zagoruyko & Komodakis, Paying More Attention to Attention, ICLR 2017, eq. 2.
     """
-    terms = [(attention(s) - attention(t)).pow(2).sum(dim=1) for s, t in pair.features()]
+    terms = [(attention(s) - attention(t)).pow(2).mean(dim=1) for s, t in pair.features()]
     return per_sample_mean(torch.stack(terms, dim=1))

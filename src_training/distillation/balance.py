@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from src_training.distillation.objective import DistillationObjective
 from src_training.training.samples import Batch
 
-_LARGEST = 1e4  # a term without any gradient must not get an endless weight
+_LARGEST = 1000.0  # a term that has next to no gradient now may have one later
 
 
 def balanced_weights(

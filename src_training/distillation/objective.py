@@ -17,7 +17,7 @@ from src_training.distillation.fsd_paper import FsdPaper
 from src_training.distillation.ifv import ifv_term
 from src_training.distillation.pair import Pair
 from src_training.distillation.recipe import Term
-from src_training.distillation.skd import Skd
+from src_training.distillation.skd import Predictions, Skd
 from src_training.distillation.soft_kd import soft_kd_term
 from src_training.training.objectives import TaskObjective, forward
 from src_training.training.samples import Batch
@@ -58,7 +58,8 @@ class DistillationObjective(nn.Module):
         self.modules_of = nn.ModuleDict({n: _MODULES[n].between(pair) for n in self.names if n in _MODULES})
         self.register_buffer("weights", torch.tensor([term.weight for term in terms]))
         self._teacher = [teacher.eval().requires_grad_(False)]  # in a list: not a part that is saved
-        self._last: Pair | None = None
+        self._critics = [module for module in self.modules_of.values() if isinstance(module, Skd)]
+        self._seen: list[Predictions] = []
 
     def forward(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
         """The named, weighted terms; their sum is what is minimised."""
@@ -68,14 +69,21 @@ class DistillationObjective(nn.Module):
             share = min(1.0, (step + 1) / self.ramp_steps) if self.ramp_steps else 1.0
             for name, weight in zip(self.names, self.weights.tolist(), strict=True):
                 terms[name] = share * weight * self.loss(name)(pair).mean()
-        self._last = pair
+        if self._critics:
+            self._seen.append(Predictions.of(pair))
         return terms
 
     def after_step(self) -> None:
         """Let a critic learn from the step that was just taken."""
-        for module in self.modules_of.values():
-            if isinstance(module, Skd) and self._last is not None:
-                module.after_step(self._last)
+        if self._seen:
+            seen = Predictions.joined(self._seen)
+            for critic in self._critics:
+                critic.after_step(seen)
+        self.forget()
+
+    def forget(self) -> None:
+        """Keep nothing of a step."""
+        self._seen = []
 
     def pair(self, network: nn.Module, batch: Batch) -> Pair:
         """Student and teacher on one batch."""
@@ -86,6 +94,10 @@ class DistillationObjective(nn.Module):
     def loss(self, name: str) -> Loss:
         """The method of that name: Pair → (B,)."""
         return _FUNCTIONS.get(name) or self.modules_of[name]
+
+    def told_weights(self) -> dict[str, float]:
+        """The weight of every term, by name."""
+        return {n: round(w, 5) for n, w in zip(self.names, self.weights.tolist(), strict=True)}
 
     @torch.no_grad()
     def set_weights(self, weights: Sequence[float]) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from src_training.errors import ModelError
 from src_training.networks.network import Output
 from src_training.training.samples import Batch
 
@@ -68,9 +69,15 @@ class Pair:
 
     @cached_property
     def symmetric_strides(self) -> list[int]:
-        """The two coarsest strides, to 8, that both networks have on both sides: {4, 8} for U-Nets, {2, 4} for ENet."""
+        """The two coarsest strides, to 8, that both networks have on both sides: {4, 8} for U-Nets, {2, 4} for ENet.
+
+        Raises ModelError when there are fewer than two.
+        """
         both = set(self.encoder_strides) & set(self.decoder_strides)
-        return sorted(stride for stride in both if stride <= _COARSEST)[-2:]
+        found = sorted(stride for stride in both if stride <= _COARSEST)[-2:]
+        if len(found) < 2:
+            raise ModelError("teacher and student share fewer than two layer pairs. Choose another teacher.")
+        return found
 
     def features(self) -> list[tuple[Tensor, Tensor]]:
         """(student, teacher) features at every shared stride of both sides."""

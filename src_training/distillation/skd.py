@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +16,27 @@ _POOLED = 8  # locations a side for the pair-wise part
 _HOLISTIC_WEIGHT = 0.1
 _PENALTY = 10.0
 _EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Images and what teacher and student see in them, without gradient: all (B, 1, h, w)."""
+
+    image: Tensor
+    teacher: Tensor
+    student: Tensor
+
+    @classmethod
+    def of(cls, pair: Pair) -> Predictions:
+        """Those of one pair."""
+        image = pair.batch.image.detach().float()
+        return cls(image, pair.teacher_probability.detach(), pair.student_probability.detach())
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Those of a batch that was computed in parts."""
+        names = ("image", "teacher", "student")
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 class Skd(nn.Module):
@@ -43,20 +66,22 @@ class Skd(nn.Module):
         return cls()
 
     def forward(self, pair: Pair) -> Tensor:
-        return pairwise(pair) - _HOLISTIC_WEIGHT * self._judged(pair, pair.student_probability)
+        judged = self.judged(pair.batch.image.float(), pair.student_probability)
+        return pairwise(pair) - _HOLISTIC_WEIGHT * judged
 
-    def after_step(self, pair: Pair) -> None:
+    def after_step(self, seen: Predictions) -> None:
         """One step of the critic: teacher's predictions up, student's down, gradient of norm 1 between them."""
-        real, fake = pair.teacher_probability, pair.student_probability.detach()
+        image, real, fake = seen.image, seen.teacher, seen.student
         # fixed shares, one a sample, so that a resumed run meets the same ones
         share = torch.linspace(0.05, 0.95, len(real), device=real.device)[:, None, None, None]
         self.critic.requires_grad_(True)
         between = (share * real + (1 - share) * fake).requires_grad_(True)
-        (slope,) = torch.autograd.grad(self._judged(pair, between).sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(self.judged(image, between).sum(), between, create_graph=True)
         penalty = (torch.sqrt(slope.pow(2).sum(dim=(1, 2, 3)) + _EPSILON) - 1).pow(2)
-        loss = (self._judged(pair, fake) - self._judged(pair, real) + _PENALTY * penalty).mean()
+        loss = (self.judged(image, fake) - self.judged(image, real) + _PENALTY * penalty).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._agree()
         self.optimiser.step()
         self.critic.requires_grad_(False)
 
@@ -68,9 +93,17 @@ class Skd(nn.Module):
         """Restore the critic's optimiser."""
         self.optimiser.load_state_dict(state)
 
-    def _judged(self, pair: Pair, probability: Tensor) -> Tensor:
+    def judged(self, image: Tensor, probability: Tensor) -> Tensor:
         """(B,) the critic's opinion of a prediction on its image."""
-        return self.critic(torch.cat([pair.batch.image.float(), probability], dim=1)).flatten(1).mean(dim=1)
+        return self.critic(torch.cat([image, probability], dim=1)).flatten(1).mean(dim=1)
+
+    def _agree(self) -> None:
+        """Processes that compute one batch together keep one critic."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            for parameter in self.critic.parameters():
+                if parameter.grad is not None:
+                    torch.distributed.all_reduce(parameter.grad)
+                    parameter.grad /= torch.distributed.get_world_size()
 
 
 def pairwise(pair: Pair) -> Tensor:

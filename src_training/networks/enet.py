@@ -28,9 +28,9 @@ class ENet(Network):
         self.down8 = _Down(4 * base, 8 * base, _DROPOUT[8])
         self.stage8 = nn.Sequential(*(Bottleneck(8 * base, kind, _DROPOUT[8]) for kind in 2 * _STAGE))
         self.up4 = _Up(8 * base, 4 * base)
-        self.refine4 = nn.Sequential(*(Bottleneck(4 * base, "regular", 0.0) for _ in range(2)))
+        self.refine4 = nn.Sequential(*(Bottleneck(4 * base, "regular", _DROPOUT[8]) for _ in range(2)))
         self.up2 = _Up(4 * base, base)
-        self.refine2 = Bottleneck(base, "regular", 0.0)
+        self.refine2 = Bottleneck(base, "regular", _DROPOUT[8])
         self.head = nn.ConvTranspose2d(base, 1, 2, stride=2)
 
     def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:

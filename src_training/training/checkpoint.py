@@ -30,15 +30,20 @@ class TrainingState:
 
 
 def save_checkpoint(folder: Path, state: TrainingState, progress: Progress) -> None:
-    """Write ``last.pt`` so that a crash at any moment leaves the old or the new one."""
+    """Write ``last.pt``, whole or not at all."""
     record = {part.name: getattr(state, part.name).state_dict() for part in fields(state)}
     record["progress"] = asdict(progress)
-    temporary = folder / (LAST + ".tmp")
+    save_durably(record, folder / LAST)
+
+
+def save_durably(record: object, path: Path) -> None:
+    """Write with torch.save so that a crash at any moment leaves the old file or the new one."""
+    temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         torch.save(record, file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(folder / LAST)
+    temporary.replace(path)
 
 
 def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:

@@ -63,3 +63,18 @@ def cpu_has_bf16() -> bool:
     """True where the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
     capable = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(capable and capable())
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of several processes that writes files."""
+    return not _in_company() or torch.distributed.get_rank() == 0
+
+
+def wait_for_all() -> None:
+    """Go on when every process of the training has come here."""
+    if _in_company():
+        torch.distributed.barrier()
+
+
+def _in_company() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -13,7 +13,7 @@ import torch
 
 from src_training import durable
 from src_training.dataset import Revision
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
 from src_training.networks.network import Network
@@ -72,6 +72,8 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     DatasetError : no accepted frames to learn from, or some of those it began with are gone.
     RunError, Cancelled : as the loop.
     """
+    if settings.devices > 1:
+        raise RunError("a run of a workspace computes on one device. Set devices to 1.")
     base, revisions = beginning(workspace, settings, run)
     network = load_network(base.folder, base.card.architecture)
     material = gather(revisions, base.card, network.stride)
@@ -121,7 +123,11 @@ def tune(
     objective: Objective
     if settings.teacher:
         teacher = load_teacher(
-            settings.teacher, workspace, normalisation=card.normalisation, input_size=card.input_size
+            settings.teacher,
+            card.label_protocol,
+            workspace,
+            normalisation=card.normalisation,
+            input_size=card.input_size,
         )
         objective = taught(network, task, teacher, sampler, settings, watcher)
     else:

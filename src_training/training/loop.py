@@ -9,11 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from src_training.errors import Cancelled
-from src_training.training.checkpoint import BEST, TrainingState, load_checkpoint, save_checkpoint
+from src_training.training.checkpoint import (
+    BEST,
+    TrainingState,
+    load_checkpoint,
+    save_checkpoint,
+    save_durably,
+)
 from src_training.training.devices import open_fabric, pick_device
 from src_training.training.sampler import Sampler
 from src_training.training.settings import LoopSettings
@@ -81,8 +89,12 @@ def fit(
     stepper = Stepper(fabric, wrapped, wrapped_optimiser, objective, settings.gradient_clip)
     clock = _Clock(settings, progress.step)
     teller = watcher if fabric.is_global_zero else Watcher()
+    share_helper(helper, fabric)
+    given_up = bool(settings.patience) and progress.stale >= settings.patience
 
-    while progress.step < settings.steps:
+    while progress.step < settings.steps and not given_up:
+        # What is random inside a network is drawn anew for each step, so that a resumed run draws the same.
+        torch.manual_seed(_step_seed(settings.seed, progress.step, fabric.global_rank))
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(progress.step, settings)
         wrapped.train()
@@ -106,7 +118,7 @@ def fit(
             teller.emit({"event": "validated", "step": progress.step, "metrics": metrics})
             if settings.patience and progress.stale >= settings.patience:
                 teller.emit({"event": "log", "message": f"no better Dice since step {progress.best_step}"})
-                break
+                given_up = True
         asked_to_stop = bool(fabric.broadcast(watcher.cancelled()))
         validated = progress.step % settings.validate_every == 0
         if fabric.is_global_zero and (asked_to_stop or validated or clock.checkpoint_due()):
@@ -129,9 +141,21 @@ def keep_best(
     if metrics["dice"] > progress.best_score:
         progress.best_score, progress.best_step, progress.stale = metrics["dice"], progress.step, 0
         if writes:
-            torch.save(network.state_dict(), folder / BEST)
+            save_durably(network.state_dict(), folder / BEST)
     else:
         progress.stale += 1
+
+
+def share_helper(helper: nn.Module, fabric: Fabric) -> None:
+    """Let every process begin with the first one's adapters, critic and weights."""
+    if fabric.world_size > 1:
+        for tensor in helper.state_dict().values():
+            if isinstance(tensor, torch.Tensor):
+                torch.distributed.broadcast(tensor, 0)
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
 
 
 def learning_rate(step: int, settings: LoopSettings) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src_training import durable
-from src_training.errors import LightVesselError
+from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
 from src_training.training.loop import Watcher
@@ -120,10 +120,12 @@ def run_cells(
 
     A cell that fails yields its error and the others go on; stopped in the middle, it resumes.
     """
-    materials: dict[tuple[int, bool], Material] = {}
+    _keep_plan(plan, output)
+    materials: dict[tuple[int, bool, int], Material] = {}
 
     def material_for(settings: TrainSettings) -> Material:
-        key = (stride_of(settings.architecture), bool(settings.unlabelled_share))
+        drawn = settings.seed if settings.drawn_share else 0
+        key = (stride_of(settings.architecture), bool(settings.unlabelled_share), drawn)
         if key not in materials:
             materials.clear()  # one at a time: frames fill the memory
             materials[key] = gather(settings)
@@ -136,13 +138,31 @@ def run_cells(
             watcher.emit({"event": "log", "message": f"cell {cell.name}"})
             try:
                 found = _judged(cell, _trained(cell, plan, material_for, output, watcher), ruler)
-            except LightVesselError as error:
-                if error.exit_code == 130:
-                    raise
+            except Cancelled:
+                raise
+            except (LightVesselError, RuntimeError, MemoryError) as error:
                 yield _line(cell) | {"error": str(error)}
                 continue
             durable.replace(record, json.dumps(found, indent=1).encode())
         yield json.loads(record.read_bytes())
+
+
+def _keep_plan(plan: Plan, output: Path) -> None:
+    """Remember what the cells have in common; raises LightVesselError where others were made under another plan."""
+    told = plan.base.model_dump(mode="json") | {
+        "teacher": load_model(plan.teacher).id,
+        "plain_steps": plan.plain_steps,
+    }
+    path = output / "plan.json"
+    if not path.is_file():
+        output.mkdir(parents=True, exist_ok=True)
+        durable.write_new(path, json.dumps(told, indent=1).encode())
+    before = json.loads(path.read_bytes())
+    if before != told:
+        other = ", ".join(sorted(name for name in told if before.get(name) != told[name]))
+        raise LightVesselError(
+            f"{output}: its cells were made with other settings ({other}). Give another folder, or the same settings."
+        )
 
 
 def judge_teacher(teacher: str, ruler: Ruler) -> dict[str, Any]:

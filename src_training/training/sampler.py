@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,25 +54,30 @@ class Sampler:
         size = int(rng.choice(self.crop_sizes))
         places = [
             (source, place)
-            for source, places in self._places(max(2, round(self.batch_pixels / size**2)), world)
+            for source, places in self._places(max(2, round(self.batch_pixels / size**2)), world, rng)
             for place in places[rank::world]
         ]
         crops = [self._crop(source, size, step, place) for source, place in places]
         planes = torch.stack([crop for crop, _ in crops])
         keep = [keep for _, keep in crops if keep is not None]
+        labelled = torch.tensor([float(source.labelled) for source, _ in places])
         return Batch(
             image=planes[:, :1],
             vessel=(planes[:, 1:2] > 0.5).float(),
-            valid=(planes[:, 2:3] < 0.5).float(),
+            valid=(planes[:, 2:3] < 0.5).float() * labelled[:, None, None, None],
             tube=(planes[:, 3:4] > 0.5).float(),
             replay=torch.tensor([float(source.replay) for source, _ in places]),
-            labelled=torch.tensor([float(source.labelled) for source, _ in places]),
+            labelled=labelled,
             channel_keep=torch.stack(keep) if keep else None,
         )
 
-    def _places(self, count: int, world: int) -> list[tuple[Source, range]]:
-        """Each source with its places in a batch of ``count``, multiples of ``world``."""
-        sizes = [world * round(count * source.share / world) for source in self.sources[1:]]
+    def _places(self, count: int, world: int, rng: np.random.Generator) -> list[tuple[Source, range]]:
+        """Each source with its places in a batch of ``count``, multiples of ``world``.
+
+        What a share leaves over is rounded by chance, so that every share holds over many steps.
+        """
+        exact = [count * source.share / world for source in self.sources[1:]]
+        sizes = [world * math.floor(one + rng.random()) for one in exact]
         first = max(world, world * round((count - sum(sizes)) / world))
         begins = np.cumsum([0, first, *sizes]).tolist()
         return [
@@ -81,7 +87,7 @@ class Sampler:
 
     def _crop(self, source: Source, size: int, step: int, place: int) -> tuple[Tensor, Tensor | None]:
         """(4, size, size) image, vessel, ignored, tube of one sample, and the channels that it keeps."""
-        rng = np.random.default_rng([self.seed, step, place])
+        rng = np.random.default_rng([self.seed, step, 1 + place])  # 0 is the stream of the step
         sample = source.samples[int(rng.integers(len(source.samples)))]
         planes = np.stack(
             [

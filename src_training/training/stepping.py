@@ -34,22 +34,26 @@ class Stepper:
         self.helpers = [parameter for parameter in helpers if parameter.requires_grad]
 
     def take(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
-        """Loss and its terms, means over all processes; RunError when the loss is not finite.
+        """Loss as a mean over all processes, and its terms in this one; RunError when loss or gradient is not finite.
 
-        The first time memory runs out the step is repeated with half the batch at a time, and so are all
-        later ones; the gradient is the same.
+        The first time memory runs out, the gradient is computed anew with half the batch at a time, and so are
+        all later ones: the same gradient, but for batch statistics where they are not frozen. Processes that
+        compute one batch together do not do so, since one alone would leave the others waiting.
         """
         try:
-            return self._try(batch, step)
+            told = self._gradient(batch, step)
         except (RuntimeError, MemoryError) as error:
-            if self.parts > 1 or not is_out_of_memory(error):
+            if self.parts > 1 or self.fabric.world_size > 1 or not is_out_of_memory(error):
                 raise
-        self.parts = 2
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return self._try(batch, step)
+            told = None
+        if told is None:
+            self._forget()
+            self.parts = 2
+            told = self._gradient(batch, step)
+        self._finish(step)
+        return told
 
-    def _try(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
+    def _gradient(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
         self.optimiser.zero_grad(set_to_none=True)
         total, told = 0.0, dict[str, float]()
         parts = batch.split(self.parts)
@@ -62,18 +66,30 @@ class Stepper:
                 loss = share * torch.stack(list(terms.values())).sum()
                 total += self._mean(loss)
                 if not math.isfinite(total):
-                    raise _not_finite(total, step)
+                    raise _not_finite("loss", total, step)
                 self.fabric.backward(loss)
             for name, term in terms.items():
                 told[name] = told.get(name, 0.0) + share * float(term.detach())
-        self._finish()
         return total, told
 
-    def _finish(self) -> None:
+    def _forget(self) -> None:
+        """Free what the failed attempt holds."""
+        self.optimiser.zero_grad(set_to_none=True)
+        forget = getattr(self.objective, "forget", None)
+        if forget is not None:
+            forget()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _finish(self, step: int) -> None:
         for parameter in self.helpers:
             if self.fabric.world_size > 1 and parameter.grad is not None:
                 parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")  # type: ignore[assignment]
-        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.gradient_clip)
+        norm = self.fabric.clip_gradients(
+            self.network, self.optimiser, max_norm=self.gradient_clip, error_if_nonfinite=False
+        )
+        if norm is not None and not bool(torch.isfinite(norm)):
+            raise _not_finite("gradient", float(norm), step)
         self.optimiser.step()
         after = getattr(self.objective, "after_step", None)
         if after is not None:
@@ -85,8 +101,8 @@ class Stepper:
         return float(self.fabric.all_reduce(loss.detach(), reduce_op="mean"))  # type: ignore[arg-type]
 
 
-def _not_finite(loss: float, step: int) -> RunError:
+def _not_finite(what: str, value: float, step: int) -> RunError:
     return RunError(
-        f"the loss became {loss} at step {step}: the run is stopped and can never be promoted. "
+        f"the {what} became {value} at step {step}: the run is stopped and can never be promoted. "
         "Lower the learning rate, or check the newest masks."
     )

@@ -11,7 +11,7 @@ from src_training.distillation.projecting import fit_projector
 from src_training.distillation.recipe import parse_method
 from src_training.errors import ModelError
 from src_training.models import load_model
-from src_training.models.card import Normalisation
+from src_training.models.card import LabelProtocol, Normalisation
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
 from src_training.training.loop import Watcher
@@ -21,7 +21,8 @@ from src_training.training.settings import TaughtSettings
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
 
-_BALANCED_ON = 4  # batches
+_BALANCED_ON = 4  # batches,
+_PARTS = 4  # each in so many parts: nothing here may need more memory than a step
 
 
 def taught(
@@ -42,9 +43,9 @@ def taught(
     device = pick_device(settings.device)
     teacher.to(device)
     network.to(device).eval()
-    batch = sampler.batch(0).to(device)
+    few = sampler.batch(0).to(device).split(_PARTS)[0]
     with torch.no_grad():
-        pair = Pair.of(forward(network, batch), teacher(batch.image), batch)
+        pair = Pair.of(forward(network, few), teacher(few.image), few)
     ramp_steps = round(settings.ramp * settings.steps)
     objective = DistillationObjective(task, teacher, terms, pair, ramp_steps)
     objective.to(device)
@@ -54,21 +55,25 @@ def taught(
 
     fit_projector(objective, network, sampler, settings.projector_steps, tell)
     if settings.balance:
-        batches = [sampler.batch(step).to(device) for step in range(_BALANCED_ON)]
+        batches = [
+            part.to(device) for step in range(_BALANCED_ON) for part in sampler.batch(step).split(_PARTS)
+        ]
         objective.set_weights(balanced_weights(objective, network, batches, settings.balance))
-    weights = zip(objective.names, objective.weights.tolist(), strict=True)
-    tell(f"taught by {settings.teacher}: " + ", ".join(f"{name} x {weight:.3g}" for name, weight in weights))
+    told = ", ".join(f"{name} x {weight:.3g}" for name, weight in objective.told_weights().items())
+    tell(f"taught by {settings.teacher}: {told}")
     return objective
 
 
 def load_teacher(
     ref: str,
+    protocol: LabelProtocol,
     workspace: Workspace | None = None,
     *,
     normalisation: Normalisation = Normalisation(),
     input_size: int = 512,
 ) -> Network:
-    """The network of a model, for evaluation only; the other arguments are how the student sees frames.
+    """The network of a model, for evaluation only; the other arguments are the student's label protocol
+    and how it sees frames.
 
     Raises ModelError when there is no such model, or it sees frames in another way than the student.
     """
@@ -76,5 +81,9 @@ def load_teacher(
     if (model.card.normalisation, model.card.input_size) != (normalisation, input_size):
         raise ModelError(
             f"{ref}: sees frames at another scale or brightness than the student. Choose another teacher."
+        )
+    if len({model.card.label_protocol, protocol} - {"unknown"}) > 1:
+        raise ModelError(
+            f"{ref}: labels {model.card.label_protocol}, the student {protocol}. Choose a teacher of its protocol."
         )
     return load_network(model.folder, model.card.architecture).eval().requires_grad_(False)

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import torch
 
+from src_training.distillation.objective import DistillationObjective
 from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
+from src_training.models.loading import read_card
 from src_training.networks import build_network
 from src_training.networks.network import Network
 from src_training.training.decision import choose_decision, predicted, reliability
+from src_training.training.devices import is_first_process, wait_for_all
 from src_training.training.imagenet import load_imagenet
 from src_training.training.loop import Watcher, fit
 from src_training.training.material import INPUT_SIZE, Material, gather
@@ -47,9 +50,14 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
     sampler = sampler_of(material.sources, settings, network)
     objective: Objective = task
     if settings.teacher:
-        objective = taught(network, task, load_teacher(settings.teacher), sampler, settings, watcher)
+        teacher = load_teacher(settings.teacher, settings.label_protocol)
+        objective = taught(network, task, teacher, sampler, settings, watcher)
     fit(network, sampler, objective, validate, settings, output / "checkpoints", watcher)
-    return publish_student(network, material.held_out, settings, output / "model")
+    weights = objective.told_weights() if isinstance(objective, DistillationObjective) else {}
+    if is_first_process():
+        publish_student(network, material.held_out, settings, output / "model", weights)
+    wait_for_all()
+    return read_card(output / "model")
 
 
 def sampler_of(sources: list[Source], settings: TrainSettings, network: Network) -> Sampler:
@@ -65,9 +73,16 @@ def sampler_of(sources: list[Source], settings: TrainSettings, network: Network)
 
 
 def publish_student(
-    network: Network, held_out: list[Sample], settings: TrainSettings, folder: Path
+    network: Network,
+    held_out: list[Sample],
+    settings: TrainSettings,
+    folder: Path,
+    weights: dict[str, float],
 ) -> ModelCard:
-    """Choose the decision numbers on the held-out samples and stage the model folder."""
+    """Choose the decision numbers on the held-out samples and stage the model folder.
+
+    ``weights`` are those of the distillation terms, as they were found.
+    """
     probabilities = predicted(network, held_out)
     decision = choose_decision(probabilities, held_out, settings.label_protocol)
     told = without_paths(settings)
@@ -82,7 +97,7 @@ def publish_student(
         threshold=decision.pop("threshold"),
         min_component_px=int(decision.pop("min_component_px")),
         trained_on="ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)",
-        recipe={"train student": told.model_dump(mode="json")},
+        recipe={"train student": told.model_dump(mode="json"), "weights of the terms": weights},
         metrics={
             f"held-out part of ARCADE train, {len(held_out)} frames": decision,
             "reliability on those frames": reliability(probabilities, held_out),

@@ -22,7 +22,7 @@ from src_training.training.settings import LoopSettings
 from src_training.training.validation import Validator
 from tests.training.test_loop import drawn_samples
 
-METHOD = "fsd-map+asd-window+soft-kd+fitnet"
+METHOD = "fsd-map+asd-window+soft-kd+fitnet+skd"
 
 
 def main(folder: Path) -> None:
@@ -50,6 +50,7 @@ def main(folder: Path) -> None:
         crop_sizes=(32,),
         validate_every=6,
         freeze_statistics=True,
+        ema_decay=0.0,
         device="cpu",
     )
     curve: list[float] = []
@@ -64,7 +65,8 @@ def main(folder: Path) -> None:
     fit(network, sampler, objective, Validator(samples[:4]), settings, folder, Watcher())
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
     (folder / f"curve-{rank}.json").write_text(json.dumps(curve))
-    torch.save(network.state_dict(), folder / f"weights-{rank}.pt")
+    learnt = {**network.state_dict(), **{f"helper.{n}": p for n, p in objective.named_parameters()}}
+    torch.save({name: tensor.detach() for name, tensor in learnt.items()}, folder / f"weights-{rank}.pt")
 
 
 if __name__ == "__main__":

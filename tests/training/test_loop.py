@@ -1,6 +1,7 @@
 """Promises of the one training loop: it learns, stops politely, resumes exactly, refuses non-finite losses."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from src_training.training.loop import Watcher, fit, freeze_batch_norm
 from src_training.training.objectives import TaskObjective
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import make_sample
-from src_training.training.settings import LoopSettings
+from src_training.training.settings import LoopSettings, TaughtSettings
 from src_training.training.stepping import Stepper
+from src_training.training.teaching import taught
 from src_training.training.validation import Validator
 
 NO_GREY_LEVELS = dict.fromkeys(
@@ -107,6 +109,51 @@ def test_a_cancelled_run_resumes_to_the_same_weights_as_an_unbroken_one(tmp_path
         run(tmp_path / "broken", Watcher(cancelled=lambda: next(asked) >= 13))
     resumed = run(tmp_path / "broken").state_dict()
     assert all(torch.equal(resumed[name], unbroken[name]) for name in unbroken)
+
+
+def test_a_distillation_of_a_network_with_dropout_resumes_exactly(tmp_path):
+    def train(folder, watcher=None):
+        torch.manual_seed(0)
+        student, teacher = build_network(Architecture(family="enet", base_channels=8)), build_network(TINY)
+        samples = drawn_samples()
+        sampler = Sampler(
+            [Source(samples, 1.0)], seed=0, batch_pixels=64**2, crop_sizes=(32,), augmentation=Augmentation()
+        )
+        chosen = TaughtSettings(
+            steps=8,
+            batch_pixels=64**2,
+            crop_sizes=(32,),
+            validate_every=8,
+            device="cpu",
+            method="soft-kd+fitnet+skd",
+        )
+        objective = taught(student, TaskObjective(0.5), teacher, sampler, chosen, Watcher())
+        fit(student, sampler, objective, Validator(samples), chosen, folder, watcher or Watcher())
+        return {**student.state_dict(), **dict(objective.named_parameters())}
+
+    unbroken = train(tmp_path / "unbroken")
+    asked = itertools.count()
+    with pytest.raises(Cancelled, match="step 4"):
+        train(tmp_path / "broken", Watcher(cancelled=lambda: next(asked) >= 3))
+    resumed = train(tmp_path / "broken")
+    assert all(torch.equal(resumed[name], unbroken[name]) for name in unbroken)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_too(tmp_path):
+    def root_at_zero(network, batch, _step):
+        logits = network(batch.image).logits
+        return {"root": torch.sqrt((logits - logits.detach()).abs().sum())}  # finite, but its slope is not
+
+    with pytest.raises(RunError, match=r"the gradient became .* at step 0"):
+        run(tmp_path, objective=root_at_zero)
+
+
+def test_a_run_that_gave_up_is_not_taken_up_again(tmp_path):
+    quick = {"steps": 1000, "validate_every": 1, "patience": 2, "learning_rate": 1e-9}
+    run(tmp_path, **quick)
+    events = []
+    run(tmp_path, Watcher(emit=events.append), **quick)
+    assert not [event for event in events if event["event"] == "validated"]
 
 
 def test_a_non_finite_loss_stops_the_run_at_once(tmp_path):
@@ -213,6 +260,45 @@ def test_replay_frames_fill_their_share():
     sources = [Source(samples[:1], 1.0), Source(samples[1:], 0.5, replay=True)]
     sampler = Sampler(sources, seed=0, batch_pixels=8 * 32**2, crop_sizes=(32,), augmentation=Augmentation())
     assert sampler.batch(0).replay.tolist() == [0.0] * 4 + [1.0] * 4
+
+
+def test_frames_without_a_label_have_no_reviewed_pixel_even_beyond_their_border():
+    bare = [replace(sample, label=np.full_like(sample.label, 255)) for sample in drawn_samples(2)]
+    sources = [Source(drawn_samples(2), 1.0), Source(bare, 0.5, labelled=False)]
+    far = Augmentation(scale=(0.4, 0.4))
+    sampler = Sampler(sources, seed=0, batch_pixels=8 * 64**2, crop_sizes=(64,), augmentation=far)
+    for step in range(4):
+        batch = sampler.batch(step)
+        assert (batch.labelled == 0).any()
+        assert batch.valid[batch.labelled == 0].sum() == 0 < batch.valid[batch.labelled == 1].sum()
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_small_share_holds_over_many_steps(world):
+    samples = drawn_samples(2)
+    sources = [Source(samples[:1], 1.0), Source(samples[1:], 0.25, replay=True)]
+    sampler = Sampler(
+        sources, seed=0, batch_pixels=4 * 32**2, crop_sizes=(32,), augmentation=Augmentation(blur=0, noise=0)
+    )
+    shares = [sampler.batch(step, 0, world).replay.mean() for step in range(60)]
+    assert abs(float(np.mean(shares)) - 0.25) < 0.08
+
+
+def test_which_frame_is_drawn_does_not_depend_on_the_size_of_the_crops():
+    samples = [replace(s, name=str(i)) for i, s in enumerate(drawn_samples(4) * 10)]
+    sampler = Sampler(
+        [Source(samples, 1.0)],
+        seed=0,
+        batch_pixels=2 * 64**2,
+        crop_sizes=(32, 64),
+        augmentation=Augmentation(),
+    )
+    picked: dict[int, set[int]] = {32: set(), 64: set()}
+    for step in range(150):
+        size = int(np.random.default_rng([0, step]).choice((32, 64)))
+        picked[size].add(int(np.random.default_rng([0, step, 1]).integers(len(samples))))
+        assert sampler.batch(step).image.shape[-1] == size
+    assert all(max(found) > 30 and min(found) < 10 for found in picked.values())
 
 
 def test_two_processes_share_one_batch_with_the_same_mix():

@@ -177,6 +177,19 @@ def test_every_row_of_the_comparison_runs_and_finished_cells_are_skipped(tmp_pat
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
+def test_cells_of_another_plan_are_not_mixed_in(tmp_path, capsys):
+    command = ["compare-methods", "--quick", "-o", str(tmp_path), "--students", "nano", "--rows", "plain"]
+    assert main(command) == 0
+    assert main([*command, "--set", "learning_rate=0.01"]) == 2
+    assert "other settings (learning_rate)" in capsys.readouterr().err
+
+
+def test_a_teacher_of_another_protocol_is_refused(teacher, arcade, tmp_path, capsys):
+    command = ["distill", "--arcade", str(arcade), "-o", str(tmp_path), "--teacher", str(teacher), *QUICK]
+    assert main([*command, "--set", "label_protocol=full-tree"]) == 2
+    assert "labels syntax, the student full-tree" in capsys.readouterr().err
+
+
 def test_other_students_have_the_main_rows_only():
     cells = cells_of(["small", "enet"], list(ROWS), [0, 1])
     assert len([c for c in cells if c.student == "small"]) == 2 * len(ROWS)
@@ -213,6 +226,9 @@ def test_a_difference_counts_only_when_its_interval_excludes_zero():
     better, same = plain + rng.normal(0.02, 0.01, 50), plain + rng.normal(0, 0.02, 50)
     mean, low, high = difference([record("a", 0, better)], [record("plain", 0, plain)])
     assert 0 < low < mean < high
-    table = method_table([record("plain", 0, plain), record("a", 0, better), record("b", 0, same)])
-    rows = {line.split("|")[2].strip(): line for line in table.splitlines()[2:]}
+    cells = [("plain", plain), ("a", better), ("b", same)]
+    one_seed = method_table([record(name, 0, dice) for name, dice in cells])
+    assert "**" not in one_seed  # a gain of one seed may be luck
+    table = method_table([record(name, seed, dice) for name, dice in cells for seed in (0, 1)])
+    rows = {line.split("|")[2].strip(): line for line in table.splitlines() if line.startswith("| small")}
     assert "**+0.02" in rows["a"] and "**" not in rows["b"]
