@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from src_training.evaluation import METRICS, EvalItem, Evaluation, evaluate
-from src_training.evaluation.stress import drawn_set, stress_report
+from src_training.evaluation.stress import drawn_set, evenly, stress_report
 from src_training.inference import Predictor
 from src_training.models.library import SHIPPED
 from src_training.models.loading import CARD_FILE, read_card
@@ -42,7 +42,7 @@ def judged(model: Path, arcade: Path) -> dict[str, Any]:
     """Mean and spread over the val frames, and mean figures under every stress."""
     predictor = Predictor.load(model)
     items = [EvalItem(f.name, None, f.image, f.mask) for f in read_split(arcade, "val")]
-    some = [items[i] for i in np.unique(np.linspace(0, len(items) - 1, _STRESSED).round().astype(int))]
+    some = evenly(items, _STRESSED)
     drawn = drawn_set([item.image for item in some], _TREES, seed=0)
     report = stress_report(predictor, some, drawn)
     return {

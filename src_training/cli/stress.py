@@ -34,11 +34,10 @@ def stress(
 
     from src_training.cli.evaluate import matched_pairs, readable_items
     from src_training.cli.segment import load_predictor
-    from src_training.evaluation.stress import drawn_set, stress_report
+    from src_training.evaluation.stress import drawn_set, evenly, stress_report
 
     pairs = matched_pairs(images, masks)
-    chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, frames).round().astype(int))]
-    items, bad = readable_items(chosen)
+    items, bad = readable_items(evenly(pairs, frames))
     predictor = load_predictor(model, None)
     drawn = drawn_set([np.asarray(item.image, dtype=np.uint8) for item in items], trees, seed=0)
     for name, figures in stress_report(predictor, items, drawn).items():

@@ -12,6 +12,7 @@ from src_training.cli.common import JsonFlag, result
 from src_training.cli.finetune import launch
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
+from src_training.distillation.recipe import LITERAL
 from src_training.errors import LightVesselError
 
 Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.")
@@ -103,13 +104,13 @@ def distill(
     """
     chosen = _recipe(recipe) | _given(steps=steps, devices=devices) | {"teacher": teacher, "method": method}
     if workspace is not None:
-        weights = {"balance": 0.0, "ramp": 0.0} if method == "as-published" else {}
+        weights = LITERAL if method == "as-published" else {}
         return launch(workspace, chosen | weights | {"base_model": student or ""}, settings, as_json=as_json)
     if arcade is None or output is None:
         raise LightVesselError("give a WORKSPACE, or --arcade and -o.")
     chosen = _protocol(teacher) | chosen | _student(student)
     if method == "as-published":
-        chosen |= {"balance": 0.0, "ramp": 0.0}
+        chosen |= LITERAL
     return _train(arcade, output, chosen, settings, as_json)
 
 

@@ -24,6 +24,10 @@ PRESETS = {
     "as-published": "fsd-paper+asd-paper",
     "plain": "",
 }
+LITERAL = {
+    "balance": 0.0,
+    "ramp": 0.0,
+}  # settings with which the paper's terms run: weights of one from the first step
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Frame = NDArray[np.uint8]
 Pair = tuple[Frame, Frame]
+Item = TypeVar("Item")
 
 REPORTED = ("dice", "cldice", "precision", "recall")
 THIN_PX = 4.0  # a vessel narrower than this in a 512-pixel frame is thin
@@ -53,6 +54,12 @@ def drawn_set(
         draw_frame(cleaned[index % len(cleaned)], np.random.default_rng([seed, index]), settings)
         for index in range(count)
     ]
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """At most ``count`` of the items, spread evenly from the first to the last."""
+    places = np.linspace(0, len(items) - 1, count).round().astype(int)
+    return [items[place] for place in np.unique(places)]
 
 
 def stress_report(

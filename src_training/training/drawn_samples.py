@@ -9,9 +9,8 @@ import numpy as np
 from src_training.models.card import Normalisation
 from src_training.training.arcade import LabelledFrame
 from src_training.training.drawn_trees import draw_frame, remove_vessels
-from src_training.training.samples import Sample, make_sample
+from src_training.training.samples import INPUT_SIZE, Sample, make_sample
 
-_INPUT_SIZE = 512
 _TREES_A_BACKGROUND = 3
 
 
@@ -34,6 +33,6 @@ def _sample(number: int, image: np.ndarray, label: np.ndarray, stride: int) -> S
         image,
         label,
         normalisation=Normalisation(),
-        input_size=_INPUT_SIZE,
+        input_size=INPUT_SIZE,
         stride=stride,
     )

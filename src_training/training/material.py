@@ -16,10 +16,8 @@ from src_training.training.drawn_samples import drawn_samples
 from src_training.training.loop import Watcher
 from src_training.training.ridges import ignore_unlabelled_vessels, settle_ridges
 from src_training.training.sampler import Source
-from src_training.training.samples import Sample, make_sample
+from src_training.training.samples import INPUT_SIZE, Sample, make_sample
 from src_training.training.settings import TrainSettings
-
-INPUT_SIZE = 512
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training.evaluation import EvalItem, Evaluation, evaluate
-from src_training.evaluation.stress import VARIANTS, drawn_set, stress_report
+from src_training.evaluation.stress import VARIANTS, drawn_set, evenly, stress_report
 from src_training.inference import Predictor
 
 
@@ -27,8 +27,7 @@ class Ruler:
     @classmethod
     def of(cls, items: Sequence[EvalItem], frames: int, trees: int) -> Ruler:
         """``frames`` of the items, evenly chosen, are stressed and carry ``trees`` drawn trees."""
-        places = np.unique(np.linspace(0, len(items) - 1, frames).round().astype(int))
-        some = [items[place] for place in places]
+        some = evenly(items, frames)
         return cls(items, some, drawn_set([item.image for item in some], trees, seed=0))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src_training import durable
+from src_training.distillation.recipe import LITERAL
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
@@ -79,7 +80,7 @@ class Plan:
             teacher=self.teacher if ROWS[cell.row] else "",
             method=ROWS[cell.row],
             unlabelled_share=UNLABELLED_SHARE if cell.row == UNLABELLED else 0.0,
-            **({"balance": 0.0, "ramp": 0.0} if literal else {}),
+            **(LITERAL if literal else {}),
         )
 
     def _of(self, cell: Cell, **changes: Any) -> TrainSettings:

@@ -14,6 +14,7 @@ from torch import Tensor
 from src_training.inference.preprocess import network_input, resample_label
 from src_training.models.card import Normalisation
 
+INPUT_SIZE = 512  # the working scale of our own recipes: px of a frame's longer side
 _TUBE_RADIUS_PX = 1
 
 

@@ -17,6 +17,7 @@ from src_training.training.devices import pick_device
 from src_training.training.loop import Watcher
 from src_training.training.objectives import TaskObjective, forward
 from src_training.training.sampler import Sampler
+from src_training.training.samples import INPUT_SIZE
 from src_training.training.settings import TaughtSettings
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
@@ -70,7 +71,7 @@ def load_teacher(
     workspace: Workspace | None = None,
     *,
     normalisation: Normalisation = Normalisation(),
-    input_size: int = 512,
+    input_size: int = INPUT_SIZE,
 ) -> Network:
     """The network of a model, for evaluation only; the other arguments are the student's label protocol
     and how it sees frames.

@@ -16,11 +16,11 @@ from src_training.training.decision import choose_decision, predicted, reliabili
 from src_training.training.devices import is_first_process, wait_for_all
 from src_training.training.imagenet import load_imagenet
 from src_training.training.loop import Watcher, fit
-from src_training.training.material import INPUT_SIZE, Material, gather
+from src_training.training.material import Material, gather
 from src_training.training.objectives import TaskObjective
 from src_training.training.publish import stage_model
 from src_training.training.sampler import Sampler, Source
-from src_training.training.samples import Sample
+from src_training.training.samples import INPUT_SIZE, Sample
 from src_training.training.settings import IMAGENET, TrainSettings
 from src_training.training.stepping import Objective
 from src_training.training.teaching import load_teacher, taught
