@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from napari_lightvessel._parts import name, row, slim, wide
 from napari_lightvessel._session import Session
 from src_training import Model
+from src_training.distillation import LITERAL
 
 _LIVE = "the live model"
 _NO_TEACHER = "There is no teacher: it must be larger than the student, and of the same label protocol."
@@ -17,7 +18,7 @@ _NO_TEACHER = "There is no teacher: it must be larger than the student, and of t
 _WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ("Fine-tune", {}, False),
     ("Distill: LightVessel", {"method": "lightvessel"}, True),
-    ("Distill: as published", {"method": "as-published", "balance": 0.0, "ramp": 0.0}, True),
+    ("Distill: as published", {"method": "as-published", **LITERAL}, True),
     ("Plain: no anchor, no teacher", {"anchor_weight": 0.0}, False),
 )
 _TIPS = (
