@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _METADATA_KEY = "lightvessel_cine"
 _STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
+_AXES = ("frame", "y", "x")  # the name at napari's slider
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
 UNSURE_COLOUR = "#b9c4d0"
@@ -31,14 +32,16 @@ def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple
     A damaged frame is shown black and its line goes to ``tell``; UnreadableCine when no frame is whole.
     """
     low, high = window_of(cine)
-    data = LenientFrames(cine, low, tell).stack()
+    stack = LenientFrames(cine, low, tell).stack()
+    data = stack[0] if cine.shape[0] == 1 else stack
     settings: dict[str, Any] = {
         "name": cine.name,
         "metadata": {_METADATA_KEY: cine},
+        "axis_labels": _AXES[-data.ndim :],
         "colormap": "gray",
         "contrast_limits": (low, high if high > low else low + 1),
     }
-    return (data[0] if cine.shape[0] == 1 else data, settings, "image")
+    return data, settings, "image"
 
 
 def is_image(layer: Layer | None) -> bool:

@@ -197,6 +197,7 @@ class Tour:
     def _resize(self, width: int, height: int) -> None:
         self.viewer.window.resize(width, height)
         self._spin(0.3)
+        self.viewer.reset_view()  # fill the canvas of this size, as the home button does
 
     def _wait(self, what: str, until: Callable[[], bool]) -> None:
         end = time.monotonic() + _PATIENCE_S[what]

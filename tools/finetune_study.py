@@ -25,7 +25,7 @@ from src_training.models import load_model
 from src_training.models.card import ModelCard
 from src_training.training.arcade import LabelledFrame, read_split, split_holdout
 from src_training.training.finetune import Material, tune
-from src_training.training.loop import Watcher
+from src_training.training.progress import Watcher
 from src_training.training.replay import replay_samples
 from src_training.training.ridges import ignore_unlabelled_vessels
 from src_training.training.samples import Sample, make_sample

@@ -14,7 +14,7 @@ from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
     from src_training.evaluation import EvalItem
-    from src_training.training.loop import Watcher
+    from src_training.training.progress import Watcher
 
 _QUICK = {
     "batch_pixels": 2 * 128**2,

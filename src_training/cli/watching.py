@@ -10,12 +10,12 @@ from src_training.cli.common import json_line, say
 from src_training.runs.telling import event_text
 
 if TYPE_CHECKING:
-    from src_training.training.loop import Watcher
+    from src_training.training.progress import Watcher
 
 
 def watch_here(as_json: bool) -> Watcher:
     """A watcher for a training in this process: lines on stderr, Ctrl-C asks it to stop after its step."""
-    from src_training.training.loop import Watcher
+    from src_training.training.progress import Watcher
 
     asked = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: asked.set())

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from src_training.errors import RunError
-
-if TYPE_CHECKING:
-    from src_training.training.loop import Progress
+from src_training.training.progress import Progress
 
 LAST = "last.pt"
 BEST = "best.pt"  # the averaged weights at the best validation
@@ -24,7 +21,7 @@ class TrainingState:
     """What learns: the network, its running average, the optimiser, and the objective's own parts."""
 
     network: nn.Module
-    average: nn.Module
+    average: torch.optim.swa_utils.AveragedModel
     optimiser: torch.optim.Optimizer
     helper: nn.Module
 
@@ -48,8 +45,6 @@ def save_durably(record: object, path: Path) -> None:
 
 def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
     """Restore ``last.pt`` into the state, and return its progress; None where there is none."""
-    from src_training.training.loop import Progress
-
     path = folder / LAST
     if not path.exists():
         return None

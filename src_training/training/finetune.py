@@ -18,8 +18,9 @@ from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
-from src_training.training.loop import Watcher, fit
+from src_training.training.loop import fit
 from src_training.training.objectives import AnchoredObjective, TaskObjective
+from src_training.training.progress import Watcher
 from src_training.training.publish import stage_model
 from src_training.training.replay import replay_samples
 from src_training.training.sampler import Sampler, Source

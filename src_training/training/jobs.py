@@ -23,7 +23,7 @@ def execute(kind: str, settings: dict[str, Any], context: RunContext) -> str | N
 def _finetune(settings: dict[str, Any], context: RunContext) -> str:
     from src_training.models.contest import contest
     from src_training.training.finetune import finetune
-    from src_training.training.loop import Watcher
+    from src_training.training.progress import Watcher
     from src_training.training.settings import FinetuneSettings
 
     watcher = Watcher(context.emit, context.cancelled)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,33 +20,14 @@ from src_training.training.checkpoint import (
     save_durably,
 )
 from src_training.training.devices import open_fabric, pick_device
+from src_training.training.progress import Clock, Progress, Watcher
 from src_training.training.sampler import Sampler
 from src_training.training.settings import LoopSettings
 from src_training.training.stepping import Objective, Stepper
 
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
 
-
 Validate = Callable[[nn.Module], dict[str, float]]
-
-
-@dataclass
-class Watcher:
-    """Who watches a training, and may stop it; the loop does not know whether it is a shell or a window."""
-
-    emit: Callable[[dict[str, Any]], None] = lambda event: None
-    cancelled: Callable[[], bool] = lambda: False
-
-
-@dataclass
-class Progress:
-    """What a checkpoint holds beside weights and optimiser."""
-
-    step: int = 0
-    best_score: float = -math.inf
-    best_step: int = 0
-    stale: int = 0
-    losses: list[tuple[int, float]] = field(default_factory=list)
 
 
 def fit(
@@ -73,29 +51,21 @@ def fit(
     Cancelled : asked to stop; a checkpoint was written first.
     """
     torch.set_num_threads(settings.threads)
-    device = pick_device(settings.device)
-    fabric = open_fabric(device, settings.devices)
+    fabric = open_fabric(pick_device(settings.device), settings.devices)
     network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     helper = objective.to(fabric.device) if isinstance(objective, nn.Module) else nn.Module()
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
-    )
-    trained = [p for p in [*network.parameters(), *helper.parameters()] if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    state = TrainingState(network, average, optimiser, helper)
+    state = _fresh_state(network, helper, settings)
     folder.mkdir(parents=True, exist_ok=True)
     progress = load_checkpoint(folder, state) or Progress()
-    wrapped, wrapped_optimiser = fabric.setup(network, optimiser)
-    stepper = Stepper(fabric, wrapped, wrapped_optimiser, objective, settings.gradient_clip)
-    clock = _Clock(settings, progress.step)
-    teller = watcher if fabric.is_global_zero else Watcher()
+    wrapped, optimiser = fabric.setup(network, state.optimiser)
+    stepper = Stepper(fabric, wrapped, optimiser, objective, settings.gradient_clip)
+    keeper = _Keeper(fabric, state, progress, validate, settings, folder, watcher)
     share_helper(helper, fabric)
-    given_up = bool(settings.patience) and progress.stale >= settings.patience
 
-    while progress.step < settings.steps and not given_up:
+    while progress.step < settings.steps and not keeper.gave_up:
         # What is random inside a network is drawn anew for each step, so that a resumed run draws the same.
         torch.manual_seed(_step_seed(settings.seed, progress.step, fabric.global_rank))
-        for group in optimiser.param_groups:
+        for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(progress.step, settings)
         wrapped.train()
         if settings.freeze_statistics:
@@ -104,46 +74,93 @@ def fit(
         was_whole = stepper.parts == 1
         loss, terms = stepper.take(batch.to(fabric.device), progress.step)
         if was_whole and stepper.parts > 1:
-            teller.emit({"event": "log", "message": "out of memory: going on with half a batch at a time"})
-        average.update_parameters(network)
+            keeper.log("out of memory: going on with half a batch at a time")
+        state.average.update_parameters(network)
         progress.step += 1
+        keeper.report(loss, terms)
+        keeper.judge()
+        keeper.keep()
 
-        if clock.report_due(progress.step):
-            progress.losses.append((progress.step, loss))
-            teller.emit(clock.progress_event(progress, terms))
-        if progress.step % settings.validate_every == 0 or progress.step == settings.steps:
-            metrics = validate(average.module) if fabric.is_global_zero else {}
-            metrics = fabric.broadcast(metrics)
-            keep_best(average.module, metrics, progress, folder, writes=fabric.is_global_zero)
-            teller.emit({"event": "validated", "step": progress.step, "metrics": metrics})
-            if settings.patience and progress.stale >= settings.patience:
-                teller.emit({"event": "log", "message": f"no better Dice since step {progress.best_step}"})
-                given_up = True
-        asked_to_stop = bool(fabric.broadcast(watcher.cancelled()))
-        validated = progress.step % settings.validate_every == 0
-        if fabric.is_global_zero and (asked_to_stop or validated or clock.checkpoint_due()):
-            save_checkpoint(folder, state, progress)
-            teller.emit({"event": "checkpoint", "step": progress.step})
-        if asked_to_stop:
-            raise Cancelled(f"stopped at step {progress.step}; the checkpoint is kept and can be resumed")
-
-    if fabric.is_global_zero:
-        save_checkpoint(folder, state, progress)
+    keeper.save()
     fabric.barrier()
     network.load_state_dict(torch.load(folder / BEST, weights_only=True, map_location=fabric.device))
     network.eval()
 
 
-def keep_best(
-    network: nn.Module, metrics: dict[str, float], progress: Progress, folder: Path, *, writes: bool
-) -> None:
-    """Note whether the validation Dice is the best so far; the process that ``writes`` keeps its weights."""
-    if metrics["dice"] > progress.best_score:
-        progress.best_score, progress.best_step, progress.stale = metrics["dice"], progress.step, 0
-        if writes:
-            save_durably(network.state_dict(), folder / BEST)
-    else:
-        progress.stale += 1
+def _fresh_state(network: nn.Module, helper: nn.Module, settings: LoopSettings) -> TrainingState:
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
+    )
+    trained = [p for p in [*network.parameters(), *helper.parameters()] if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return TrainingState(network, average, optimiser, helper)
+
+
+class _Keeper:
+    """Reports, judges and saves after each step; of several processes the first one speaks and writes."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        state: TrainingState,
+        progress: Progress,
+        validate: Validate,
+        settings: LoopSettings,
+        folder: Path,
+        watcher: Watcher,
+    ) -> None:
+        self.fabric, self.state, self.progress = fabric, state, progress
+        self.validate, self.settings, self.folder = validate, settings, folder
+        self.asked_to_stop = watcher.cancelled
+        self.emit = watcher.emit if fabric.is_global_zero else Watcher().emit
+        self.clock = Clock(settings, progress.step)
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether so many validations brought nothing better that the training ends early."""
+        return bool(self.settings.patience) and self.progress.stale >= self.settings.patience
+
+    def log(self, message: str) -> None:
+        """Tell the watcher a line."""
+        self.emit({"event": "log", "message": message})
+
+    def report(self, loss: float, terms: dict[str, float]) -> None:
+        """Tell the progress, about once a second."""
+        if self.clock.report_due(self.progress.step):
+            self.progress.losses.append((self.progress.step, loss))
+            self.emit(self.clock.progress_event(self.progress, terms))
+
+    def judge(self) -> None:
+        """Validate the averaged weights when that is due, and keep them where they are the best so far."""
+        progress = self.progress
+        if not self._validation_due() and progress.step != self.settings.steps:
+            return
+        metrics = self.validate(self.state.average.module) if self.fabric.is_global_zero else {}
+        metrics = self.fabric.broadcast(metrics)
+        if progress.is_best(metrics["dice"]) and self.fabric.is_global_zero:
+            save_durably(self.state.average.module.state_dict(), self.folder / BEST)
+        self.emit({"event": "validated", "step": progress.step, "metrics": metrics})
+        if self.gave_up:
+            self.log(f"no better Dice since step {progress.best_step}")
+
+    def keep(self) -> None:
+        """Save after a validation and every few minutes; raises Cancelled, after saving, when asked to stop."""
+        stop = bool(self.fabric.broadcast(self.asked_to_stop()))
+        if stop or self._validation_due() or self.clock.checkpoint_due():
+            self.save()
+            self.emit({"event": "checkpoint", "step": self.progress.step})
+        if stop:
+            raise Cancelled(
+                f"stopped at step {self.progress.step}; the checkpoint is kept and can be resumed"
+            )
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.folder, self.state, self.progress)
+
+    def _validation_due(self) -> bool:
+        return self.progress.step % self.settings.validate_every == 0
 
 
 def share_helper(helper: nn.Module, fabric: Fabric) -> None:
@@ -172,35 +189,3 @@ def freeze_batch_norm(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
-
-
-class _Clock:
-    """When to report and to write a checkpoint, and how long is left."""
-
-    def __init__(self, settings: LoopSettings, first_step: int) -> None:
-        self.settings, self.first_step = settings, first_step
-        self.started = self.reported = self.saved = time.monotonic()
-
-    def report_due(self, step: int) -> bool:
-        if step != self.settings.steps and time.monotonic() - self.reported < 1.0:
-            return False
-        self.reported = time.monotonic()
-        return True
-
-    def checkpoint_due(self) -> bool:
-        if time.monotonic() - self.saved < 60 * self.settings.checkpoint_minutes:
-            return False
-        self.saved = time.monotonic()
-        return True
-
-    def progress_event(self, progress: Progress, terms: dict[str, float]) -> dict[str, Any]:
-        done = max(1, progress.step - self.first_step)
-        pace = (time.monotonic() - self.started) / done
-        return {
-            "event": "progress",
-            "step": progress.step,
-            "steps": self.settings.steps,
-            "loss": progress.losses[-1][1],
-            "terms": terms,
-            "seconds_left": round(pace * (self.settings.steps - progress.step), 1),
-        }

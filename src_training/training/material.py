@@ -13,7 +13,7 @@ from src_training.models.card import Normalisation
 from src_training.networks import stride_of
 from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
 from src_training.training.drawn_samples import drawn_samples
-from src_training.training.loop import Watcher
+from src_training.training.progress import Watcher
 from src_training.training.ridges import ignore_unlabelled_vessels, settle_ridges
 from src_training.training.sampler import Source
 from src_training.training.samples import INPUT_SIZE, Sample, make_sample

@@ -13,9 +13,9 @@ from src_training.distillation.recipe import LITERAL
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
-from src_training.training.loop import Watcher
 from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
+from src_training.training.progress import Watcher
 from src_training.training.settings import TrainSettings
 from src_training.training.train_student import train_on
 

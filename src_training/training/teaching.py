@@ -14,8 +14,8 @@ from src_training.models import load_model
 from src_training.models.card import LabelProtocol, Normalisation
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
-from src_training.training.loop import Watcher
 from src_training.training.objectives import TaskObjective, forward
+from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler
 from src_training.training.samples import INPUT_SIZE
 from src_training.training.settings import TaughtSettings

@@ -15,9 +15,10 @@ from src_training.networks.network import Network
 from src_training.training.decision import choose_decision, predicted, reliability
 from src_training.training.devices import is_first_process, wait_for_all
 from src_training.training.imagenet import load_imagenet
-from src_training.training.loop import Watcher, fit
+from src_training.training.loop import fit
 from src_training.training.material import Material, gather
 from src_training.training.objectives import TaskObjective
+from src_training.training.progress import Watcher
 from src_training.training.publish import stage_model
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import INPUT_SIZE, Sample

@@ -19,6 +19,7 @@ def test_a_tiff_stack_becomes_one_lazy_image_layer(tmp_path, frames):
     ((data, settings, kind),) = get_reader(str(tmp_path / "run.tif"))(str(tmp_path / "run.tif"))
     assert kind == "image" and data.shape == frames.shape and data.chunksize == (1, *frames.shape[1:])
     assert isinstance(settings["metadata"]["lightvessel_cine"], Cine)
+    assert settings["axis_labels"] == ("frame", "y", "x")  # what napari writes at its slider
     np.testing.assert_array_equal(np.asarray(data[2]), frames[2])
 
 
@@ -31,8 +32,8 @@ def test_a_folder_of_frames_is_one_cine_in_natural_order(tmp_path, frames):
 
 def test_one_frame_becomes_a_plain_image(tmp_path, frames):
     Image.fromarray(frames[0]).save(tmp_path / "one.png")
-    ((data, _, _),) = read(str(tmp_path / "one.png"))
-    assert data.shape == frames.shape[1:]
+    ((data, settings, _),) = read(str(tmp_path / "one.png"))
+    assert data.shape == frames.shape[1:] and settings["axis_labels"] == ("y", "x")
 
 
 def test_a_file_without_suffix_is_ours_only_when_it_is_dicom(tmp_path):

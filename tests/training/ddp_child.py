@@ -15,8 +15,9 @@ from src_training.models.card import Architecture
 from src_training.networks import build_network
 from src_training.training import devices
 from src_training.training.augment_settings import Augmentation
-from src_training.training.loop import Watcher, fit
+from src_training.training.loop import fit
 from src_training.training.objectives import TaskObjective
+from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler, Source
 from src_training.training.settings import LoopSettings
 from src_training.training.validation import Validator

@@ -11,8 +11,9 @@ import torch
 from src_training.models.card import Normalisation
 from src_training.networks import build_network, network_named
 from src_training.training.augment_settings import Augmentation
-from src_training.training.loop import Watcher, fit
+from src_training.training.loop import fit
 from src_training.training.objectives import TaskObjective
+from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import make_sample
 from src_training.training.settings import TaughtSettings

@@ -61,3 +61,8 @@ def test_an_impossible_set_ends_with_exit_2(tmp_path, capsys):
     words = ["--arcade", str(tmp_path), "-o", str(tmp_path / "out"), "--set", "steps.foo=1", "--steps", "2"]
     assert main(["train", "student", *words]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_help_keeps_the_brackets_of_an_extra(capsys):
+    assert main(["train", "teacher", "--help"]) == 0
+    assert "napari-lightvessel[teachers]" in capsys.readouterr().out

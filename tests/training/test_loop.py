@@ -13,8 +13,9 @@ from src_training.models.card import Architecture, Normalisation
 from src_training.networks import build_network
 from src_training.training.augment import augment_intensity
 from src_training.training.augment_settings import Augmentation
-from src_training.training.loop import Watcher, fit, freeze_batch_norm
+from src_training.training.loop import fit, freeze_batch_norm
 from src_training.training.objectives import TaskObjective
+from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import make_sample
 from src_training.training.settings import LoopSettings, TaughtSettings

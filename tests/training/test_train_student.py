@@ -14,10 +14,10 @@ from src_training.errors import DatasetError
 from src_training.models import load_model
 from src_training.training.arcade import read_split
 from src_training.training.drawn_samples import drawn_samples
-from src_training.training.loop import Watcher
 from src_training.training.material import gather
 from src_training.training.method_report import difference, method_table
 from src_training.training.method_table import FEW_ROWS, ROWS, cells_of
+from src_training.training.progress import Watcher
 from src_training.training.quick_frames import write_quick_arcade
 from src_training.training.settings import TrainSettings
 
