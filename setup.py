@@ -14,6 +14,7 @@ TESTING = [
     "pytest>=8",
     "pytest-qt>=4.4",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "hypothesis>=6",
     "ruff>=0.9",
     "mypy>=1.13",
