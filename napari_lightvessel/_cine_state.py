@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.components import ViewerModel
@@ -12,6 +13,9 @@ from napari.layers import Image, Layer
 from napari_lightvessel._layers import MaskLayer
 from napari_lightvessel._marks import PROPOSED, Mark, Plane, is_vessel
 from src_training import Cine, mask_from_probability
+
+if TYPE_CHECKING:
+    from napari_lightvessel._journalling import JournalEntry
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class CineState:
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)  # frames the network could not be shown, and why
     marks: list[Mark] = field(default_factory=list)
+    journal: JournalEntry | None = None  # where its edits are kept until they are accepted
 
     def __post_init__(self) -> None:
         self.marks = [Mark() for _ in range(self.n_frames)]

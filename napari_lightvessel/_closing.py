@@ -41,7 +41,12 @@ class AskBeforeClosing(QObject):
     def may_close(self) -> bool:
         """True when nothing would be lost, or the person says so."""
         unsaved = self._session.unsaved() if self._session.is_open else []
-        return not unsaved or self._ask(self._window(), unsaved_words(unsaved))
+        if not unsaved:
+            return True
+        if not self._ask(self._window(), unsaved_words(unsaved)):
+            return False
+        self._session.edits_let_go.emit()
+        return True
 
     def _window(self) -> Any:
         return self.parent()  # not an attribute: that would keep a closed window alive

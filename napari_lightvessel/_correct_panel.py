@@ -201,6 +201,10 @@ class CorrectPanel(Section):
             self._show_edits()
             self._show_controls()
 
+    def show_trouble(self, line: str) -> None:
+        """Say that edits cannot be kept safe until they are accepted; empty when they can again."""
+        self.line.tell(line, "bad" if line else "info")
+
     def _on_workspace(self, _workspace: object) -> None:
         self.line.tell("")
         self._show_controls()

@@ -12,8 +12,11 @@ from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._header import Header
+from napari_lightvessel._journalling import Journalist
 from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._recalling import Recaller
+from napari_lightvessel._recovery import Recoverer
+from napari_lightvessel._recovery_bar import RecoveryBar
 from napari_lightvessel._segment_panel import SegmentPanel
 from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
@@ -39,15 +42,19 @@ class LightVesselWidget(QWidget):
         self.segmenter = Segmenter(self.session, self)
         self.accepter = Accepter(self.session)
         self.recaller = Recaller(self.session)
+        self.journalist = Journalist(self.session)
+        self.recoverer = Recoverer(self.session, self.journalist)
+        self.recovery_bar = RecoveryBar(self.recoverer)
         self.header = Header(self.session)
         self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
         self.correct = CorrectPanel(self.session, self.accepter, self.recaller, self.colours)
         self.trainer = Trainer(self.session, self)
         self.train = TrainPanel(self.session, self.trainer, self.colours)
+        self.journalist.trouble.connect(self.correct.show_trouble)
         self._lay_out()
         self._follow_theme()
         napari_viewer.events.theme.connect(self._follow_theme)
-        parts = (self.segmenter, self.accepter, self.recaller, self.trainer, self.session)
+        parts = self._parts()
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
         self.session.open_last_workspace()
@@ -82,6 +89,7 @@ class LightVesselWidget(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addWidget(self.header)
+        outer.addWidget(self.recovery_bar)
         outer.addWidget(scroll, 1)
         outer.addWidget(research)
         self.setMinimumWidth(_WIDTH - 12)
@@ -97,7 +105,19 @@ class LightVesselWidget(QWidget):
 
     def close_session(self) -> None:
         """Stop listening and working; what is being saved is still saved, runs go on."""
-        _close(self.segmenter, self.accepter, self.recaller, self.trainer, self.session)
+        _close(*self._parts())
+
+    def _parts(self) -> tuple[Any, ...]:
+        """What works or listens, in the order in which it is closed."""
+        return (
+            self.recoverer,
+            self.segmenter,
+            self.accepter,
+            self.recaller,
+            self.journalist,
+            self.trainer,
+            self.session,
+        )
 
 
 def _close(*parts: Any) -> None:

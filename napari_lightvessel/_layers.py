@@ -81,6 +81,11 @@ def known_states(viewer: ViewerModel) -> list[Any]:
     return [state for state in found if state is not None and state.mask is not None]
 
 
+def lone_labels(data: np.ndarray, name: str) -> Labels:
+    """Labels (T, Y, X) that belong to no open cine, in our colours."""
+    return Labels(data, name=name, opacity=0.55, colormap=_label_colours(), axis_labels=_AXES)
+
+
 class MaskLayer:
     """The Labels layer that is corrected, seen as (T, Y, X) planes; it keeps the image's transform."""
 
@@ -158,6 +163,19 @@ def go_to_frame(viewer: ViewerModel, layer: Layer, t: int) -> None:
     here[0] = t
     axis = viewer.dims.ndim - layer.ndim
     viewer.dims.set_point(axis, float(layer.data_to_world(here)[0]))
+
+
+def painted_frames(stroke: Any, layer: Labels) -> set[int]:
+    """The frames of ``layer`` that a paint event's stroke touched."""
+    if layer.ndim < 3:
+        return {0}
+    everywhere = range(layer.data.shape[0])
+    touched: set[int] = set()
+    for atom in stroke:
+        place = getattr(atom, "slice_key", None) or atom[0]
+        frames = place[0]
+        touched.update(everywhere[frames] if isinstance(frames, slice) else np.unique(frames).tolist())
+    return touched
 
 
 def shown_region(layer: Labels) -> tuple[slice, slice]:

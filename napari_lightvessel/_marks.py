@@ -49,9 +49,16 @@ class Plane:
         vessel, unsure = np.packbits(labels == VESSEL), np.packbits(labels == UNSURE)
         return cls(labels.shape, vessel.tobytes(), unsure.tobytes(), packed)
 
+    @classmethod
+    def unknown(cls, shape: tuple[int, int]) -> Plane:
+        """A plane that nobody remembers: unequal to every other, and empty when unpacked."""
+        return cls(shape, np.packbits(np.zeros(shape, bool)).tobytes(), b"")
+
     def labels(self) -> np.ndarray:
         """Unpack to (Y, X) uint8 of 0, 1, 2, and 3 for whatever was more."""
-        labels = self._bits(self.vessel) * VESSEL + self._bits(self.unsure) * UNSURE
+        labels = self._bits(self.vessel) * VESSEL
+        if self.unsure:
+            labels = labels + self._bits(self.unsure) * UNSURE
         return labels + self._bits(self.other) * _OTHER if self.other else labels
 
     def _bits(self, packed: bytes) -> np.ndarray:

@@ -34,6 +34,7 @@ class Session:
     mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
     workspace_changed = Signal(object)  # Workspace | None
     models_changed = Signal()  # the list of models, the current one or the chosen one
+    edits_let_go = Signal()  # the person closes napari over unaccepted edits, and knows it
     dataset_grew = Signal()  # a revision became durable
     problem = Signal(str, str)  # section, one line with the cure
 

@@ -1,0 +1,159 @@
+"""After a crash: edits that an earlier napari did not get accepted are offered, and come back where they belong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from psygnal import Signal
+
+from napari_lightvessel import _jobs
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._journalling import Journalist, journal_folder
+from napari_lightvessel._layers import lone_labels
+from napari_lightvessel._marks import Plane, count_words
+from napari_lightvessel._session import Session
+from src_training import durable
+from src_training.errors import LightVesselError
+from src_training.journal import Journal, left_behind
+
+_Edits = dict[int, np.ndarray]
+
+
+class Recoverer:
+    """Finds what earlier processes left behind and brings it back, one journal after the other."""
+
+    offered = Signal(object)  # Journal to be asked about | None: no more
+    told = Signal(str, str)  # line, kind
+
+    def __init__(self, session: Session, journalist: Journalist) -> None:
+        self.session, self.journalist = session, journalist
+        self.waiting: list[Journal] = []
+        folder = journal_folder()
+        self._job: _jobs.Job | None = _jobs.start(
+            lambda _cancelled: left_behind(folder), done=self._found, failed=self._failed, visible=False
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is looking for edits, or reading some."""
+        return self._job is not None
+
+    def offer(self) -> None:
+        """Ask about the first that waits."""
+        self.offered.emit(self.waiting[0] if self.waiting else None)
+
+    def discard(self) -> None:
+        """The person wants the first no more."""
+        self.waiting.pop(0).discard()
+        self.told.emit("", "info")
+        self.offer()
+
+    def recover(self) -> None:
+        """Bring the first back onto its cine, which is opened if need be."""
+        journal = self.waiting[0]
+        self._job = _jobs.start(
+            lambda _cancelled: _edits_of(journal), done=self._bring_back, failed=self._failed, visible=False
+        )
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        if self._job is not None:
+            self._job.forget()
+
+    def _found(self, journals: list[Journal]) -> None:
+        self._job = None
+        self.waiting = journals
+        self.offer()
+
+    def _failed(self, problem: _jobs.Problem) -> None:
+        self._job = None
+        self._not_now(problem.line)
+
+    def _not_now(self, line: str) -> None:
+        self.told.emit(line, "bad")
+        self.offer()
+
+    def _bring_back(self, read: tuple[_Edits, list[str]]) -> None:
+        self._job = None
+        edits, damaged = read
+        journal = self.waiting[0]
+        state = self._cine_of(journal)
+        if state is None:
+            self._show_alone(journal, edits)
+        elif state.edited_frames():
+            self._not_now(f"{state.image.name} has new edits. Accept or undo them, then recover.")
+        else:
+            self._go_on(state, journal, edits, damaged)
+
+    def _go_on(self, state: CineState, journal: Journal, edits: _Edits, damaged: list[str]) -> None:
+        try:
+            journal.take_over()
+        except OSError as error:
+            self._not_now(f"The edits cannot be recovered now. {durable.cure_for(error)}")
+            return
+        put_back(self.session, state, edits)
+        self.journalist.adopt(state, journal, edits)
+        line = f"Recovered {count_words(len(edits))} of {state.image.name}: look, then accept."
+        self.told.emit(" ".join([line, *damaged]), "bad" if damaged else "good")
+        del self.waiting[0]
+        self.offer()
+
+    def _show_alone(self, journal: Journal, edits: _Edits) -> None:
+        """Without its cine the edits can be looked at and saved; the journal stays for when it is there."""
+        facts = journal.facts
+        name = f"{facts.name} recovered edits"
+        if name not in self.session.viewer.layers:
+            stack = np.zeros(facts.shape, np.uint8)
+            for t, labels in edits.items():
+                stack[t] = labels
+            self.session.viewer.layers.append(lone_labels(stack, name))
+        self._not_now(
+            f"{facts.name} is not there: its edits are in a layer of their own. "
+            "Open it and recover again to accept them."
+        )
+
+    def _cine_of(self, journal: Journal) -> CineState | None:
+        """The open cine that the edits belong to; its file is opened when it is not."""
+        state = self._open_cine(journal)
+        source = journal.facts.source
+        if state is None and source is not None and Path(source).exists():
+            self.session.viewer.open(source, plugin="napari-lightvessel")  # type: ignore[attr-defined]
+            state = self._open_cine(journal)
+        return state
+
+    def _open_cine(self, journal: Journal) -> CineState | None:
+        facts = journal.facts
+        for state in self.session.states():
+            same_file = facts.source is not None and str(state.cine.source) == facts.source
+            same_pixels = bool(facts.fingerprint) and state.fingerprint == facts.fingerprint
+            if (same_file or same_pixels) and state.cine.shape == facts.shape and not state.outdated:
+                return state
+        return None
+
+
+def put_back(session: Session, state: CineState, edits: _Edits) -> None:
+    """Put recovered labels (Y, X) by frame on the cine's Labels, as edits that can be undone."""
+    mask = state.ensure_mask(session.viewer)
+    for t, labels in edits.items():
+        mark = state.marks[t]
+        if mark.baseline is None:  # what had been proposed is not remembered: it stays an edit even if empty
+            mark.baseline = Plane.unknown((labels.shape[0], labels.shape[1]))
+        mask.replace(t, labels)
+    state.measure(edits)
+    session.marks_changed.emit(state)
+    session.viewer.layers.selection.active = mask.layer
+    session.go_to(min(edits))
+
+
+def _edits_of(journal: Journal) -> tuple[_Edits, list[str]]:
+    edits: _Edits = {}
+    damaged = []
+    for t in journal.frames():
+        try:
+            edits[t] = journal.labels(t)
+        except LightVesselError as error:
+            damaged.append(str(error))
+    if not edits:
+        raise LightVesselError(f"{journal.facts.name}: {' '.join(damaged)}")
+    return edits, damaged
