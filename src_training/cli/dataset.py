@@ -13,7 +13,7 @@ from src_training.errors import BadMask, DatasetError, UnreadableCine
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
-    from src_training.dataset.folders import LabelledFrame
+    from src_training.dataset.folders import LabelledFrame, Matched
 
 _Folder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.")
 _Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
@@ -24,10 +24,13 @@ _Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter
 
 def register(app: typer.Typer) -> None:
     """Add the ``dataset`` group."""
-    group = typer.Typer(no_args_is_help=True, help="Make, fill, check and list the dataset of a workspace.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Make, fill, check, list and export the dataset of a workspace."
+    )
     group.command("init")(init)
     group.command("append")(append)
     group.command("import")(import_folders)
+    group.command("export")(export_frames)
     group.command("verify")(verify)
     group.command("list")(list_cases)
     key = typer.Typer(no_args_is_help=True, help="Share the site key, so that a patient stays one patient.")
@@ -67,49 +70,75 @@ def append(
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
     from src_training.dataset import Origin
-    from src_training.dataset.folders import read_pair
+    from src_training.dataset.folders import MaskFile, read_pair
 
     dataset, origin = _writable(workspace), Origin(status, annotator)
-    labelled = read_pair(
-        image, mask, patient=patient, frame=frame, threshold=threshold, vessels_bright=vessels_bright
-    )
+    source = MaskFile(mask, threshold)
+    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
     _say_saved(dataset.append(labelled.frame, labelled.mask, origin, resolve=resolve))
     _remark([labelled])
 
 
 def import_folders(
     workspace: Path = _Folder,
-    images: Path = typer.Option(..., "--images", help="Folder of single images."),
-    masks: Path = typer.Option(..., "--masks", help="Folder of masks called like the images, or STEM_mask."),
+    images: Path = typer.Option(None, "--images", help="Folder of single images."),
+    masks: Path = typer.Option(None, "--masks", help="Folder of masks called like the images, or STEM_mask."),
+    coco: Path = typer.Option(None, "--coco", metavar="JSON", help="COCO annotations of the --images."),
+    nnunet: Path = typer.Option(None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2."),
     patients: Path = typer.Option(None, "--patients", metavar="CSV", help="Image name, patient id."),
     status: str = _Status,
     threshold: float = _Threshold,
     annotator: str = _Annotator,
     vessels_bright: bool = _Bright,
 ) -> None:
-    """Save a folder of images with their masks; a bad pair is reported, the others are saved (exit 2)."""
+    """Save many images with their masks: two folders, COCO polygons, or a dataset of nnU-Net v2.
+
+    A bad pair is reported, the others are saved (exit 2). Nothing is written where the images lie.
+    """
     from src_training.dataset import Origin
-    from src_training.dataset.folders import match_pairs, read_pair, read_patients
+    from src_training.dataset.folders import read_pair, read_patients
 
     dataset, origin = _writable(workspace), Origin(status, annotator)
-    matched, patient_of = match_pairs(images, masks), read_patients(patients) if patients else {}
-    for line in [*matched.remarks, *_nameless(patient_of, images), *matched.failures]:
+    matched = _matched(images, masks, coco, nnunet, threshold)
+    patient_of = read_patients(patients) if patients else {}
+    for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
         say(line)
     saved: list[LabelledFrame] = []
     for image, mask in matched.pairs:
         patient = patient_of.get(image.name) or patient_of.get(image.stem)
         try:
-            labelled = read_pair(
-                image, mask, patient=patient, threshold=threshold, vessels_bright=vessels_bright
-            )
+            labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
             _say_saved(dataset.append(labelled.frame, labelled.mask, origin))
             saved.append(labelled)
         except (UnreadableCine, BadMask) as error:
-            say(_naming(error, image, mask))
+            say(_naming(error, image, mask.name))
     _remark(saved)
     say(f"{len(saved)} of {len(matched.pairs) + len(matched.failures)} saved")
     if matched.failures or len(saved) < len(matched.pairs):
         raise typer.Exit(2)
+
+
+def export_frames(
+    workspace: Path = _Folder,
+    output: Path = typer.Option(..., "-o", "--output", help="A new folder outside the workspace."),
+    kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png."),
+    json: bool = JsonFlag,
+) -> None:
+    """Write the reviewed frames for another program, split by patient; conflicts and rejected frames stay here."""
+    from src_training.exchange import FORMATS, export
+
+    if kind not in FORMATS:
+        raise DatasetError(f"format {kind!r} is not known. Use one of: {', '.join(FORMATS)}.")
+    dataset = _open(workspace)
+    frames = export(dataset, kind, output)
+    counts = {split: sum(frame.split == split for frame in frames) for split in ("train", "val", "test")}
+    cut = sum(not frame.exact for frame in frames)
+    if cut:
+        say(f"{cut} of {len(frames)}: grey values that need more than 16 bits were rounded")
+    if conflicts := dataset.conflicts():
+        say(f"{len(conflicts)} cases left out: their revisions contradict each other")
+    told = ", ".join(f"{count} {split}" for split, count in counts.items())
+    result(f"wrote {output}: {told}", {"format": kind, "frames": len(frames), **counts}, json)
 
 
 def verify(
@@ -203,14 +232,33 @@ def _remark(saved: Sequence[LabelledFrame]) -> None:
         say(f"{burned} of {len(saved)}: not stated to be free of burned-in text; look at them before sharing")
 
 
-def _nameless(patient_of: dict[str, str], images: Path) -> list[str]:
-    there = {name for file in images.iterdir() for name in (file.name, file.stem)}
-    return [f"{name}: named in the CSV, but not in {images.name}" for name in patient_of if name not in there]
+def _matched(
+    images: Path | None, masks: Path | None, coco: Path | None, nnunet: Path | None, threshold: float | None
+) -> Matched:
+    """The pairs of whichever source was named."""
+    from src_training.dataset.folders import match_pairs
+    from src_training.exchange.arriving import match_coco, match_nnunet
+
+    if nnunet is not None and not (images or masks or coco):
+        return match_nnunet(nnunet)
+    if images is not None and nnunet is None:
+        if coco is not None and masks is None:
+            return match_coco(coco, images)
+        if masks is not None and coco is None:
+            return match_pairs(images, masks, threshold)
+    raise DatasetError("name one source: --images with --masks, --images with --coco, or --nnunet.")
 
 
-def _naming(error: Exception, image: Path, mask: Path) -> str:
+def _nameless(patient_of: dict[str, str], matched: Matched) -> list[str]:
+    there = {name for image in matched.images for name in (image.name, image.stem)}
+    return [
+        f"{name}: named in the CSV, but not in {matched.where}" for name in patient_of if name not in there
+    ]
+
+
+def _naming(error: Exception, image: Path, mask: str) -> str:
     text = str(error)
-    return text if image.name in text or mask.name in text else f"{image.name}: {text}"
+    return text if image.name in text or mask in text else f"{image.name}: {text}"
 
 
 def _described(dataset: Dataset, case: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,29 +31,62 @@ class LabelledFrame:
     maybe_burned_in: bool
 
 
+class MaskSource(Protocol):
+    """Where the mask of one image comes from; ``name`` is what a message calls it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
+        """(Y, X) of 0, 1, 255 for frame ``t`` of a cine; BadMask when it cannot be had."""
+        ...
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A mask in a file of its own; from ``threshold`` on its values are vessel, if that is given."""
+
+    path: Path
+    threshold: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
+        many = {"frame": t, "of": n_frames} if n_frames > 1 else {}
+        return read_mask(self.path, threshold=self.threshold, **many)
+
+
 @dataclass
 class Matched:
-    """``pairs`` of image and mask; ``failures``: work that has no place; ``remarks``: images without a mask."""
+    """``pairs`` of image and mask, from the ``images`` of the folder ``where``.
 
-    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    ``failures``: work that has no place; ``remarks``: images without a mask.
+    """
+
+    where: str
+    images: list[Path] = field(default_factory=list)
+    pairs: list[tuple[Path, MaskSource]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
-def match_pairs(images: Path, masks: Path) -> Matched:
+def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Matched:
     """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
     from src_training.cine.sniff import recognise
 
     shared = _same(images, masks)
-    matched, by_stem = Matched(), _by_stem(masks, only_ending=_MASK_END if shared else "")
+    by_stem = _by_stem(masks, only_ending=_MASK_END if shared else "")
+    matched = Matched(images.name, files_in(images))
     taken: dict[Path, Path] = {}
-    for image in _files(images):
+    for image in matched.images:
         if shared and image.stem.endswith(_MASK_END):
             continue
         found = [mask for stem in (stem_of(image), stem_of(image) + _MASK_END) for mask in by_stem[stem]]
         if len(found) == 1 and found[0] not in taken:
             taken[found[0]] = image
-            matched.pairs.append((image, found[0]))
+            matched.pairs.append((image, MaskFile(found[0], threshold)))
         elif found:
             taken.update(dict.fromkeys(found, image))
             matched.failures.append(_ambiguous(image, found, taken))
@@ -71,11 +105,10 @@ def match_pairs(images: Path, masks: Path) -> Matched:
 
 def read_pair(
     image: Path,
-    mask: Path,
+    mask: MaskSource,
     *,
     patient: str | None = None,
     frame: int | None = None,
-    threshold: float | None = None,
     vessels_bright: bool = False,
 ) -> LabelledFrame:
     """One frame of an image file with its mask.
@@ -90,8 +123,7 @@ def read_pair(
 
     cine = read_cine(image)
     t = _chosen(cine.name, len(cine), frame)
-    many = {"frame": t, "of": len(cine)} if len(cine) > 1 else {}
-    values = read_mask(mask, threshold=threshold, **many)
+    values = mask.read(t, len(cine))
     if values.shape != cine.shape[1:]:
         raise BadMask(
             f"{mask.name} is {_size(values.shape)}, but {image.name} is {_size(cine.shape[1:])} (rows x columns). "
@@ -118,7 +150,8 @@ def read_patients(path: Path) -> dict[str, str]:
     return found
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder in natural order; DatasetError when there is no such folder."""
     from src_training.cine import natural_key
 
     if not folder.is_dir():
@@ -129,7 +162,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _by_stem(folder: Path, *, only_ending: str) -> defaultdict[str, list[Path]]:
     groups: defaultdict[str, list[Path]] = defaultdict(list)
-    for file in _files(folder):
+    for file in files_in(folder):
         if file.suffix.lower() in _MASK_FILES and file.stem.endswith(only_ending):
             groups[file.stem].append(file)
     return groups

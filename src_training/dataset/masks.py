@@ -52,6 +52,11 @@ def read_mask(
     return _meaning(name, _plane(name, _grey(name, values), frame, of), threshold)
 
 
+def read_labels(path: Path) -> NDArray:
+    """The numbers (Y, X) of a mask file as they are, for whoever knows what they mean; BadMask when unreadable."""
+    return _plane(path.name, _grey(path.name, _read(path)), None, None)
+
+
 def _meaning(name: str, values: NDArray, threshold: float | None) -> NDArray[np.uint8]:
     if values.dtype == bool:
         return values.astype(np.uint8)

@@ -1,0 +1,5 @@
+"""Bringing data in and out: a dataset as other programs know it, always with its split by patient."""
+
+from src_training.exchange.exporting import FORMATS, export
+
+__all__ = ["FORMATS", "export"]

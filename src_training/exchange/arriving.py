@@ -1,0 +1,188 @@
+"""Datasets of other programs on their way in: COCO polygons (ARCADE's official form) and nnU-Net v2."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.dataset.folders import Matched, files_in
+from src_training.dataset.frame import IGNORE, VESSEL
+from src_training.dataset.masks import read_labels
+from src_training.errors import BadMask, DatasetError
+from src_training.exchange.polygons import mask_of
+
+_LARGEST_SIDE = 8192
+_MASK_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
+_IGNORE_NAME = "ignore"
+
+
+@dataclass(frozen=True)
+class PolygonMask:
+    """The annotations of one COCO image; those of the categories ``ignored`` say that nobody can tell."""
+
+    name: str
+    shape: tuple[int, int]
+    annotations: list[dict[str, Any]]
+    ignored: frozenset[int]
+
+    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
+        """Every category but the ignored ones is vessel."""
+        mask = np.zeros(self.shape, np.uint8)
+        for wanted, value in ((True, IGNORE), (False, VESSEL)):
+            for one in self.annotations:
+                if (one.get("category_id") in self.ignored) is wanted:
+                    mask[self._pixels(one.get("segmentation"))] = value
+        return mask
+
+    def _pixels(self, segmentation: Any) -> NDArray[np.bool_]:
+        try:
+            if isinstance(segmentation, dict):
+                return _from_runs(segmentation, self.shape)
+            return mask_of([_polygon(one) for one in segmentation], self.shape)
+        except (ValueError, TypeError, KeyError) as error:
+            raise BadMask(
+                f"{self.name}: a segmentation cannot be read ({error}). Export it as polygons."
+            ) from error
+
+
+@dataclass(frozen=True)
+class NumberedMask:
+    """A mask whose numbers have the meaning that its dataset gives them; others are refused."""
+
+    path: Path
+    meaning: dict[int, int]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
+        """(Y, X) of 0, 1, 255."""
+        values = read_labels(self.path)
+        found = np.unique(values).tolist()
+        strange = [value for value in found if value not in self.meaning]
+        if strange:
+            raise BadMask(
+                f"{self.name}: holds {strange[:5]}, which dataset.json does not name. Check the label file."
+            )
+        mask = np.zeros(values.shape, np.uint8)
+        for value in found:
+            mask[values == value] = self.meaning[int(value)]
+        return mask
+
+
+def match_coco(annotations: Path, images: Path) -> Matched:
+    """The images that ``annotations`` (a COCO JSON) names, in the folder ``images``; only names count, not paths."""
+    record = _json(annotations, "a COCO file (images, annotations, categories)")
+    try:
+        of_image: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        for one in record["annotations"]:
+            of_image[int(one["image_id"])].append(one)
+        ignored = frozenset(
+            int(one["id"])
+            for one in record.get("categories", [])
+            if str(one["name"]).casefold() == _IGNORE_NAME
+        )
+        listed = [
+            (int(one["id"]), Path(str(one["file_name"]).replace("\\", "/")).name, _size(one))
+            for one in record["images"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{annotations.name}: not a COCO file ({type(error).__name__}: {error}). Export it again."
+        ) from error
+    there = {file.name: file for file in files_in(images)}
+    matched = Matched(images.name, list(there.values()))
+    for id_, name, shape in listed:
+        if name not in there:
+            matched.failures.append(f"{name[:200]}: named in {annotations.name}, but not in {images.name}.")
+        elif not of_image[id_]:
+            matched.remarks.append(
+                f"{name}: no annotation, which may mean no vessel or nobody looked; left out"
+            )
+        else:
+            matched.pairs.append((there[name], PolygonMask(name, shape, of_image[id_], ignored)))
+    return matched
+
+
+def match_nnunet(folder: Path) -> Matched:
+    """Channel 0 of the training and test images with their labels, as ``dataset.json`` names these."""
+    record = _json(folder / "dataset.json", "nnU-Net's dataset.json")
+    try:
+        meaning = _meaning(record["labels"])
+        ending = str(record["file_ending"]).lower()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(
+            f"dataset.json: labels or file_ending cannot be read ({error}). Check them."
+        ) from error
+    if ending not in _MASK_ENDINGS:
+        raise DatasetError(
+            f"dataset.json: files ending with {ending[:20]} are not read. Export the dataset as .png or .tif."
+        )
+    matched = Matched(folder.name)
+    for part in ("Tr", "Ts"):
+        if not (folder / f"labels{part}").is_dir():
+            continue
+        images = {file.name: file for file in files_in(folder / f"images{part}")}
+        matched.images += images.values()
+        for mask in files_in(folder / f"labels{part}"):
+            if mask.suffix.lower() != ending:
+                continue
+            image = images.get(f"{mask.stem}_0000{mask.suffix}")
+            if image is None:
+                matched.failures.append(f"{mask.name}: no {mask.stem}_0000{mask.suffix} in images{part}.")
+            else:
+                matched.pairs.append((image, NumberedMask(mask, meaning)))
+    if not matched.pairs and not matched.failures:
+        raise DatasetError(f"{folder.name}: no labels in labelsTr or labelsTs. Check the folder.")
+    return matched
+
+
+def _json(path: Path, expected: str) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "not JSON"
+        raise DatasetError(f"{path.name}: {reason}. Give {expected}.") from error
+    if not isinstance(record, dict):
+        raise DatasetError(f"{path.name}: holds no named parts. Give {expected}.")
+    return record
+
+
+def _meaning(labels: dict[str, Any]) -> dict[int, int]:
+    """nnU-Net's number → ours: background, ignore, and vessel for every other name."""
+    ours = {"background": 0, _IGNORE_NAME: IGNORE}
+    return {int(number): ours.get(name.casefold(), VESSEL) for name, number in labels.items()}
+
+
+def _size(image: dict[str, Any]) -> tuple[int, int]:
+    height, width = int(image["height"]), int(image["width"])
+    if not (0 < height <= _LARGEST_SIDE and 0 < width <= _LARGEST_SIDE):
+        raise ValueError(f"an image of {height}x{width}")
+    return height, width
+
+
+def _polygon(numbers: Any) -> NDArray[np.float64]:
+    points = np.asarray(numbers, np.float64).reshape(-1, 2)
+    if len(points) < 3 or not np.isfinite(points).all():
+        raise ValueError("a polygon needs three finite points")
+    return points
+
+
+def _from_runs(segmentation: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """COCO's run lengths, column by column, background first."""
+    counts = segmentation["counts"]
+    if isinstance(counts, str):
+        raise ValueError("compressed run lengths")
+    if [int(n) for n in segmentation["size"]] != list(shape):
+        raise ValueError("run lengths of another size")
+    runs = np.asarray(counts, np.int64)
+    if (runs < 0).any() or int(runs.sum()) != shape[0] * shape[1]:
+        raise ValueError("run lengths that do not fill the image")
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(shape, order="F")
