@@ -19,6 +19,7 @@ _Folder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.
 _Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
 _Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
 _Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
+_SEG = "dicom-seg"
 _Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 
@@ -121,15 +122,21 @@ def import_folders(
 def export_frames(
     workspace: Path = _Folder,
     output: Path = typer.Option(..., "-o", "--output", help="A new folder outside the workspace."),
-    kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png."),
+    kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
+    source: list[Path] = typer.Option(
+        [], "--source", metavar="FILE", help="For dicom-seg: the DICOM files that the frames came from."
+    ),
     json: bool = JsonFlag,
 ) -> None:
     """Write the reviewed frames for another program, split by patient; conflicts and rejected frames stay here."""
     from src_training.exchange import FORMATS, export
 
-    if kind not in FORMATS:
-        raise DatasetError(f"format {kind!r} is not known. Use one of: {', '.join(FORMATS)}.")
     dataset = _open(workspace)
+    if kind == _SEG:
+        _export_segs(dataset, source, output, json)
+        return
+    if kind not in FORMATS:
+        raise DatasetError(f"format {kind!r} is not known. Use one of: {', '.join([*FORMATS, _SEG])}.")
     frames = export(dataset, kind, output)
     counts = {split: sum(frame.split == split for frame in frames) for split in ("train", "val", "test")}
     cut = sum(not frame.exact for frame in frames)
@@ -230,6 +237,16 @@ def _remark(saved: Sequence[LabelledFrame]) -> None:
     burned = sum(one.maybe_burned_in for one in saved)
     if burned:
         say(f"{burned} of {len(saved)}: not stated to be free of burned-in text; look at them before sharing")
+
+
+def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_json: bool) -> None:
+    from src_training.exchange.dicom_seg import export_segs
+
+    if not sources:
+        raise DatasetError("dicom-seg needs the DICOM files: --source FILE, once for each.")
+    counts = export_segs(dataset, sources, output)
+    lines = [f"wrote {output / name}: {frames} frames" for name, frames in counts.items()]
+    result("\n".join(lines), {"format": _SEG, "files": counts}, as_json)
 
 
 def _matched(

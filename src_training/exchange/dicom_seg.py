@@ -1,0 +1,231 @@
+"""DICOM SEG: the masks of a stored acquisition as a segmentation object that refers to its source file.
+
+The dataset keeps no UIDs: the source is given, and its frames are found by their pixels. Patient and study fields
+stay empty but for the UIDs that a reference is made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset as Attributes
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.pixels import pack_bits
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
+
+from src_training import __version__, durable
+from src_training.cine import read_cine
+from src_training.cine.sniff import recognise
+from src_training.dataset import Dataset, Revision
+from src_training.dataset.frame import IGNORE, VESSEL
+from src_training.dataset.pixels import canonical
+from src_training.errors import DatasetError
+from src_training.exchange.frames import reviewed
+
+_RESEARCH = "Research use only. Not for diagnosis."
+# label, mask value, category and type as (value, scheme, meaning)
+_SEGMENTS = (
+    (
+        "Coronary arteries",
+        VESSEL,
+        ("123037004", "SCT", "Anatomical Structure"),
+        ("41801008", "SCT", "Coronary artery"),
+    ),
+    (
+        "Not reviewed",
+        IGNORE,
+        ("309825002", "SCT", "Spatial and Relational Concept"),
+        ("not-reviewed", "99LIGHTVESSEL", "Nobody looked, or nobody can tell"),
+    ),
+)
+_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+    "ContentCreatorName",
+)
+_REFERRED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+
+
+def export_segs(dataset: Dataset, sources: Sequence[Path], target: Path) -> dict[str, int]:
+    """Write ``<target>/<source's stem>.seg.dcm`` for every source; returns its number of frames with a mask.
+
+    Raises DatasetError when a source is no DICOM file or none of its frames is reviewed, and then nothing is
+    written; or when the disk refuses.
+    """
+    by_pixels = {_key(head.image()): head for head in reviewed(dataset)}
+    made, counts = {}, {}
+    for source in sources:
+        masks = {t: head.mask() for t, head in _found(source, by_pixels)}
+        path = target / f"{source.stem}.seg.dcm"
+        if not masks:
+            raise DatasetError(
+                f"{source.name}: no reviewed frame of it is in this dataset. Accept some first."
+            )
+        if path.exists() or path in made:
+            raise DatasetError(f"{path.name}: exists already. Choose a new folder, or rename a source.")
+        made[path], counts[path.name] = segmentation(source, masks), len(masks)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for path, found in made.items():
+            found.save_as(path, enforce_file_format=True)
+    except OSError as error:
+        raise DatasetError(f"{target.name}: not exported. {durable.cure_for(error)}") from error
+    return counts
+
+
+def segmentation(source: Path, masks: dict[int, NDArray[np.uint8]]) -> FileDataset:
+    """The object for masks (Y, X) of 0, 1, 255 by frame of the multi-frame or single-frame file ``source``.
+
+    One segment for vessels, one for what was not reviewed; a frame appears in each segment it has pixels in, and a
+    frame without any in the vessels' one.
+    """
+    origin = dcmread(source, stop_before_pixels=True, force=True)
+    missing = [name for name in _REFERRED if not origin.get(name)]
+    if missing:
+        raise DatasetError(f"{source.name}: has no {missing[0]}, so a SEG cannot refer to it. Export as png.")
+    planes = [
+        (number, t, mask == value)
+        for number, (_label, value, *_codes) in enumerate(_SEGMENTS, 1)
+        for t, mask in sorted(masks.items())
+        if (mask == value).any() or (value == VESSEL and not mask.any())
+    ]
+    found = _object()
+    _describe(found, origin)
+    _lay_out(found, origin, planes)
+    rows, columns = next(iter(masks.values())).shape
+    found.Rows, found.Columns, found.NumberOfFrames = rows, columns, len(planes)
+    found.PixelData = pack_bits(np.stack([plane for *_, plane in planes]).astype(np.uint8), pad=True)
+    return found
+
+
+def _found(source: Path, by_pixels: dict[str, Revision]) -> Iterator[tuple[int, Revision]]:
+    cine = read_cine(source)
+    if recognise(source) != "dicom":
+        raise DatasetError(f"{source.name}: not a DICOM file, so a SEG cannot refer to it. Export as png.")
+    for t in range(len(cine)):
+        head = by_pixels.get(_key(cine.stored(t)))
+        if head is not None:
+            yield t, head
+
+
+def _key(pixels: NDArray) -> str:
+    plain = canonical(pixels)
+    return hashlib.sha256(f"{plain.dtype}{plain.shape}".encode() + plain.tobytes()).hexdigest()
+
+
+def _object() -> FileDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SegmentationStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)  # type: ignore[arg-type]
+
+
+def _describe(found: FileDataset, origin: Attributes) -> None:
+    """Everything but frames and pixels."""
+    now = datetime.now(UTC)
+    for name in _EMPTY:
+        setattr(found, name, "")
+    found.SOPClassUID = found.file_meta.MediaStorageSOPClassUID
+    found.SOPInstanceUID = found.file_meta.MediaStorageSOPInstanceUID
+    found.StudyInstanceUID = origin.StudyInstanceUID
+    found.SeriesInstanceUID = generate_uid()
+    found.Modality, found.SeriesNumber, found.InstanceNumber = "SEG", 1, 1
+    found.Manufacturer = found.ManufacturerModelName = "napari-lightvessel"
+    found.DeviceSerialNumber, found.SoftwareVersions = "none", __version__
+    found.ContentDate, found.ContentTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
+    found.SeriesDate, found.SeriesTime = found.ContentDate, found.ContentTime
+    found.ImageType = ["DERIVED", "PRIMARY"]
+    found.ContentLabel, found.ContentDescription = "VESSELS", _RESEARCH
+    found.SegmentationType, found.LossyImageCompression = "BINARY", "00"
+    found.SamplesPerPixel, found.PhotometricInterpretation = 1, "MONOCHROME2"
+    found.BitsAllocated = found.BitsStored = 1
+    found.HighBit = found.PixelRepresentation = 0
+    found.ReferencedSeriesSequence = _one(
+        SeriesInstanceUID=origin.SeriesInstanceUID, ReferencedInstanceSequence=_one(**_reference(origin))
+    )
+
+
+def _lay_out(found: FileDataset, origin: Attributes, planes: list[tuple[int, int, NDArray]]) -> None:
+    """Segments, dimensions and what every frame shows."""
+    used = sorted({number for number, *_ in planes})
+    found.SegmentSequence = Items([_segment(number) for number in used])
+    organization = generate_uid()
+    found.DimensionOrganizationSequence = _one(DimensionOrganizationUID=organization)
+    found.DimensionIndexSequence = Items(
+        [
+            _item(
+                DimensionOrganizationUID=organization,
+                DimensionIndexPointer=pointer,
+                FunctionalGroupPointer=group,
+            )
+            for pointer, group in ((0x0062000B, 0x0062000A), (0x00209128, 0x00209111))
+        ]
+    )
+    found.SharedFunctionalGroupsSequence = Items([Attributes()])
+    found.PerFrameFunctionalGroupsSequence = Items([_frame(origin, number, t) for number, t, _ in planes])
+
+
+def _segment(number: int) -> Attributes:
+    label, _value, category, kind = _SEGMENTS[number - 1]
+    return _item(
+        SegmentNumber=number,
+        SegmentLabel=label,
+        SegmentAlgorithmType="SEMIAUTOMATIC",
+        SegmentAlgorithmName="napari-lightvessel",
+        SegmentedPropertyCategoryCodeSequence=_code(*category),
+        SegmentedPropertyTypeCodeSequence=_code(*kind),
+    )
+
+
+def _frame(origin: Attributes, number: int, t: int) -> Attributes:
+    source = _item(
+        **_reference(origin),
+        ReferencedFrameNumber=t + 1,
+        SpatialLocationsPreserved="YES",
+        PurposeOfReferenceCodeSequence=_code("121322", "DCM", "Source image for image processing operation"),
+    )
+    return _item(
+        FrameContentSequence=_one(DimensionIndexValues=[number, t + 1], TemporalPositionIndex=t + 1),
+        SegmentIdentificationSequence=_one(ReferencedSegmentNumber=number),
+        DerivationImageSequence=_one(
+            DerivationCodeSequence=_code("113076", "DCM", "Segmentation"), SourceImageSequence=Items([source])
+        ),
+    )
+
+
+def _reference(origin: Attributes) -> dict[str, Any]:
+    return {
+        "ReferencedSOPClassUID": origin.SOPClassUID,
+        "ReferencedSOPInstanceUID": origin.SOPInstanceUID,
+    }
+
+
+def _code(value: str, scheme: str, meaning: str) -> Items:
+    return _one(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+
+
+def _one(**attributes: Any) -> Items:
+    return Items([_item(**attributes)])
+
+
+def _item(**attributes: Any) -> Attributes:
+    made = Attributes()
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
