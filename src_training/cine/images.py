@@ -62,7 +62,9 @@ class NpyFrames(ArrayFrames):
     """Frames of a mapped array, opened anew in another process."""
 
     def __init__(self, path: Path, *, rgb: bool, array: np.ndarray | None = None) -> None:
-        super().__init__(np.load(path, mmap_mode="r") if array is None else array, path.name, rgb=rgb)
+        super().__init__(
+            np.load(path, mmap_mode="r", allow_pickle=False) if array is None else array, path.name, rgb=rgb
+        )
         self._path = path
 
     def __reduce__(self) -> tuple:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from src_training.cli.common import JsonFlag, result, say
+from src_training.errors import ModelError
 from src_training.runs.telling import figures_text
 
 if TYPE_CHECKING:
@@ -21,11 +23,14 @@ Needed = typer.Argument(..., metavar="WORKSPACE")
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="List, show, compare, promote and roll back models.")
+    group = typer.Typer(
+        no_args_is_help=True, help="List, show, import, compare, promote and roll back models."
+    )
     group.command("list")(list_models)
     group.command("show")(show)
     group.command("describe")(describe)
     group.command("compare")(compare)
+    group.command("import")(import_model)
     group.command("promote")(promote)
     group.command("rollback")(rollback)
     group.command("history")(history)
@@ -89,6 +94,25 @@ def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json:
     decision = contest(place, load_model(model, place))
     record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
     result(f"{figures_text(record)}\n{decision.verdict}: {' '.join(decision.reasons)}", record, as_json)
+    return 0
+
+
+def import_model(
+    workspace: Path = Needed,
+    weights: Path = typer.Argument(..., help="A .pt, .pth or .safetensors file of one state_dict."),
+    like: str = typer.Option("small", "--like", metavar="ID|PATH", help="The model it is built like."),
+    name: str = typer.Option("imported", "--name", help="What the new model is called."),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Take in weights from elsewhere; they go live as every model does, by comparison and promotion."""
+    from src_training.models import load_model
+    from src_training.models.importing import import_weights
+
+    place = _opened(workspace)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
+        raise ModelError(f"name {name[:60]!r}: use lower-case letters, digits and hyphens, 41 at most.")
+    model = import_weights(place.models, weights, load_model(like, place), name)
+    result(f"imported {model.id}", {"model_id": model.id}, as_json)
     return 0
 
 

@@ -40,7 +40,7 @@ def spawn(folder: Path, *, detach: bool, threads: int) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(threads),
+                env=clean_environment(threads),
                 start_new_session=detach,
                 creationflags=_windows_flags() if detach else 0,
             )
@@ -63,7 +63,8 @@ def durable_json(record: dict[str, object]) -> bytes:
     return json.dumps(record, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def _environment(threads: int) -> dict[str, str]:
+def clean_environment(threads: int) -> dict[str, str]:
+    """The environment of a process of ours: our own package first, and nothing of the folder we happen to be in."""
     paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,

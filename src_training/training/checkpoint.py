@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,13 +44,18 @@ def save_durably(record: object, path: Path) -> None:
     temporary.replace(path)
 
 
+def read_state(path: Path, device: torch.device | str = "cpu") -> Any:
+    """What ``torch.save`` wrote, as tensors and plain values only: the one place that reads such a file."""
+    return torch.load(path, weights_only=True, map_location=device)
+
+
 def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
     """Restore ``last.pt`` into the state, and return its progress; None where there is none."""
     path = folder / LAST
     if not path.exists():
         return None
     try:
-        record = torch.load(path, weights_only=True, map_location="cpu")
+        record = read_state(path)
         for part in fields(state):
             getattr(state, part.name).load_state_dict(record[part.name])
         return Progress(**record["progress"])

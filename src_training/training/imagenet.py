@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from src_training.errors import ModelError
 from src_training.networks.network import Network
+from src_training.training.checkpoint import read_state
 
 
 def load_imagenet(network: Network) -> None:
@@ -50,5 +51,5 @@ def _weights(package: str) -> dict[str, Tensor]:
         ) from error
     (file,) = [entry for entry in folder.iterdir() if entry.name.endswith(".pth")]
     with importlib.resources.as_file(file) as path:
-        weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+        weights: dict[str, Tensor] = read_state(path)
     return weights

@@ -16,6 +16,7 @@ from src_training.training.checkpoint import (
     BEST,
     TrainingState,
     load_checkpoint,
+    read_state,
     save_checkpoint,
     save_durably,
 )
@@ -83,7 +84,7 @@ def fit(
 
     keeper.save()
     fabric.barrier()
-    network.load_state_dict(torch.load(folder / BEST, weights_only=True, map_location=fabric.device))
+    network.load_state_dict(read_state(folder / BEST, fabric.device))
     network.eval()
 
 

@@ -1,0 +1,61 @@
+"""Run as a process of its own: read weights that came from elsewhere, and write them as safetensors.
+
+``python -m src_training.models.foreign SOURCE TARGET``; it ends with one line when they cannot be used. A pickle can
+only name tensors here (``weights_only``), and what a decoder may do with a hostile file stays in this process, which
+has a cap on its memory and is killed after a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+_MEMORY = 6 * 2**30  # address space; torch alone maps about 2 GiB of it
+_WRAPPINGS = ("state_dict", "model_state_dict", "model")
+
+
+def main(source: Path, target: Path) -> None:
+    """Convert, or leave with a line that says why not."""
+    _cap_memory()
+    try:
+        tensors = _tensors(source)
+    # A decoder raises what it likes; whatever it is, these are no weights.
+    except Exception as error:
+        raise SystemExit(" ".join(str(error).split())[:300] or type(error).__name__) from error
+    from safetensors.torch import save_file
+
+    save_file(tensors, target)
+
+
+def _tensors(source: Path) -> dict[str, Any]:
+    import torch
+
+    if source.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        found: Any = load_file(source)
+    else:
+        found = torch.load(source, weights_only=True, map_location="cpu")
+    while (
+        isinstance(found, dict) and len(inner := [found[name] for name in _WRAPPINGS if name in found]) == 1
+    ):
+        found = inner[0]
+    if not isinstance(found, dict) or not found:
+        raise ValueError("it holds no dictionary of weights")
+    for name, tensor in found.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise ValueError(f"{str(name)[:80]!r} is no weight")
+    return {name: tensor.contiguous().clone() for name, tensor in found.items() if tensor.is_floating_point()}
+
+
+def _cap_memory() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such cap
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
