@@ -164,7 +164,15 @@ def verify(
         say(f"note: {note}")
     verdict = "sound" if report.sound else f"{len(report.problems)} problems"
     lines = [*report.problems, f"{verdict}: {report.cases} cases, {report.revisions} revisions"]
-    result("\n".join(lines), {"sound": report.sound, **vars(report)}, json)
+    told = {
+        "sound": report.sound,
+        "problems": report.problems,
+        "notes": report.notes,
+        "findings": [{"code": one.code, "text": one.text, "cure": one.cure} for one in report.findings],
+        "cases": report.cases,
+        "revisions": report.revisions,
+    }
+    result("\n".join(lines), told, json)
     if not report.sound:
         raise typer.Exit(1)
 

@@ -1,10 +1,18 @@
-"""``lightvessel doctor``: versions, devices, runtimes, and what is missing."""
+"""``lightvessel doctor``: is this installation whole, is this workspace sound, and what is to be done."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from src_training.cli.common import JsonFlag, result, say
+from src_training.errors import DatasetError
+
+if TYPE_CHECKING:
+    from src_training.checkup import Finding
 
 _MARKS = {"ok": "✓", "note": "!", "problem": "✗"}
 
@@ -14,17 +22,84 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(as_json: bool = JsonFlag) -> int:
-    """Look over this installation: versions, devices, runtimes, shipped models, and what is missing.
+def doctor(
+    workspace: Path | None = typer.Argument(
+        None, metavar="[WORKSPACE]", help="Look over its dataset and models; without it: this installation."
+    ),
+    repair: bool = typer.Option(
+        False, "--repair", help="Move what is damaged into the dataset's quarantine."
+    ),
+    as_json: bool = JsonFlag,
+) -> int:
+    """Look over this installation, or a workspace: what is missing or damaged, and what to do about it.
 
-    Exit code 1 when something will not work; every finding says what to do.
+    Exit code 1 when something will not work or is damaged; every finding has a code and a cure. Nothing is ever
+    deleted: a repair only moves files.
     """
     from src_training.checkup import examine
 
+    if workspace is None:
+        if repair:
+            raise DatasetError("--repair needs a workspace: lightvessel doctor WORKSPACE --repair.")
+        return _tell(examine(), as_json)
+    if repair:
+        _repair(workspace)
+    return _tell(_findings(workspace), as_json)
+
+
+def _tell(findings: Iterable[Finding], as_json: bool) -> int:
     problems = 0
-    for found in examine():
+    for found in findings:
         problems += found.level == "problem"
         cure = f". {found.cure}" if found.cure else ""
         result(f"{_MARKS[found.level]} {found.code:<10} {found.text}{cure}", found.as_dict(), as_json)
     say(f"{problems} problem{'s' * (problems != 1)} found" if problems else "all is well")
     return 1 if problems else 0
+
+
+def _repair(workspace: Path) -> None:
+    from src_training.dataset.repair import repair
+    from src_training.dataset.verify import verify_folder
+
+    folder = _dataset_folder(workspace)
+    moved = 0
+    for line in repair(folder, verify_folder(folder, deep=True)):
+        say(line)
+        moved += 1
+    say(f"{moved} file{'s' * (moved != 1)} moved into {folder.name}/.quarantine; nothing was deleted")
+
+
+def _findings(workspace: Path) -> Iterator[Finding]:
+    from src_training.checkup import Finding
+    from src_training.dataset.repair import quarantined
+    from src_training.dataset.verify import verify_folder
+    from src_training.errors import ModelError
+    from src_training.models import ModelStore
+
+    folder = _dataset_folder(workspace)
+    report = verify_folder(folder, deep=True)
+    for one in report.findings:
+        yield Finding(one.code, "problem" if one.is_damage else "note", one.text, one.cure)
+    yield Finding("dataset", "ok", f"{report.cases} cases, {report.revisions} revisions")
+    if away := quarantined(folder):
+        yield Finding("quarantine", "ok", f"{away} files were put away by earlier repairs")
+    models = ModelStore(workspace / "models")
+    for model_id in models.ids():
+        try:
+            models.get(model_id)
+        except ModelError as error:
+            yield Finding("model", "problem", str(error), "It can never go live; train again, or restore it")
+        else:
+            yield Finding("model", "ok", model_id)
+    if warning := models.warning():
+        yield Finding("live", "problem", warning)
+
+
+def _dataset_folder(workspace: Path) -> Path:
+    """The dataset's folder, however damaged what lies in it is."""
+    from src_training.workspace import Workspace
+
+    folder = workspace / "dataset"
+    if not folder.is_dir():
+        Workspace.open(workspace)  # says what the folder is instead
+    return folder

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from src_training import durable
 from src_training.dataset import keyring
 from src_training.dataset.commit import commit, mask_hash, names_in, record_files, saving, utc_now
+from src_training.dataset.findings import VerifyReport
 from src_training.dataset.frame import Frame, Origin, checked_mask
 from src_training.dataset.lineage import agree, by_age, heads_of
 from src_training.dataset.patients import bucket_of, patient_key
@@ -30,7 +31,7 @@ from src_training.dataset.record import (
 )
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import Snapshot, freeze, thaw
-from src_training.dataset.verify import VerifyReport, verify_folder
+from src_training.dataset.verify import verify_folder
 from src_training.errors import DatasetError
 
 _VAL_BELOW, _TEST_BELOW = 1500, 3000  # of 10000

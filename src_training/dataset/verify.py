@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from src_training.dataset.commit import mask_hash, names_in, record_files
+from src_training.dataset.findings import VerifyReport
 from src_training.dataset.lineage import agree, heads_of
 from src_training.dataset.pixels import canonical, case_id, decode
 from src_training.dataset.record import (
@@ -27,36 +27,23 @@ from src_training.dataset.record import (
 from src_training.dataset.revision import Revision
 from src_training.errors import DatasetError
 
-_PARTS = ("dataset.json", "cases", "snapshots", ".quarantine")
-
-
-@dataclass
-class VerifyReport:
-    """``problems`` are damage; ``notes`` are left-overs and conflicts, which lose nothing."""
-
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    cases: int = 0
-    revisions: int = 0
-
-    @property
-    def sound(self) -> bool:
-        """No damage."""
-        return not self.problems
+QUARANTINE = ".quarantine"
+_PARTS = ("dataset.json", "cases", "snapshots", QUARANTINE)
 
 
 def verify_folder(folder: Path, *, deep: bool = False) -> VerifyReport:
     """Check ``dataset.json``, every case and every snapshot; ``deep`` decodes every image and mask."""
     report = VerifyReport()
     with _counted(report):
-        _read(folder / "dataset.json", DATASET_SCHEMA, report)
+        _read(folder / "dataset.json", DATASET_SCHEMA, "D01", report)
         _check_snapshots(folder, report)
         for name in names_in(folder):
             if name not in _PARTS:
-                _stranger(name, report)
+                _stranger(folder / name, name, report)
+        put_away = _put_away(folder)
         for case in _case_folders(folder / "cases", report):
             with _counted(report):
-                _check_case(case, report, deep)
+                _check_case(case, report, deep, put_away)
     return report
 
 
@@ -66,53 +53,63 @@ def _counted(report: VerifyReport) -> Iterator[None]:
     try:
         yield
     except DatasetError as error:
-        report.problems.append(str(error))
+        report.add("D03", str(error))
+
+
+def _put_away(folder: Path) -> frozenset[str]:
+    """The records that a repair moved, by the first 16 digits of their sha."""
+    found = (RECORD_NAME.fullmatch(path.name) for path in (folder / QUARANTINE).rglob("r*.json"))
+    return frozenset(match[2] for match in found if match)
 
 
 def _case_folders(cases: Path, report: VerifyReport) -> Iterator[Path]:
     if not cases.is_dir():
-        report.problems.append("cases: the folder is missing")
+        report.add("D02", "cases: the folder is missing")
     for shelf in names_in(cases):
         for name in names_in(cases / shelf):
             if CASE_NAME.fullmatch(name) and name[:2] == shelf:
                 yield cases / shelf / name
             else:
-                _stranger(f"{shelf}/{name}", report)
+                _stranger(cases / shelf / name, f"{shelf}/{name}", report)
         if not (cases / shelf).is_dir():
-            _stranger(shelf, report)
+            _stranger(cases / shelf, shelf, report)
 
 
-def _check_case(folder: Path, report: VerifyReport, deep: bool) -> None:
+def _check_case(folder: Path, report: VerifyReport, deep: bool, put_away: frozenset[str]) -> None:
     sound: list[Revision] = []
     for path in record_files(folder):
-        record = _read(path, REVISION_SCHEMA, report)
-        problems = [] if record is None else list(content_problems(path, record))
-        if record is not None and not problems:
+        record = _read(path, REVISION_SCHEMA, "D04", report)
+        if record is None:
+            continue
+        problems = list(content_problems(path, record))
+        for problem in problems:
+            report.add("D05", f"{folder.name}/{path.name}: {problem}", path)
+        if not problems:
             sound.append(Revision(folder, record, "train"))
             for kind in ("image", "mask"):
-                problems += _blob_problems(folder, kind, record, deep)
-        report.problems += [f"{folder.name}/{path.name}: {problem}" for problem in problems]
-    _check_parents(folder, sound, report)
+                for code, problem in _blob_problems(folder, kind, record, deep):
+                    report.add(code, f"{folder.name}/{path.name}: {problem}", folder / record[kind]["file"])
+    _check_parents(folder, sound, report, put_away)
     report.cases += bool(sound)
     report.revisions += len(sound)
     if sound and not agree(heads := heads_of(sound)):
-        report.notes.append(f"{folder.name}: {len(heads)} heads say different things (a conflict)")
+        report.add("N03", f"{folder.name}: {len(heads)} heads say different things (a conflict)")
     used = {one.record[kind]["file"] for one in sound for kind in ("image", "mask")}
     _note_left_overs(folder, used, report)
 
 
-def _blob_problems(folder: Path, kind: str, record: dict[str, Any], deep: bool) -> Iterator[str]:
+def _blob_problems(folder: Path, kind: str, record: dict[str, Any], deep: bool) -> Iterator[tuple[str, str]]:
     facts = record[kind]
     path = folder / facts["file"]
     try:
         if (size := path.stat().st_size) != facts.get("bytes", size):
-            yield f"{path.name} has {size} bytes, recorded are {facts['bytes']}"
+            yield "D07", f"{path.name} has {size} bytes, recorded are {facts['bytes']}"
         elif deep:
-            yield from _pixel_problems(path, kind, record)
+            yield from (("D07", problem) for problem in _pixel_problems(path, kind, record))
     except OSError as error:
-        yield f"{path.name}: {error.strerror}"
+        yield "D06", f"{path.name}: {error.strerror}"
     except (KeyError, TypeError, ValueError) as error:
-        yield f"{path.name}: {error}"
+        yield "D07", f"{path.name}: {error}"
 
 
 def _pixel_problems(path: Path, kind: str, record: dict[str, Any]) -> Iterator[str]:
@@ -131,7 +128,9 @@ def _pixel_problems(path: Path, kind: str, record: dict[str, Any]) -> Iterator[s
             yield f"{path.name}: its pixels are not what was saved"
 
 
-def _check_parents(folder: Path, sound: list[Revision], report: VerifyReport) -> None:
+def _check_parents(
+    folder: Path, sound: list[Revision], report: VerifyReport, put_away: frozenset[str]
+) -> None:
     known = {one.sha for one in sound}
     missing = {sha: one for one in sound for sha in one.replaces if sha not in known}
     if not missing:
@@ -139,19 +138,21 @@ def _check_parents(folder: Path, sound: list[Revision], report: VerifyReport) ->
     # A writer may have added parent and child while we read; the parent is there now.
     present = {path.name.split("-")[1][:16] for path in record_files(folder)}
     for sha, child in missing.items():
-        if sha[:16] not in present:
-            report.problems.append(
-                f"{folder.name}/{child.name}.json: the revision it corrects ({sha[:16]}) is missing"
-            )
+        where = f"{folder.name}/{child.name}.json: the revision it corrects ({sha[:16]})"
+        if sha[:16] in put_away:
+            report.add("N04", f"{where} was put away")
+        elif sha[:16] not in present:
+            report.add("D08", f"{where} is missing")
 
 
 def _check_snapshots(folder: Path, report: VerifyReport) -> None:
     for name in names_in(folder / "snapshots"):
         path = folder / "snapshots" / name
         if path.suffix != ".json" or name.startswith("."):
-            _stranger(f"snapshots/{name}", report)
-        elif (record := _read(path, SNAPSHOT_SCHEMA, report)) is not None:
-            report.problems += [f"snapshots/{name}: {line}" for line in _missing(folder, record)]
+            _stranger(path, f"snapshots/{name}", report)
+        elif (record := _read(path, SNAPSHOT_SCHEMA, "D09", report)) is not None:
+            for line in _missing(folder, record):
+                report.add("D10", f"snapshots/{name}: {line}")
 
 
 def _missing(folder: Path, record: dict[str, Any]) -> Iterator[str]:
@@ -168,20 +169,21 @@ def _note_left_overs(folder: Path, used: set[str], report: VerifyReport) -> None
     for name in names_in(folder):
         if BLOB_NAME.fullmatch(name):
             if name not in used:
-                report.notes.append(f"{folder.name}/{name}: no record names it (a save that was cut short)")
+                what = "no record names it (a save that was cut short)"
+                report.add("N01", f"{folder.name}/{name}: {what}", folder / name)
         elif not RECORD_NAME.fullmatch(name):
-            _stranger(f"{folder.name}/{name}", report)
+            _stranger(folder / name, f"{folder.name}/{name}", report)
 
 
-def _stranger(where: str, report: VerifyReport) -> None:
-    torn = where.rsplit("/", 1)[-1].startswith(".") and where.endswith(".tmp")
+def _stranger(path: Path, where: str, report: VerifyReport) -> None:
+    torn = path.name.startswith(".") and path.name.endswith(".tmp")
     what = "left over from a save that was cut short" if torn else "not part of the dataset"
-    report.notes.append(f"{where}: {what}")
+    report.add("N01" if torn else "N02", f"{where}: {what}", path)
 
 
-def _read(path: Path, schema: str, report: VerifyReport) -> dict[str, Any] | None:
+def _read(path: Path, schema: str, code: str, report: VerifyReport) -> dict[str, Any] | None:
     try:
         return read_record(path, schema)
     except DatasetError as error:
-        report.problems.append(str(error))
+        report.add(code, str(error), path)
         return None
