@@ -16,6 +16,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
 from napari_lightvessel._session import Session
 from src_training import Frame, Origin, Revision, Workspace
+from src_training.dataset.outbox import Kept, save_or_keep
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,13 @@ class _Save:
 class Accepter:
     """Takes decisions on frames of the Session's cine and saves them one after the other.
 
-    Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``.
+    A frame that the disk refuses waits in the outbox. Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``.
     """
 
     saving = Signal(str)
     saved = Signal(str)
     failed = Signal(str)
+    kept = Signal(object, object, int)  # the entry in the outbox, CineState, frame
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -118,9 +120,9 @@ class Accepter:
             return
         save = self._waiting.popleft()
 
-        def done(revision: Revision) -> None:
+        def done(outcome: Revision | Kept) -> None:
             self._job = None
-            self._on_saved(save, revision)
+            self._on_saved(save, outcome)
             self._next()
 
         def failed(problem: _jobs.Problem) -> None:
@@ -132,14 +134,21 @@ class Accepter:
 
         self._job = _jobs.start(_append(save), done=done, failed=failed)
 
-    def _on_saved(self, save: _Save, revision: Revision) -> None:
+    def _on_saved(self, save: _Save, outcome: Revision | Kept) -> None:
         mark = save.state.marks[save.t]
         mark.status, mark.saving, mark.region = save.status, False, save.region
         mark.baseline = Plane.of(save.labels)
-        mark.saved = revision.text
+        if isinstance(outcome, Kept):
+            mark.saved = "waits here"
+            self.kept.emit(outcome.entry, save.state, save.t)
+            self.failed.emit(
+                f"Frame {save.t} waits on this computer and is saved as soon as the disk takes it. {outcome.reason}"
+            )
+        else:
+            mark.saved = outcome.text
+            self.session.dataset_grew.emit()
+            self.saved.emit(saved_line(save.t, outcome))
         self.session.marks_changed.emit(save.state)
-        self.session.dataset_grew.emit()
-        self.saved.emit(saved_line(save.t, revision))
 
 
 def saved_line(t: int, revision: Revision) -> str:
@@ -148,12 +157,12 @@ def saved_line(t: int, revision: Revision) -> str:
     return line if revision.patient_key else line + " · patient unknown: used for training only"
 
 
-def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision]:
+def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision | Kept]:
     patient = save.state.patient or None  # else the file's own id, else unknown
 
-    def work(_cancelled: Callable[[], bool]) -> Revision:
+    def work(_cancelled: Callable[[], bool]) -> Revision | Kept:
         frame = Frame.from_cine(save.state.cine, save.t, patient, vessels_bright=save.state.inverted)
-        return save.workspace.dataset.append(frame, save.mask, save.origin)
+        return save_or_keep(save.workspace.dataset, frame, save.mask, save.origin)
 
     return work
 

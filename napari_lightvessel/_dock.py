@@ -14,6 +14,7 @@ from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
 from napari_lightvessel._parts import FollowingScroll
+from napari_lightvessel._posting import Postman
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._recovery import Recoverer
 from napari_lightvessel._recovery_bar import RecoveryBar
@@ -41,6 +42,7 @@ class LightVesselWidget(QWidget):
         self.session = Session(napari_viewer)
         self.segmenter = Segmenter(self.session, self)
         self.accepter = Accepter(self.session)
+        self.postman = Postman(self.session, self.accepter)
         self.recaller = Recaller(self.session)
         self.journalist = Journalist(self.session)
         self.recoverer = Recoverer(self.session, self.journalist)
@@ -51,6 +53,8 @@ class LightVesselWidget(QWidget):
         self.trainer = Trainer(self.session, self)
         self.train = TrainPanel(self.session, self.trainer, self.colours)
         self.journalist.trouble.connect(self.correct.show_trouble)
+        self.postman.published.connect(lambda line: self.correct.line.tell(line, "good"))
+        self.postman.failed.connect(lambda line: self.correct.line.tell(line, "bad"))
         self._lay_out()
         self._follow_theme()
         napari_viewer.events.theme.connect(self._follow_theme)
@@ -113,6 +117,7 @@ class LightVesselWidget(QWidget):
             self.recoverer,
             self.segmenter,
             self.accepter,
+            self.postman,
             self.recaller,
             self.journalist,
             self.trainer,

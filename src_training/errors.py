@@ -23,6 +23,10 @@ class DatasetError(LightVesselError):
     """A workspace or dataset that is missing, unsound, or refuses what was asked."""
 
 
+class NotSaved(DatasetError):
+    """The disk of a dataset refused a frame: full, read-only, or gone; it can be kept in the outbox meanwhile."""
+
+
 class ModelError(LightVesselError):
     """A model that is missing, damaged, or does not fit its card."""
 

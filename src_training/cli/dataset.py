@@ -14,6 +14,7 @@ from src_training.errors import BadMask, DatasetError, UnreadableCine
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
     from src_training.dataset.folders import LabelledFrame, Matched
+    from src_training.dataset.outbox import Kept
 
 _Folder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.")
 _Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("init")(init)
     group.command("append")(append)
     group.command("import")(import_folders)
+    group.command("publish")(publish)
     group.command("export")(export_frames)
     group.command("verify")(verify)
     group.command("list")(list_cases)
@@ -72,12 +74,15 @@ def append(
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
     from src_training.dataset import Origin
     from src_training.dataset.folders import MaskFile, read_pair
+    from src_training.dataset.outbox import save_or_keep
 
     dataset, origin = _writable(workspace), Origin(status, annotator)
     source = MaskFile(mask, threshold)
     labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
-    _say_saved(dataset.append(labelled.frame, labelled.mask, origin, resolve=resolve))
+    outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     _remark([labelled])
+    if not _told(outcome):
+        raise typer.Exit(2)
 
 
 def import_folders(
@@ -98,6 +103,7 @@ def import_folders(
     """
     from src_training.dataset import Origin
     from src_training.dataset.folders import read_pair, read_patients
+    from src_training.dataset.outbox import save_or_keep
 
     dataset, origin = _writable(workspace), Origin(status, annotator)
     matched = _matched(images, masks, coco, nnunet, threshold)
@@ -109,8 +115,8 @@ def import_folders(
         patient = patient_of.get(image.name) or patient_of.get(image.stem)
         try:
             labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
-            _say_saved(dataset.append(labelled.frame, labelled.mask, origin))
-            saved.append(labelled)
+            if _told(save_or_keep(dataset, labelled.frame, labelled.mask, origin)):
+                saved.append(labelled)
         except (UnreadableCine, BadMask) as error:
             say(_naming(error, image, mask.name))
     _remark(saved)
@@ -234,8 +240,23 @@ def _writable(workspace: Path) -> Dataset:
     return dataset
 
 
-def _say_saved(revision: Revision) -> None:
-    result(f"saved {revision.case} {revision.name}")
+def publish(workspace: Path = _Folder) -> None:
+    """Save the frames that wait on this computer because the workspace's disk refused them."""
+    from src_training.dataset.outbox import Outbox
+
+    for _entry, revision in Outbox(_open(workspace)).publish():
+        _told(revision)
+
+
+def _told(outcome: Revision | Kept) -> bool:
+    """Say how a frame was saved; whether it is in the dataset."""
+    from src_training.dataset.outbox import Kept
+
+    if isinstance(outcome, Kept):
+        say(f"waits on this computer: {outcome.reason} Then: lightvessel dataset publish WORKSPACE.")
+        return False
+    result(f"saved {outcome.case} {outcome.name}")
+    return True
 
 
 def _remark(saved: Sequence[LabelledFrame]) -> None:

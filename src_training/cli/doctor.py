@@ -83,6 +83,7 @@ def _findings(workspace: Path) -> Iterator[Finding]:
     yield Finding("dataset", "ok", f"{report.cases} cases, {report.revisions} revisions")
     if away := quarantined(folder):
         yield Finding("quarantine", "ok", f"{away} files were put away by earlier repairs")
+    yield from _waiting(workspace)
     models = ModelStore(workspace / "models")
     for model_id in models.ids():
         try:
@@ -93,6 +94,21 @@ def _findings(workspace: Path) -> Iterator[Finding]:
             yield Finding("model", "ok", model_id)
     if warning := models.warning():
         yield Finding("live", "problem", warning)
+
+
+def _waiting(workspace: Path) -> Iterator[Finding]:
+    """What waits in the outbox for this workspace."""
+    from src_training.checkup import Finding
+    from src_training.dataset import Dataset
+    from src_training.dataset.outbox import Outbox
+
+    try:
+        waiting = len(Outbox(Dataset.open(workspace / "dataset")))
+    except DatasetError:  # told among the findings
+        return
+    if waiting:
+        cure = "lightvessel dataset publish WORKSPACE"
+        yield Finding("outbox", "note", f"{waiting} frames wait on this computer to be saved", cure)
 
 
 def _dataset_folder(workspace: Path) -> Path:

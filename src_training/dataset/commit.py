@@ -18,7 +18,7 @@ from src_training.dataset.lineage import ancestry
 from src_training.dataset.pixels import encode
 from src_training.dataset.record import RECORD_NAME, REVISION_SCHEMA, record_name, sealed, to_bytes
 from src_training.dataset.revision import Revision
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, NotSaved
 
 
 def commit(
@@ -59,7 +59,7 @@ def saving(folder: Path) -> Iterator[None]:
             "lightvessel dataset verify --deep tells which file is damaged; move that one away."
         ) from error
     except OSError as error:
-        raise DatasetError(f"{folder.name}: not saved: {durable.cure_for(error)}") from error
+        raise NotSaved(f"{folder.name}: not saved: {durable.cure_for(error)}") from error
 
 
 def mask_hash(mask: NDArray) -> str:

@@ -7,6 +7,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,21 @@ from src_training.dataset.record import (
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import Snapshot, freeze, thaw
 from src_training.dataset.verify import verify_folder
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, NotSaved
 
 _VAL_BELOW, _TEST_BELOW = 1500, 3000  # of 10000
 _SHORTEST_SALT = 16  # hex digits: a shorter one is a slip of the hand
 _OF_THE_FRAME = ("patient_key", "frame_index", "projection", "calibration", "grey", "vessels_bright")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A frame at the door: its case, its canonical pixels and mask (Y, X), and the facts a record may hold."""
+
+    case: str
+    pixels: NDArray
+    mask: NDArray[np.uint8]
+    facts: dict[str, Any]
 
 
 class Dataset:
@@ -110,13 +121,38 @@ class Dataset:
         BadMask, DatasetError
             Nothing was saved, and what was saved before is as it was.
         """
+        return self.save(self.prepare(frame, mask, origin), resolve=resolve)
+
+    def prepare(self, frame: Frame, mask: NDArray, origin: Origin | None = None) -> Prepared:
+        """Check and de-identify a frame; nothing is written. Raises BadMask or DatasetError."""
         origin = origin or Origin()
         pixels = canonical(frame.pixels)
         mask = checked_mask(mask, pixels.shape, origin.status)
         key = patient_key(self.site_key(), frame.patient)
         facts = {**origin.facts(), "patient_key": key, **frame.facts()}
+        return Prepared(case_id(pixels, key), pixels, mask, facts)
+
+    def save(
+        self,
+        prepared: Prepared,
+        *,
+        corrected: Sequence[Revision] | None = None,
+        resolve: bool = False,
+    ) -> Revision:
+        """Commit a prepared frame as `append` does; NotSaved when the disk refuses.
+
+        ``corrected`` are the revisions that it stands in for; None: the heads of now.
+        """
+        if not self.is_there():
+            raise NotSaved(
+                f"{self.folder.name}: not saved: the dataset is not there any more. Is its disk mounted?"
+            )
         with saving(self.folder):
-            return self._commit(case_id(pixels, key), pixels, mask, facts, resolve=resolve)
+            return self._commit(prepared, corrected=corrected, resolve=resolve)
+
+    def is_there(self) -> bool:
+        """False while its disk is not mounted: what was written then would lie below the mount point, unseen."""
+        return (self.folder / "dataset.json").is_file()
 
     def revise(self, revision: Revision, origin: Origin, mask: NDArray | None = None) -> Revision:
         """Correct a stored revision without its source: another mask, or the same with another status.
@@ -129,8 +165,7 @@ class Dataset:
         mask = checked_mask(mask, revision.shape, origin.status)
         kept = {name: revision.record[name] for name in _OF_THE_FRAME if name in revision.record}
         facts, pixels = {**origin.facts(), **kept}, canonical(revision.image())
-        with saving(self.folder):
-            return self._commit(revision.case, pixels, mask, facts, corrected=[revision])
+        return self.save(Prepared(revision.case, pixels, mask, facts), corrected=[revision])
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -224,25 +259,16 @@ class Dataset:
 
     # -- inside --------------------------------------------------------------------------------------------
 
-    def _commit(
-        self,
-        case: str,
-        pixels: NDArray,
-        mask: NDArray,
-        facts: dict[str, Any],
-        *,
-        corrected: Sequence[Revision] | None = None,
-        resolve: bool = False,
-    ) -> Revision:
-        folder = self._case_folder(case)
+    def _commit(self, prepared: Prepared, *, corrected: Sequence[Revision] | None, resolve: bool) -> Revision:
+        folder, facts = self._case_folder(prepared.case), prepared.facts
         heads = heads_of(self._readable(folder))
-        same = [head for head in heads if head.says == (facts["status"], mask_hash(mask))]
+        same = [head for head in heads if head.says == (facts["status"], mask_hash(prepared.mask))]
         if same and not (resolve and not agree(heads)):
             # Its writer may not have come to the sync yet, and "saved" is about to be said.
             durable.sync_dir(folder)
             return same[-1]
-        path = commit(folder, pixels, mask, facts, heads if corrected is None else corrected, resolve)
-        return self._read(path)
+        replaced = heads if corrected is None else corrected
+        return self._read(commit(folder, prepared.pixels, prepared.mask, facts, replaced, resolve))
 
     def _case_folder(self, case: str) -> Path:
         if not CASE_NAME.fullmatch(case):

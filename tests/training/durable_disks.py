@@ -83,6 +83,25 @@ class FailingDisk(StepDisk):
             raise OSError(self.errno, os.strerror(self.errno))
 
 
+class RefusingDisk(Disk):
+    """Refuses every write below ``root`` with ``errno`` while ``refusing``; other folders are well."""
+
+    def __init__(self, root: Path, errno: int) -> None:
+        self.root, self.errno, self.refusing = root, errno, True
+
+    def open(self, path: Path, flags: int, mode: int = 0o666) -> int:
+        self._check(path)
+        return super().open(path, flags, mode)
+
+    def mkdir(self, path: Path) -> None:
+        self._check(path)
+        super().mkdir(path)
+
+    def _check(self, path: Path) -> None:
+        if self.refusing and self.root in path.parents:
+            raise OSError(self.errno, os.strerror(self.errno))
+
+
 class DyingDisk(StepDisk):
     """Kills its own process at one step, in the middle of a write if it is one."""
 

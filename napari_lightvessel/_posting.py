@@ -1,0 +1,102 @@
+"""Handing over what waits in the outbox: when a workspace opens, after a save, and every now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_lightvessel import _jobs
+from napari_lightvessel._accepting import Accepter
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._marks import count_words
+from napari_lightvessel._session import Session
+from src_training import Revision, Workspace
+from src_training.dataset.outbox import Outbox
+
+_TRY_AGAIN_MS = 20_000
+
+_Posted = tuple[Path, Revision]
+
+
+class Postman:
+    """Publishes the open workspace's outbox beside the GUI thread; the marks of its frames follow."""
+
+    published = Signal(str)  # a line: so many frames are saved now
+    failed = Signal(str)  # a line, once: why some are not
+
+    def __init__(self, session: Session, accepter: Accepter) -> None:
+        self.session = session
+        self._frames: dict[Path, tuple[CineState, int]] = {}
+        self._job: _jobs.Job | None = None
+        self._count = 0
+        self._told = ""
+        self._again = QTimer()
+        self._again.setSingleShot(True)
+        self._again.setInterval(_TRY_AGAIN_MS)
+        self._again.timeout.connect(self.try_now)
+        accepter.kept.connect(self._on_kept)
+        session.workspace_changed.connect(self.try_now)
+        session.dataset_grew.connect(self._on_saved)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is handing over."""
+        return self._job is not None
+
+    def try_now(self, _event: object = None) -> None:
+        """Hand over what waits for the open workspace."""
+        workspace = self.session.workspace
+        if workspace is None or self._job is not None:
+            return
+        self._count = 0
+        self._job = _jobs.start(
+            _hand_over(workspace), step=self._take, done=self._end, failed=self._wait, visible=False
+        )
+
+    def close(self) -> None:
+        """Hear nothing more; what waits is tried again next time."""
+        self._again.stop()
+        if self._job is not None:
+            self._job.forget()
+
+    def _on_kept(self, entry: Path, state: CineState, t: int) -> None:
+        self._frames[entry] = (state, t)
+        self._again.start()
+
+    def _on_saved(self) -> None:
+        if self._frames:  # the disk takes frames again
+            self.try_now()
+
+    def _take(self, posted: _Posted) -> None:
+        entry, revision = posted
+        self._count += 1
+        state, t = self._frames.pop(entry, (None, 0))
+        if state is not None:
+            state.marks[t].saved = revision.text
+            self.session.marks_changed.emit(state)
+
+    def _end(self, _outcome: object) -> None:
+        self._job = None
+        if self._count:
+            self.published.emit(f"Saved · {count_words(self._count)} that waited on this computer")
+            self.session.dataset_grew.emit()
+
+    def _wait(self, problem: _jobs.Problem) -> None:
+        self._job = None
+        self._again.start()
+        if problem.line != self._told:
+            self._told = problem.line
+            self.failed.emit(problem.line)
+
+
+def _hand_over(workspace: Workspace) -> Callable[[Callable[[], bool]], Iterator[_Posted]]:
+    def work(cancelled: Callable[[], bool]) -> Iterator[_Posted]:
+        for posted in Outbox(workspace.dataset).publish():
+            yield posted
+            if cancelled():
+                return
+
+    return work

@@ -1,0 +1,137 @@
+"""Frames that a dataset's disk refused wait on this computer, durable and de-identified, until it takes them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+from numpy.typing import NDArray
+
+from src_training import durable
+from src_training.dataset.commit import names_in, saving, utc_now
+from src_training.dataset.frame import Frame, Origin
+from src_training.dataset.keyring import user_config_dir
+from src_training.dataset.pixels import canonical, decode, encode
+from src_training.dataset.record import read_record, sealed, to_bytes
+from src_training.dataset.revision import Revision
+from src_training.dataset.store import Dataset, Prepared
+from src_training.errors import DatasetError, NotSaved
+
+_SCHEMA = "lightvessel-outbox/1"
+_RECORD = "entry.json"  # written last: an entry without it is no entry
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A frame that waits: its entry in the outbox, and why the dataset's disk refused it."""
+
+    entry: Path
+    reason: str
+
+
+def save_or_keep(
+    dataset: Dataset, frame: Frame, mask: NDArray, origin: Origin | None = None, *, resolve: bool = False
+) -> Revision | Kept:
+    """Append a frame; where the dataset's disk refuses, keep it in the outbox. NotSaved when this one refuses too."""
+    prepared = dataset.prepare(frame, mask, origin)
+    try:
+        return dataset.save(prepared, resolve=resolve)
+    except NotSaved as error:
+        return Kept(Outbox(dataset).keep(prepared), str(error))
+
+
+class Outbox:
+    """What waits for one dataset, in the user's own folder; ``keep`` adds, ``publish`` hands over."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.folder = user_config_dir() / "outbox" / str(dataset.facts["uuid"])
+
+    def __len__(self) -> int:
+        return len(self._entries())
+
+    def keep(self, prepared: Prepared) -> Path:
+        """Keep a frame durably; its entry. Raises NotSaved when this disk refuses too."""
+        image, image_facts = encode(prepared.pixels)
+        mask = bytes(imagecodecs.png_encode(prepared.mask, level=6))
+        entry = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+        record = {
+            "schema": _SCHEMA,
+            "case": prepared.case,
+            "facts": prepared.facts,
+            "image": {**image_facts, "sha256": hashlib.sha256(image).hexdigest()},
+            "mask": {
+                "shape": list(prepared.mask.shape),
+                "dtype": "uint8",
+                "sha256": hashlib.sha256(mask).hexdigest(),
+            },
+            "corrects": self._heads_now(prepared.case),
+            "kept_utc": utc_now(),
+        }
+        with saving(self.folder):
+            durable.make_dir(entry)
+            durable.write_new(entry / "image.png", image, sync=False)
+            durable.write_new(entry / "mask.png", mask)
+            durable.write_new(entry / _RECORD, to_bytes(sealed(record)))
+        return entry
+
+    def publish(self) -> Iterator[tuple[Path, Revision]]:
+        """Hand over what waits, oldest first; yields every entry with its revision, durable in the dataset.
+
+        Raises NotSaved when the disk still refuses, and DatasetError, after all others, for a damaged entry. What
+        was not handed over stays.
+        """
+        published: dict[str, Revision] = {}
+        damaged: DatasetError | None = None
+        for entry in self._entries():
+            try:
+                record = read_record(entry / _RECORD, _SCHEMA)
+                prepared = _prepared(entry, record)
+            except (DatasetError, OSError) as error:
+                if (entry / _RECORD).is_file():  # else another process has handed it over meanwhile
+                    damaged = DatasetError(f"{entry.name}: cannot be read in the outbox. {error}")
+                continue
+            earlier = published.get(prepared.case)  # two decisions on one frame while it waited
+            corrected = [*self._corrected(record), *([earlier] if earlier else [])]
+            revision = published[prepared.case] = self.dataset.save(prepared, corrected=corrected)
+            shutil.rmtree(entry, ignore_errors=True)
+            yield entry, revision
+        if damaged is not None:
+            raise damaged
+
+    def _entries(self) -> list[Path]:
+        return [
+            self.folder / name for name in names_in(self.folder) if (self.folder / name / _RECORD).is_file()
+        ]
+
+    def _heads_now(self, case: str) -> list[str] | None:
+        """The revisions that this frame corrects; None when they cannot be read."""
+        try:
+            return [head.sha for head in self.dataset.case_heads(case)] if self.dataset.is_there() else None
+        except (DatasetError, OSError):
+            return None
+
+    def _corrected(self, record: dict[str, Any]) -> list[Revision]:
+        """What it corrected when it was kept: work that came after it stands beside it, as a visible conflict."""
+        case, corrects = record["case"], record["corrects"]
+        if corrects is None:
+            heads = self.dataset.case_heads(case)
+            return [head for head in heads if head.record["created_utc"] < record["kept_utc"]]
+        return [one for one in self.dataset.revisions(case) if one.sha in corrects]
+
+
+def _prepared(entry: Path, record: dict[str, Any]) -> Prepared:
+    pixels = {}
+    for kind in ("image", "mask"):
+        data = (entry / f"{kind}.png").read_bytes()
+        if hashlib.sha256(data).hexdigest() != record[kind]["sha256"]:
+            raise DatasetError(f"{entry.name}/{kind}.png: damaged in the outbox. Accept the frame again.")
+        pixels[kind] = decode(data, record[kind])
+    return Prepared(record["case"], canonical(pixels["image"]), pixels["mask"], record["facts"])
