@@ -18,6 +18,7 @@ import numpy as np
 from src_training.evaluation import METRICS, EvalItem, Evaluation, evaluate
 from src_training.evaluation.stress import drawn_set, evenly, stress_report
 from src_training.inference import Predictor
+from src_training.models.card import ModelCard
 from src_training.models.library import SHIPPED
 from src_training.models.loading import CARD_FILE, read_card
 from src_training.training.arcade import read_split
@@ -60,14 +61,27 @@ def ship(model: Path, name: str, figures: dict[str, Any]) -> Path:
     files = dict(card.files)
     if card.parameters > _LARGEST_STUDENT:
         files = {file: sha for file, sha in files.items() if not file.startswith("openvino.")}
-    record = card.model_copy(update={"name": name, "files": files, "metrics": card.metrics | figures})
     target = SHIPPED / name
+    recipe = card.recipe | _history(card, target)
+    record = card.model_copy(
+        update={"name": name, "files": files, "metrics": card.metrics | figures, "recipe": recipe}
+    )
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for file in files:
         shutil.copyfile(model / file, target / file)
     (target / CARD_FILE).write_text(record.to_json(), encoding="utf-8")
     return target
+
+
+def _history(card: ModelCard, target: Path) -> dict[str, Any]:
+    """The recipe of the shipped model that this one started from and now replaces: without it nobody can repeat it."""
+    settings = next(
+        (part for part in card.recipe.values() if isinstance(part, dict) and "start_from" in part), {}
+    )
+    if settings.get("start_from") != target.name or not target.is_dir():
+        return {}
+    return {"the model it started from": read_card(target).recipe}
 
 
 def _spread(evaluation: Evaluation) -> dict[str, Any]:
