@@ -32,8 +32,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Two workers with one thread each; all windows belong to one of them (tests/plugin/conftest.py).
 test: setup lint
-	$(XVFB) $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache

@@ -16,7 +16,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
 from napari_lightvessel._session import Session
 from src_training import Frame, Origin, Revision, Workspace
-from src_training.dataset.outbox import Kept, save_or_keep
+from src_training.dataset import Kept, save_or_keep
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)

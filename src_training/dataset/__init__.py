@@ -3,6 +3,7 @@
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.frame import STATUSES, Frame, Origin
 from src_training.dataset.masks import read_mask
+from src_training.dataset.outbox import Kept, Outbox, save_or_keep
 from src_training.dataset.patients import known_patient
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import Snapshot
@@ -12,10 +13,13 @@ __all__ = [
     "STATUSES",
     "Dataset",
     "Frame",
+    "Kept",
     "Origin",
+    "Outbox",
     "Revision",
     "Snapshot",
     "VerifyReport",
     "known_patient",
     "read_mask",
+    "save_or_keep",
 ]

@@ -56,12 +56,13 @@ def test_saved_is_not_said_before_it_is_durable(dock, work, qtbot, monkeypatch):
 
 
 def test_a_failed_save_is_one_line_and_the_frame_stays_open(dock, work, saved, monkeypatch):
-    def refuse(*_args):
-        raise DatasetError("dataset: the disk is full. Free some space, then accept again.")
+    def refuse(*_args, **_more):
+        raise DatasetError("dataset: its files are damaged. Restore them, then accept again.")
 
-    monkeypatch.setattr(type(dock.session.workspace.dataset), "append", refuse)
+    monkeypatch.setattr(type(dock.session.workspace.dataset), "save", refuse)
     assert (
-        saved(dock) == "Frame 2 is not saved. dataset: the disk is full. Free some space, then accept again."
+        saved(dock)
+        == "Frame 2 is not saved. dataset: its files are damaged. Restore them, then accept again."
     )
     assert work.marks[2].status == PROPOSED and work.edited(2)
 

@@ -208,7 +208,9 @@ def test_ctrl_c_says_cancelled_and_shows_no_traceback(tmp_path, when):
     tifffile.imwrite(
         tmp_path / "x.tif", np.zeros((600, 512, 512), np.uint8), photometric="minisblack", compression="zlib"
     )
-    code = f"import os, signal, sys, threading\n{INTERRUPTED[when]}" + (
+    # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit that.
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"import os, signal, sys, threading\n{heard}{INTERRUPTED[when]}" + (
         "from src_training.cli import main\nsys.exit(main(sys.argv[1:]))"
     )
     words = ["segment", str(tmp_path / "x.tif"), "-o", str(tmp_path / "out")]
