@@ -42,6 +42,8 @@ def test_a_teacher_is_chosen_and_the_distilled_model_promoted(viewer, dock, taug
     assert chooser.teacher.findData(teacher.id) < 0  # it means something else by a vessel
     chooser.student.setCurrentIndex(chooser.student.findData("small"))
     assert chooser.teacher.findData(teacher.id) >= 0 and chooser.teacher.findData("small") < 0
+    assert chooser.teacher.findData("teacher") >= 0  # the shipped one of the full tree
+    chooser.teacher.setCurrentIndex(chooser.teacher.findData(teacher.id))
 
     form = dock.train.settings_form()
     form["steps"].value, form["validate_every"].value, form["batch_pixels"].value = 3, 3, 2 * 256**2
