@@ -138,17 +138,16 @@ class Accepter:
         mark = save.state.marks[save.t]
         mark.status, mark.saving, mark.region = save.status, False, save.region
         mark.baseline = Plane.of(save.labels)
+        mark.saved = "waits here" if isinstance(outcome, Kept) else outcome.text
+        self.session.marks_changed.emit(save.state)
         if isinstance(outcome, Kept):
-            mark.saved = "waits here"
             self.kept.emit(outcome.entry, save.state, save.t)
             self.failed.emit(
                 f"Frame {save.t} waits on this computer and is saved as soon as the disk takes it. {outcome.reason}"
             )
         else:
-            mark.saved = outcome.text
             self.session.dataset_grew.emit()
             self.saved.emit(saved_line(save.t, outcome))
-        self.session.marks_changed.emit(save.state)
 
 
 def saved_line(t: int, revision: Revision) -> str:

@@ -36,9 +36,9 @@ def doctor(
     Exit code 1 when something will not work or is damaged; every finding has a code and a cure. Nothing is ever
     deleted: a repair only moves files.
     """
-    from src_training.checkup import examine
-
     if workspace is None:
+        from src_training.checkup import examine
+
         if repair:
             raise DatasetError("--repair needs a workspace: lightvessel doctor WORKSPACE --repair.")
         return _tell(examine(), as_json)

@@ -106,10 +106,11 @@ def import_model(
 ) -> int:
     """Take in weights from elsewhere; they go live as every model does, by comparison and promotion."""
     from src_training.models import load_model
+    from src_training.models.card import MODEL_NAME
     from src_training.models.importing import import_weights
 
     place = _opened(workspace)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
+    if not re.fullmatch(MODEL_NAME, name):
         raise ModelError(f"name {name[:60]!r}: use lower-case letters, digits and hyphens, 41 at most.")
     model = import_weights(place.models, weights, load_model(like, place), name)
     result(f"imported {model.id}", {"model_id": model.id}, as_json)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from src_training import durable
-from src_training.dataset.commit import names_in, record_files, saving
+from src_training.dataset.commit import record_files, saving
 from src_training.dataset.findings import Finding, VerifyReport
 from src_training.dataset.record import REVISION_SCHEMA, read_record
 from src_training.dataset.verify import QUARANTINE
@@ -66,5 +66,4 @@ def _move(path: Path, target: Path) -> None:
 
 def quarantined(folder: Path) -> int:
     """How many files lie in the dataset's quarantine."""
-    away = folder / QUARANTINE
-    return sum(len(files) for _, _, files in os.walk(away)) if names_in(folder) else 0
+    return sum(len(files) for _, _, files in os.walk(folder / QUARANTINE))

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: What a model may be called: its id, and so a folder, begins with it.
+MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
 LabelProtocol = Literal["full-tree", "syntax", "unknown"]
 
 

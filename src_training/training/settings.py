@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from src_training.distillation.recipe import parse_method
 from src_training.errors import LightVesselError
-from src_training.models.card import Architecture
+from src_training.models.card import MODEL_NAME, Architecture
 from src_training.training.augment_settings import Augmentation
 
 IMAGENET = "imagenet"  # start_from: the encoder's weights from a package, see imagenet.py
@@ -109,7 +109,7 @@ class TaughtSettings(LoopSettings):
 class TrainSettings(TaughtSettings):
     """Train a student, alone or with a teacher, on a folder of frames and masks."""
 
-    name: str = Field("student", title="Name", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    name: str = Field("student", title="Name", pattern=MODEL_NAME)
     architecture: Architecture = Architecture()
     label_protocol: Literal["full-tree", "syntax"] = Field(
         "full-tree",

@@ -135,13 +135,18 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
 }
 
 
+def told(capsys, level: str) -> list[dict[str, str]]:
+    """The findings of this level that `doctor --json` printed."""
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [one for one in found if one["level"] == level]
+
+
 @pytest.mark.parametrize("what", DAMAGE)
 def test_planted_damage_is_found_and_told_with_a_cure(workspace, capsys, what):
     code, plant = DAMAGE[what]
     plant(workspace)
     assert main(["doctor", str(workspace), "--json"]) == 1
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    problems = [one for one in found if one["level"] == "problem"]
+    problems = told(capsys, "problem")
     assert code in {one["code"] for one in problems}
     assert all(
         one["cure"] and "\n" not in one["text"] and str(workspace) not in one["text"] for one in problems
@@ -171,8 +176,7 @@ def test_a_left_over_is_a_note_and_no_damage(workspace, capsys, what):
     code, plant = LEFT_OVERS[what]
     plant(workspace)
     assert main(["doctor", str(workspace), "--json"]) == 0
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["code"] for one in found if one["level"] == "note"] == [code]
+    assert [one["code"] for one in told(capsys, "note")] == [code]
 
 
 def listed(folder: Path) -> dict[str, bytes]:
