@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 from numpy.typing import NDArray
 
 from src_training import __version__, durable
+from src_training.dataset.blobs import is_sound, write_image, write_mask
 from src_training.dataset.lineage import ancestry
-from src_training.dataset.pixels import encode
 from src_training.dataset.record import RECORD_NAME, REVISION_SCHEMA, record_name, sealed, to_bytes
 from src_training.dataset.revision import Revision
 from src_training.errors import DatasetError, NotSaved
@@ -36,8 +34,8 @@ def commit(
     if not record_files(folder):
         # Our record must not outlive its folder.
         durable.make_dir(folder, below=folder.parent.parent)
-    image_facts = _stored_image(folder, corrected) or _write_blob(folder, "image", *encode(pixels))
-    mask_facts = _write_blob(folder, "mask", *_encoded_mask(mask))
+    image_facts = _stored_image(folder, corrected) or write_image(folder, pixels)
+    mask_facts = write_mask(folder, mask)
     durable.sync_dir(folder)
     lineage = {"case": folder.name, "seq": _next_seq(folder), **ancestry(corrected, resolve=resolve)}
     blobs = {"image": image_facts, "mask": mask_facts}
@@ -60,11 +58,6 @@ def saving(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise NotSaved(f"{folder.name}: not saved: {durable.cure_for(error)}") from error
-
-
-def mask_hash(mask: NDArray) -> str:
-    """sha256 of a mask's uint8 pixels in C order: equal masks are equal whatever wrote their PNG."""
-    return hashlib.sha256(mask.tobytes()).hexdigest()
 
 
 def record_files(folder: Path) -> list[Path]:
@@ -90,23 +83,9 @@ def utc_now() -> str:
 def _stored_image(folder: Path, corrected: Sequence[Revision]) -> dict[str, Any] | None:
     """The image facts of a revision whose file is sound: the case says that the pixels are the same."""
     for revision in reversed(corrected):
-        facts = revision.record["image"]
-        with contextlib.suppress(OSError):
-            if hashlib.sha256((folder / facts["file"]).read_bytes()).hexdigest() == facts["sha256"]:
-                return facts
+        if is_sound(folder, facts := revision.record["image"]):
+            return facts
     return None
-
-
-def _write_blob(folder: Path, kind: str, png: bytes, facts: dict[str, Any]) -> dict[str, Any]:
-    sha = hashlib.sha256(png).hexdigest()
-    file = f"{kind}-{sha[:16]}.png"
-    durable.write_new(folder / file, png, sync=False)
-    return {"file": file, "sha256": sha, "bytes": len(png), **facts}
-
-
-def _encoded_mask(mask: NDArray) -> tuple[bytes, dict[str, Any]]:
-    facts = {"shape": list(mask.shape), "dtype": "uint8", "pixels_sha256": mask_hash(mask)}
-    return bytes(imagecodecs.png_encode(mask, level=6)), facts
 
 
 def _next_seq(folder: Path) -> int:

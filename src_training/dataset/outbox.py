@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 from numpy.typing import NDArray
 
 from src_training import durable
+from src_training.dataset.blobs import read_blob, write_image, write_mask
 from src_training.dataset.commit import names_in, saving, utc_now
 from src_training.dataset.frame import Frame, Origin
 from src_training.dataset.keyring import user_config_dir
-from src_training.dataset.pixels import canonical, decode, encode
+from src_training.dataset.pixels import canonical
 from src_training.dataset.record import read_record, sealed, to_bytes
 from src_training.dataset.revision import Revision
 from src_training.dataset.store import Dataset, Prepared
@@ -59,26 +58,19 @@ class Outbox:
 
     def keep(self, prepared: Prepared) -> Path:
         """Keep a frame durably; its entry. Raises NotSaved when this disk refuses too."""
-        image, image_facts = encode(prepared.pixels)
-        mask = bytes(imagecodecs.png_encode(prepared.mask, level=6))
         entry = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-        record = {
-            "schema": _SCHEMA,
-            "case": prepared.case,
-            "facts": prepared.facts,
-            "image": {**image_facts, "sha256": hashlib.sha256(image).hexdigest()},
-            "mask": {
-                "shape": list(prepared.mask.shape),
-                "dtype": "uint8",
-                "sha256": hashlib.sha256(mask).hexdigest(),
-            },
-            "corrects": self._heads_now(prepared.case),
-            "kept_utc": utc_now(),
-        }
         with saving(self.folder):
             durable.make_dir(entry)
-            durable.write_new(entry / "image.png", image, sync=False)
-            durable.write_new(entry / "mask.png", mask)
+            record = {
+                "schema": _SCHEMA,
+                "case": prepared.case,
+                "facts": prepared.facts,
+                "image": write_image(entry, prepared.pixels),
+                "mask": write_mask(entry, prepared.mask),
+                "corrects": self._heads_now(prepared.case),
+                "kept_utc": utc_now(),
+            }
+            durable.sync_dir(entry)
             durable.write_new(entry / _RECORD, to_bytes(sealed(record)))
         return entry
 
@@ -128,10 +120,8 @@ class Outbox:
 
 
 def _prepared(entry: Path, record: dict[str, Any]) -> Prepared:
-    pixels = {}
-    for kind in ("image", "mask"):
-        data = (entry / f"{kind}.png").read_bytes()
-        if hashlib.sha256(data).hexdigest() != record[kind]["sha256"]:
-            raise DatasetError(f"{entry.name}/{kind}.png: damaged in the outbox. Accept the frame again.")
-        pixels[kind] = decode(data, record[kind])
-    return Prepared(record["case"], canonical(pixels["image"]), pixels["mask"], record["facts"])
+    try:
+        image, mask = read_blob(entry, record["image"]), read_blob(entry, record["mask"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"damaged: {error}. Accept the frame again.") from error
+    return Prepared(record["case"], canonical(image), mask, record["facts"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.dataset.blobs import read_blob
 from src_training.dataset.frame import VESSEL
 from src_training.dataset.patients import Bucket
-from src_training.dataset.pixels import decode
 from src_training.dataset.record import record_name
 from src_training.errors import DatasetError
 
@@ -151,16 +150,12 @@ class Revision:
 
     def _decoded(self, which: str) -> NDArray:
         facts = self.record[which]
-        path = self.folder / facts["file"]  # checked to be a plain name when the record was read
         try:
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != facts["sha256"]:
-                raise ValueError("its content is not what was saved")
-            return decode(data, facts)
+            return read_blob(self.folder, facts)  # a plain file name: checked when the record was read
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DatasetError(
-                f"{self.case}/{path.name}: {reason}. Restore the file from a backup; "
+                f"{self.case}/{facts['file']}: {reason}. Restore the file from a backup; "
                 "lightvessel dataset verify --deep lists all damage."
             ) from error
 

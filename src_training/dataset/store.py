@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from src_training import durable
 from src_training.dataset import keyring
-from src_training.dataset.commit import commit, mask_hash, names_in, record_files, saving, utc_now
+from src_training.dataset.blobs import mask_hash
+from src_training.dataset.commit import commit, names_in, record_files, saving, utc_now
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.frame import Frame, Origin, checked_mask
 from src_training.dataset.lineage import agree, by_age, heads_of

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from src_training.dataset.commit import mask_hash, names_in, record_files
+from src_training.dataset.blobs import mask_hash, read_blob
+from src_training.dataset.commit import names_in, record_files
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.lineage import agree, heads_of
-from src_training.dataset.pixels import canonical, case_id, decode
+from src_training.dataset.pixels import canonical, case_id
 from src_training.dataset.record import (
     BLOB_NAME,
     CASE_NAME,
@@ -113,11 +113,8 @@ def _blob_problems(folder: Path, kind: str, record: dict[str, Any], deep: bool) 
 
 
 def _pixel_problems(path: Path, kind: str, record: dict[str, Any]) -> Iterator[str]:
-    data, facts = path.read_bytes(), record[kind]
-    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
-        yield f"{path.name}: its content is not what was saved"
-        return
-    pixels = decode(data, facts)
+    facts = record[kind]
+    pixels = read_blob(path.parent, facts)
     if kind == "image" and facts.get("lossless", True):
         if case_id(canonical(pixels), record["patient_key"]) != record["case"]:
             yield f"{path.name}: its pixels belong to another case"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from src_training.cine import Calibration, Projection, array_cine
 from src_training.cine.cine import Grey
 from src_training.dataset import STATUSES, Dataset, Frame, Origin
-from src_training.dataset.commit import mask_hash
+from src_training.dataset.blobs import mask_hash
 from src_training.dataset.record import sealed, to_bytes
 from src_training.errors import BadMask, DatasetError, LightVesselError
 

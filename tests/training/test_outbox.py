@@ -133,7 +133,7 @@ def test_a_damaged_entry_is_told_and_holds_up_no_other(dataset, refuse):
     disk = refuse()
     entries = [save_or_keep(dataset, frame(seed), mask(seed)).entry for seed in range(3)]
     disk.refusing = False
-    (entries[1] / "mask.png").write_bytes(imagecodecs.png_encode(np.zeros((24, 24), np.uint8)))
+    next(entries[1].glob("mask-*.png")).write_bytes(imagecodecs.png_encode(np.zeros((24, 24), np.uint8)))
     with pytest.raises(DatasetError, match=entries[1].name):
         published(dataset)
     assert len(list(dataset.cases())) == 2 and len(Outbox(dataset)) == 1
