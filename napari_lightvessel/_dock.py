@@ -24,6 +24,7 @@ from napari_lightvessel._session import Session
 from napari_lightvessel._style import SPACING, Colours, sheet
 from napari_lightvessel._train_panel import TrainPanel
 from napari_lightvessel._training import Trainer
+from src_training import decoding
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -61,6 +62,7 @@ class LightVesselWidget(QWidget):
         parts = self._parts()
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
+        decoding.warm_up()  # the first file then opens at once
         self.session.open_last_workspace()
 
     def sizeHint(self) -> QSize:  # Qt's name

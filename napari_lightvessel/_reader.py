@@ -48,6 +48,8 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
+    if not path.is_file():  # to open a pipe would wait for ever
+        return False
     try:
         with path.open("rb") as file:
             return file.read(132)[128:] == b"DICM"

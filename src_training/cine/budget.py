@@ -55,5 +55,7 @@ def readable(name: str, doing: str, cure: str = "Export it again from the archiv
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "it needs more memory than an angiogram takes"
     text = " ".join(str(error).split()) or "no details"
     return f"{type(error).__name__}: {text[:160]}"

@@ -190,6 +190,11 @@ class Cine:
         return dask.array.from_array(_Shown(self), chunks=(1, *self.shape[1:]), name=False)
 
     @property
+    def parts(self) -> tuple[FrameSource, Grey, Header]:
+        """Where its pixels come from, how they are shown, and what the file says beside them."""
+        return self._frames, self._grey, self._header
+
+    @property
     def grey(self) -> Grey:
         """How stored values become shown ones; a dataset keeps it with the stored frame."""
         return self._grey
@@ -212,7 +217,7 @@ class Cine:
         return (low, high) if high > low else (low, low + 1.0)
 
     def _decode(self, t: int) -> np.ndarray:
-        where = f"{self.name}: frame {t} of {len(self)}" if len(self) > 1 else self.name
+        where = frame_name(self.name, t, len(self))
         with readable(where, "decoding"):
             frame = self._frames.decode(t)
             if frame.shape != self.shape[1:]:
@@ -223,6 +228,20 @@ class Cine:
         # Shared by the cache: a caller that paints into a frame must copy it first.
         frame.flags.writeable = False
         return frame
+
+
+def frame_name(name: str, t: int, count: int) -> str:
+    """How a line for a person names a frame of a file."""
+    return f"{name}: frame {t} of {count}" if count > 1 else name
+
+
+def from_facts(kind: type, facts: dict[str, Any]) -> dict[str, Any]:
+    """What JSON kept of a dataclass, as arguments for it; what this version does not know is left out."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in facts.items()
+        if name in kind.__dataclass_fields__  # type: ignore[attr-defined]
+    }
 
 
 def array_cine(array: Any, name: str = "array", *, rgb: bool = False, **meta: Any) -> Cine:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from src_training.cine.apart import open_apart
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Cine
-from src_training.cine.sniff import SUFFIXES, recognise, why_not
+from src_training.cine.sniff import SUFFIXES, recognise
 
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
@@ -87,24 +88,7 @@ def _listed(folder: Path) -> list[Path]:
 
 def _read_file(path: Path) -> Cine:
     _check_regular(path)
-    kind = recognise(path)
-    if kind == "dicom":
-        from src_training.cine.dicom import open_dicom
-
-        return open_dicom(path)
-    if kind == "tiff":
-        from src_training.cine.tiff import open_tiff
-
-        return open_tiff(path)
-    if kind == "npy":
-        from src_training.cine.images import open_npy
-
-        return open_npy(path)
-    if kind is not None:
-        from src_training.cine.images import open_image
-
-        return open_image(path, kind)
-    raise unreadable(path.name, *why_not(path))
+    return open_apart(path)
 
 
 def _check_regular(path: Path) -> None:
@@ -137,9 +121,9 @@ def _read_folder(folder: Path) -> Cine:
     members = [_read_file(file) for file in files]
     for member in members:
         _check_fits(folder, members[0], member)
-    first = members[0]
-    header = replace(first._header, is_multiframe_file=True)
-    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=first._grey, header=header)
+    _, grey, header = members[0].parts
+    header = replace(header, is_multiframe_file=True)
+    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=header)
 
 
 def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
@@ -156,7 +140,7 @@ def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
             f"{_size(member)}, but {first.name} is {_size(first)}, and one cine has one size",
             "Put other images in another folder.",
         )
-    if (member.dtype, member._grey) != (first.dtype, first._grey):
+    if (member.dtype, member.grey) != (first.dtype, first.grey):
         raise unreadable(
             where,
             f"its grey values ({member.dtype}) are stored differently from {first.name} ({first.dtype})",
@@ -180,7 +164,8 @@ class FolderFrames:
 
     def decode(self, t: int) -> np.ndarray:
         """The stored values of the ``t``-th file, past its own cache."""
-        return self.members[t]._decode(0)
+        frames, _, _ = self.members[t].parts
+        return frames.decode(0)
 
 
 def _listed_files(folder: Path) -> list[Path]:

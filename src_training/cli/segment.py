@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from src_training import decoding
 from src_training.cli.common import JsonFlag, result, say, say_left_out
 from src_training.errors import LightVesselError
 
@@ -57,6 +58,7 @@ def segment(
 
     A mask holds 0 background and 1 vessel. Research use only, not for diagnosis.
     """
+    decoding.warm_up()  # it gets ready while the network is loaded
     jobs = plan(inputs, output, as_cine=cine, probability=probability)
     predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
     _make_folder(output)

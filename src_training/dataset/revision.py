@@ -137,11 +137,11 @@ class Revision:
 
     def frame(self) -> NDArray:
         """The (Y, X) values as the viewer showed them: rescaled, MONOCHROME1 inverted, vessels dark."""
-        from src_training.cine.cine import Grey
+        from src_training.cine.cine import Grey, from_facts
 
         shown, grey = self.image(), self.record.get("grey")
         if grey is not None:
-            shown = Grey(**_known(Grey, grey)).shown(shown)
+            shown = Grey(**from_facts(Grey, grey)).shown(shown)
         return _mirrored(shown) if self.record.get("vessels_bright") else shown
 
     def vessel_px(self) -> int:
@@ -165,12 +165,3 @@ def _mirrored(frame: NDArray) -> NDArray:
         return np.nanmin(frame) + np.nanmax(frame) - frame
     # min + max - value stays inside the type's own range.
     return (int(frame.min()) + int(frame.max()) - frame.astype(np.int64)).astype(frame.dtype)
-
-
-def _known(kind: type, facts: dict[str, Any]) -> dict[str, Any]:
-    names = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in facts.items()
-        if name in names
-    }

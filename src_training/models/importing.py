@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from src_training.errors import ModelError
 from src_training.models.loading import WEIGHTS_FILE, Model, check_weights
-from src_training.runs.launching import clean_environment
+from src_training.processes import clean_environment
 
 if TYPE_CHECKING:
     from src_training.models.store import ModelStore

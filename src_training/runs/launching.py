@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import src_training
 from src_training import durable
 from src_training.errors import RunError
+from src_training.processes import clean_environment, windows_flags
 from src_training.runs.process import Identity
 
 LAUNCH_FILE = (
@@ -18,7 +17,6 @@ LAUNCH_FILE = (
 PROCESS_FILE = "process.json"  # the run's own process, written by itself
 LOG_FILE = "log.txt"
 
-_CHECKOUT = Path(src_training.__file__).resolve().parent.parent
 # Processes started here: kept so that they are reaped, and because only we are told their exit code.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -42,7 +40,7 @@ def spawn(folder: Path, *, detach: bool, threads: int) -> None:
                 stderr=subprocess.STDOUT,
                 env=clean_environment(threads),
                 start_new_session=detach,
-                creationflags=_windows_flags() if detach else 0,
+                creationflags=windows_flags() if detach else 0,
             )
     except OSError as error:
         raise RunError(f"{folder.name}: cannot be started: {durable.cure_for(error)}") from error
@@ -61,24 +59,3 @@ def durable_json(record: dict[str, object]) -> bytes:
     import json
 
     return json.dumps(record, ensure_ascii=False, indent=2).encode() + b"\n"
-
-
-def clean_environment(threads: int) -> dict[str, str]:
-    """The environment of a process of ours: our own package first, and nothing of the folder we happen to be in."""
-    paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONSAFEPATH": "1",  # no module of the folder we happen to be in
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONFAULTHANDLER": "1",  # a crash in native code leaves its stack in log.txt
-        "PYTHONIOENCODING": "utf-8",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "OMP_NUM_THREADS": str(threads),
-    }
-
-
-def _windows_flags() -> int:
-    """No console window, and no share in the Ctrl-C of ours; nothing elsewhere."""
-    names = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP")
-    return sum(int(getattr(subprocess, name, 0)) for name in names)

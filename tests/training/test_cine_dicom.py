@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from src_training.cine import dicom, read_cine
+from src_training.cine.formats import open_file
 from src_training.errors import UnreadableCine
 
 EXACT = {
@@ -185,7 +186,7 @@ def test_showing_one_frame_of_a_hundred_decodes_one_frame(tmp_path, monkeypatch)
     monkeypatch.setattr(
         dicom, "decode_frame", lambda *args, **kind: decoded.append(args[2]) or whole(*args, **kind)
     )
-    cine = read_cine(path)
+    cine = open_file(path)
     assert decoded == []
     np.testing.assert_array_equal(cine.frame(57), words[57])
     np.testing.assert_array_equal(cine.stored(57), words[57])
@@ -200,7 +201,7 @@ def test_the_stack_decodes_only_what_is_computed(tmp_path, monkeypatch):
     monkeypatch.setattr(
         dicom, "decode_frame", lambda *args, **kind: decoded.append(args[2]) or whole(*args, **kind)
     )
-    stack = read_cine(path).stack()
+    stack = open_file(path).stack()
     assert stack.shape == words.shape and stack.chunksize == (1, 32, 32) and stack.dtype == np.float32
     np.testing.assert_array_equal(stack[7].compute(), words[7] * np.float32(0.5))
     assert decoded == ["run.dcm: frame 7 of 20"]

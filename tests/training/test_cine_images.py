@@ -14,6 +14,7 @@ from PIL import Image
 
 from src_training.cine import array_cine, find_inputs, luminance, read_cine
 from src_training.cine.cine import Cine
+from src_training.cine.formats import open_file
 from src_training.cine.read import left_out
 from src_training.cine.sniff import stem_of
 from src_training.errors import UnreadableCine
@@ -179,7 +180,7 @@ def test_pages_written_one_by_one_are_one_cine_and_previews_are_not_frames(tmp_p
 def test_showing_one_page_reads_one_page(tmp_path, monkeypatch):
     stack = files.grey(frames=30)
     tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack", compression="zlib")
-    cine = read_cine(tmp_path / "x.tif")
+    cine = open_file(tmp_path / "x.tif")
     read = []
     whole = tifffile.TiffPage.asarray
     monkeypatch.setattr(

@@ -16,6 +16,7 @@ from PIL import Image
 from pydicom.uid import UID
 
 from src_training.cine import deflated, read_cine
+from src_training.cine.formats import open_file
 from src_training.errors import UnreadableCine
 
 FRAMES = files.grey(frames=4)
@@ -203,9 +204,9 @@ def test_a_deflated_file_is_measured_before_it_is_unpacked(tmp_path, monkeypatch
     monkeypatch.setattr(deflated, "DECODED_BYTES", 10_000)
     path = files.write_dicom(tmp_path / "x.dcm", FRAMES, files.DEFLATED)
     with pytest.raises(UnreadableCine, match=r"x.dcm: inflates to more than 1 GiB"):
-        read_cine(path)
+        open_file(path)
     monkeypatch.setattr(deflated, "DECODED_BYTES", 20_000)
-    assert len(read_cine(path)) == len(FRAMES)
+    assert len(open_file(path)) == len(FRAMES)
 
 
 def test_lying_sizes_are_refused_before_the_decoder_runs(tmp_path, monkeypatch):
@@ -214,7 +215,7 @@ def test_lying_sizes_are_refused_before_the_decoder_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(codecs, "_DECODERS", {})
     streams(shape=(96, 64))(tmp_path / "x.dcm")
     with pytest.raises(UnreadableCine, match="the compressed frame is 96x64x1"):
-        read_cine(tmp_path / "x.dcm").frame(0)
+        open_file(tmp_path / "x.dcm").frame(0)
 
 
 def test_a_missing_file_says_so(tmp_path):
@@ -260,7 +261,7 @@ def test_a_decoder_that_raises_beyond_exception_is_still_one_line(tmp_path, monk
     monkeypatch.setitem(codecs._DECODERS, "jpegls", panic)
     path = files.write_dicom(tmp_path / "x.dcm", FRAMES, files.JPEGLS)
     with pytest.raises(UnreadableCine, match=r"frame 1 of 4: decoding failed \(Panic: at the disco\)"):
-        read_cine(path).frame(1)
+        open_file(path).frame(1)
 
 
 def test_a_wish_to_stop_is_not_swallowed(tmp_path, monkeypatch):
@@ -272,7 +273,7 @@ def test_a_wish_to_stop_is_not_swallowed(tmp_path, monkeypatch):
     monkeypatch.setitem(codecs._DECODERS, "jpegls", stop)
     path = files.write_dicom(tmp_path / "x.dcm", FRAMES, files.JPEGLS)
     with pytest.raises(KeyboardInterrupt):
-        read_cine(path).frame(1)
+        open_file(path).frame(1)
 
 
 def test_the_name_of_the_syntax_is_in_the_line(tmp_path):

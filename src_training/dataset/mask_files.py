@@ -1,0 +1,123 @@
+"""What a mask file holds, and which plane of it is meant: for the processes that decode."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.errors import BadMask
+
+_SIDE = 8192
+_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
+
+
+def read_plane(path: Path, frame: int | None, of: int | None) -> NDArray:
+    """One plane (Y, X) of a mask file, as its numbers; in this very process. Raises BadMask."""
+    return plane_of(path.name, _read(path), frame, of)
+
+
+def plane_of(name: str, values: NDArray, frame: int | None, of: int | None) -> NDArray:
+    """One plane (Y, X) of (Y, X), (T, Y, X) or colour that is grey in fact. Raises BadMask."""
+    values = _grey(name, values)
+    if values.ndim == 2:
+        return values
+    if values.ndim != 3 or 0 in values.shape:
+        raise BadMask(f"{name}: an array of shape {values.shape} is not a mask (Y, X). Export one plane.")
+    if len(values) == 1:
+        return values[0]
+    if frame is None:
+        raise BadMask(f"{name}: {len(values)} pages; which one belongs to the image? Choose it with --frame.")
+    if of is not None and len(values) != of:
+        raise BadMask(f"{name}: {len(values)} pages for {of} frames. Give one page, or one for every frame.")
+    if not 0 <= frame < len(values):
+        raise BadMask(f"{name}: has pages 0 to {len(values) - 1}, not {frame}. Choose one of them.")
+    return values[frame]
+
+
+def _grey(name: str, values: NDArray) -> NDArray:
+    """(Y, X, 2 to 4) colour whose channels are equal, as one channel."""
+    if not (values.ndim == 3 and values.shape[-1] in (2, 3, 4) and values.shape[0] > 4):
+        return values
+    colour, alpha = values[..., :3], None
+    if values.shape[-1] in (2, 4):
+        colour, alpha = values[..., :-1], values[..., -1]
+    if alpha is not None and alpha.min() != alpha.max():
+        raise BadMask(
+            f"{name}: partly transparent; its mask may hide there. Save it without an alpha channel."
+        )
+    if not (colour == colour[..., :1]).all():
+        raise BadMask(f"{name}: a colour picture, not a mask. Save the mask as one grey or indexed channel.")
+    return colour[..., 0]
+
+
+def _read(path: Path) -> NDArray:
+    try:
+        if not path.is_file():
+            raise BadMask(f"{path.name}: there is no such file. Check the path.")
+        with open(path, "rb") as stream:
+            head = stream.read(8)
+        if head[:6] == b"\x93NUMPY":
+            return _checked(path, np.load(path, mmap_mode="r", allow_pickle=False))
+        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return _read_tiff(path)
+        return _read_picture(path)
+    except BadMask:
+        raise
+    # Decoders raise what they like; whatever it is, this file is not a readable mask.
+    except Exception as error:
+        reason = " ".join(str(error).replace(str(path), path.name).split())[:160] or type(error).__name__
+        raise BadMask(f"{path.name}: cannot be read as a mask ({reason}). Save it as PNG.") from error
+
+
+def _read_tiff(path: Path) -> NDArray:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        _check_size(path, series.shape, len(series.shape) - 2)
+        values = np.asarray(series.asarray())
+        page: Any = series.keyframe
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
+            top = 1 if page.bitspersample == 1 else np.iinfo(values.dtype).max
+            values = ~values if values.dtype == bool else (top - values).astype(values.dtype)
+    return values
+
+
+def _read_picture(path: Path) -> NDArray:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        # The size is checked right here, by our own measure.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as picture:
+            _check_size(path, (picture.height, picture.width), 0)
+            if picture.mode in _COLOURS:
+                raise BadMask(
+                    f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed."
+                )
+            palette = picture.getpalette("RGB") if picture.mode == "P" else None
+            values = np.array(picture)
+    if palette is None:
+        return values
+    colours = np.array(palette, np.uint8).reshape(-1, 3)
+    used = np.unique(values)
+    if used.max() < len(colours) and (colours[used] == colours[used, :1]).all():
+        return colours[values, 0]
+    return values
+
+
+def _checked(path: Path, values: NDArray) -> NDArray:
+    _check_size(path, values.shape, max(0, values.ndim - 2))
+    return np.array(values)
+
+
+def _check_size(path: Path, shape: tuple[int, ...], first: int) -> None:
+    if any(side > _SIDE for side in shape[first : first + 2]) or np.prod(shape, dtype=float) > 1 << 30:
+        size = "x".join(map(str, shape))
+        raise BadMask(
+            f"{path.name}: {size} is larger than any angiogram. Export the mask at the image's size."
+        )

@@ -1,0 +1,85 @@
+"""What a decoding process can be asked, and what it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from src_training.cine.budget import readable, unreadable
+from src_training.cine.cine import Cine
+from src_training.cine.formats import open_file
+
+_KEPT = 4  # open cines; their frames are decoded one by one
+_HEAVY = 300 << 20  # of memory in use: what is open is forgotten before more is opened
+Stamp = tuple[int, int]
+
+_open: OrderedDict[tuple[str, Stamp], Cine] = OrderedDict()
+
+
+def answer(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray | None]:
+    """The facts and the array that a question asks for; refusals are errors of ours."""
+    return _ANSWERS[question["ask"]](question)
+
+
+def import_decoders() -> None:
+    """Load what any question may need, so that no question waits for it."""
+    import src_training.cine.dicom
+    import src_training.cine.images
+    import src_training.cine.tiff
+    import src_training.dataset.mask_files  # noqa: F401
+
+
+def _cine(question: dict[str, Any]) -> tuple[dict[str, Any], None]:
+    """What an acquisition is: everything but its pixels."""
+    path = Path(question["path"])
+    cine = _opened(path, stamp := _stamp(path))
+    frames, grey, header = cine.parts
+    facts = {"shape": frames.shape, "dtype": np.dtype(frames.dtype).str, "stamp": stamp}
+    return {**facts, "grey": dataclasses.asdict(grey), "header": dataclasses.asdict(header)}, None
+
+
+def _frame(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """The stored values of one frame of the acquisition that was opened before, here or in a process since gone."""
+    path, stamp = Path(question["path"]), tuple(question["stamp"])
+    if _stamp(path) != stamp:
+        raise unreadable(path.name, "the file has changed since it was opened", "Open it again.")
+    frames, _, _ = _opened(path, stamp).parts
+    with readable(question["where"], "decoding"):
+        return {}, np.ascontiguousarray(frames.decode(question["t"]))
+
+
+def _mask(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """One plane of a mask file, as its numbers."""
+    from src_training.dataset.mask_files import read_plane
+
+    return {}, np.ascontiguousarray(read_plane(Path(question["path"]), question["frame"], question["of"]))
+
+
+_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask}
+
+
+def _opened(path: Path, stamp: Stamp) -> Cine:
+    key = (str(path), stamp)
+    if key not in _open:
+        if psutil.Process().memory_info().rss > _HEAVY:
+            _open.clear()
+            gc.collect()
+        _open[key] = open_file(path)
+    _open.move_to_end(key)
+    while len(_open) > _KEPT:
+        _open.popitem(last=False)
+    return _open[key]
+
+
+def _stamp(path: Path) -> Stamp:
+    """Size and time: another file of the same name is another acquisition."""
+    with readable(path.name, "opening", "Check the file and its permissions."):
+        facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
