@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | clean        (Debian/Ubuntu as root: system libraries are installed too)
+# make setup | demo | test | soak | lint | clean        (Debian/Ubuntu as root: system libraries are installed too)
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 SCREEN := -screen 0 1600x1000x24 -nolisten tcp
 XVFB := env QT_QPA_PLATFORM=xcb xvfb-run -a -s "$(SCREEN)"
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint soak clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,10 @@ lint: setup
 # Two workers with one thread each; all windows belong to one of them (tests/plugin/conftest.py).
 test: setup lint
 	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup
+
+# Every promise of docs/reliability.md in its full form, as one table: make soak, or make soak PARTS="appends files"
+soak: setup
+	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python tests/soak $(PARTS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache

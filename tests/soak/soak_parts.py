@@ -1,0 +1,14 @@
+"""The parts of the soak by name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# The disks that fail on purpose and the files to damage are those of the tests.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
+
+import soak_appends
+from soak_table import Part
+
+PARTS: dict[str, Part] = {"appends": soak_appends.PART}

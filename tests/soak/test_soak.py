@@ -1,0 +1,21 @@
+"""The quick form of the soak: every promise holds, and every planted bug breaks one."""
+
+from __future__ import annotations
+
+import pytest
+from soak_parts import PARTS
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_promise_holds(name, tmp_path):
+    figures = list(PARTS[name].run("quick", tmp_path))
+    assert figures and [figure for figure in figures if figure.held is False] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"), [(name, bug) for name, part in PARTS.items() for bug in part.mutants]
+)
+def test_every_planted_bug_is_caught(name, bug, tmp_path):
+    with PARTS[name].mutants[bug]():
+        figures = list(PARTS[name].run("quick", tmp_path))
+    assert any(figure.held is False for figure in figures)
