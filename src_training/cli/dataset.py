@@ -274,7 +274,10 @@ def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_jso
     if not sources:
         raise DatasetError("dicom-seg needs the DICOM files: --source FILE, once for each.")
     counts = export_segs(dataset, sources, output)
-    lines = [f"wrote {output / name}: {frames} frames" for name, frames in counts.items()]
+    lines = [
+        f"wrote {output / name}: {frames} frames of {source.name}"
+        for source, (name, frames) in zip(sources, counts.items(), strict=True)
+    ]
     result("\n".join(lines), {"format": _SEG, "files": counts}, as_json)
 
 

@@ -62,22 +62,24 @@ _REFERRED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanc
 
 
 def export_segs(dataset: Dataset, sources: Sequence[Path], target: Path) -> dict[str, int]:
-    """Write ``<target>/<source's stem>.seg.dcm`` for every source; returns its number of frames with a mask.
+    """Write ``001.seg.dcm`` and so on, one for every source in turn; returns its number of frames with a mask.
+
+    What refers to a source is inside; its name, which may name a patient, stays out.
 
     Raises DatasetError when a source is no DICOM file or none of its frames is reviewed, and then nothing is
     written; or when the disk refuses.
     """
     by_pixels = {_key(head.image()): head for head in reviewed(dataset)}
     made, counts = {}, {}
-    for source in sources:
+    for number, source in enumerate(sources, 1):
         masks = {t: head.mask() for t, head in _found(source, by_pixels)}
-        path = target / f"{source.stem}.seg.dcm"
+        path = target / f"{number:03}.seg.dcm"
         if not masks:
             raise DatasetError(
                 f"{source.name}: no reviewed frame of it is in this dataset. Accept some first."
             )
-        if path.exists() or path in made:
-            raise DatasetError(f"{path.name}: exists already. Choose a new folder, or rename a source.")
+        if path.exists():
+            raise DatasetError(f"{path.name}: exists already. Choose a new folder.")
         made[path], counts[path.name] = segmentation(source, masks), len(masks)
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def exported(workspace, source, tmp_path):
         "dicom-seg",
     ]
     assert main([*arguments, "--source", str(source)]) == 0
-    return tmp_path / "out" / "run7.seg.dcm"
+    return tmp_path / "out" / "001.seg.dcm"
 
 
 def test_highdicom_reads_the_masks_back_to_the_pixel(workspace, source, tmp_path):
@@ -80,6 +80,7 @@ def test_it_refers_to_the_source_and_names_nobody(workspace, source, tmp_path):
     assert (seg.StudyInstanceUID, seg.Modality) == (origin.StudyInstanceUID, "SEG")
     assert seg.SeriesInstanceUID != origin.SeriesInstanceUID
     assert "Research use only" in seg.ContentDescription
+    assert "run7" not in "".join(map(str, path.parent.rglob("*")))
     assert b"Doe" not in path.read_bytes() and b"p-1" not in path.read_bytes()
 
 
@@ -110,4 +111,4 @@ def test_a_single_frame_is_exported_too(tmp_path):
     made.dataset.append(Frame.from_cine(read_cine(source), 0), mask_of(1))
     arguments = ["dataset", "export", str(made.path), "-o", str(tmp_path / "out"), "--format", "dicom-seg"]
     assert main([*arguments, "--source", str(source)]) == 0
-    assert highdicom.seg.segread(tmp_path / "out" / "one.seg.dcm").NumberOfFrames == 1
+    assert highdicom.seg.segread(tmp_path / "out" / "001.seg.dcm").NumberOfFrames == 1
