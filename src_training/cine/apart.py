@@ -18,7 +18,7 @@ _CURE = "Export it again from the archive."
 
 def open_apart(path: Path) -> Cine:
     """One acquisition; UnreadableCine when its reader refuses it, hangs, crashes or wants too much memory."""
-    facts = _ask(path.name, {"ask": "cine", "path": str(path.absolute())}).facts
+    facts = ask_file(path, {"ask": "cine"}).facts
     rows = facts["header"]
     header = from_facts(Header, rows) | {
         "projection": Projection(**from_facts(Projection, rows["projection"])),
@@ -59,11 +59,12 @@ class FramesApart:
         return found
 
 
-def _ask(where: str, question: dict[str, Any]) -> decoding.Answer:
+def ask_file(path: Path, question: dict[str, Any]) -> decoding.Answer:
+    """What a decoding process says of a file; UnreadableCine also when it is lost over it."""
     try:
-        return decoding.ask(question)
+        return decoding.ask({**question, "path": str(path.absolute())})
     except Lost as lost:
-        raise _told(where, lost) from lost
+        raise _told(path.name, lost) from lost
 
 
 def _told(where: str, lost: Lost) -> Exception:

@@ -62,7 +62,17 @@ def _mask(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     return {}, np.ascontiguousarray(read_plane(Path(question["path"]), question["frame"], question["of"]))
 
 
-_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask}
+def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
+    """The unique identifiers of a DICOM file by keyword; empty where it has none."""
+    from pydicom import dcmread
+
+    path, wanted = Path(question["path"]), question["keywords"]
+    with readable(path.name, "reading its identifiers"):
+        found = dcmread(path, stop_before_pixels=True, force=True, specific_tags=wanted)
+        return {name: str(found.get(name) or "") for name in wanted}, None
+
+
+_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask, "uids": _uids}
 
 
 def _opened(path: Path, stamp: Stamp) -> Cine:

@@ -7,14 +7,14 @@ stay empty but for the UIDs that a reference is made of.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset as Attributes
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import pack_bits
@@ -23,6 +23,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_ui
 
 from src_training import __version__, durable
 from src_training.cine import read_cine
+from src_training.cine.apart import ask_file
 from src_training.cine.sniff import recognise
 from src_training.dataset import Dataset, Revision
 from src_training.dataset.frame import IGNORE, VESSEL
@@ -58,7 +59,16 @@ _EMPTY = (
     "AccessionNumber",
     "ContentCreatorName",
 )
-_REFERRED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+class Identifiers(NamedTuple):
+    """What a reference to a DICOM file is made of."""
+
+    SOPClassUID: str
+    SOPInstanceUID: str
+    StudyInstanceUID: str
+    SeriesInstanceUID: str
 
 
 def export_segs(dataset: Dataset, sources: Sequence[Path], target: Path) -> dict[str, int]:
@@ -96,10 +106,7 @@ def segmentation(source: Path, masks: dict[int, NDArray[np.uint8]]) -> FileDatas
     One segment for vessels, one for what was not reviewed; a frame appears in each segment it has pixels in, and a
     frame without any in the vessels' one.
     """
-    origin = dcmread(source, stop_before_pixels=True, force=True)
-    missing = [name for name in _REFERRED if not origin.get(name)]
-    if missing:
-        raise DatasetError(f"{source.name}: has no {missing[0]}, so a SEG cannot refer to it. Export as png.")
+    origin = _identifiers(source)
     planes = [
         (number, t, mask == value)
         for number, (_label, value, *_codes) in enumerate(_SEGMENTS, 1)
@@ -113,6 +120,14 @@ def segmentation(source: Path, masks: dict[int, NDArray[np.uint8]]) -> FileDatas
     found.Rows, found.Columns, found.NumberOfFrames = rows, columns, len(planes)
     found.PixelData = pack_bits(np.stack([plane for *_, plane in planes]).astype(np.uint8), pad=True)
     return found
+
+
+def _identifiers(source: Path) -> Identifiers:
+    found = ask_file(source, {"ask": "uids", "keywords": list(Identifiers._fields)}).facts
+    missing = [name for name in Identifiers._fields if not _UID.fullmatch(found[name])]
+    if missing:
+        raise DatasetError(f"{source.name}: has no {missing[0]}, so a SEG cannot refer to it. Export as png.")
+    return Identifiers(**found)
 
 
 def _found(source: Path, by_pixels: dict[str, Revision]) -> Iterator[tuple[int, Revision]]:
@@ -138,7 +153,7 @@ def _object() -> FileDataset:
     return FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)  # type: ignore[arg-type]
 
 
-def _describe(found: FileDataset, origin: Attributes) -> None:
+def _describe(found: FileDataset, origin: Identifiers) -> None:
     """Everything but frames and pixels."""
     now = datetime.now(UTC)
     for name in _EMPTY:
@@ -163,7 +178,7 @@ def _describe(found: FileDataset, origin: Attributes) -> None:
     )
 
 
-def _lay_out(found: FileDataset, origin: Attributes, planes: list[tuple[int, int, NDArray]]) -> None:
+def _lay_out(found: FileDataset, origin: Identifiers, planes: list[tuple[int, int, NDArray]]) -> None:
     """Segments, dimensions and what every frame shows."""
     used = sorted({number for number, *_ in planes})
     found.SegmentSequence = Items([_segment(number) for number in used])
@@ -195,7 +210,7 @@ def _segment(number: int) -> Attributes:
     )
 
 
-def _frame(origin: Attributes, number: int, t: int) -> Attributes:
+def _frame(origin: Identifiers, number: int, t: int) -> Attributes:
     source = _item(
         **_reference(origin),
         ReferencedFrameNumber=t + 1,
@@ -211,7 +226,7 @@ def _frame(origin: Attributes, number: int, t: int) -> Attributes:
     )
 
 
-def _reference(origin: Attributes) -> dict[str, Any]:
+def _reference(origin: Identifiers) -> dict[str, Any]:
     return {
         "ReferencedSOPClassUID": origin.SOPClassUID,
         "ReferencedSOPInstanceUID": origin.SOPInstanceUID,
