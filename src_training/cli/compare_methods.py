@@ -48,6 +48,9 @@ def compare_methods(
     rows: str = typer.Option("", "--rows", help="Only these rows, by name; default: all."),
     seeds: str = typer.Option("0", "--seeds", help="Seeds, e.g. 0,1,2."),
     plain_steps: int = typer.Option(3000, "--plain-steps", min=1, help="Steps alone, before every row."),
+    plain: list[str] = typer.Option(
+        [], "--plain", metavar="STUDENT=ID|PATH", help="A student trained alone before, instead."
+    ),
     steps: int = typer.Option(3000, "--steps", min=1, help="Steps of every row."),
     assignments: list[str] = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any training setting."),
     quick: bool = typer.Option(False, "--quick", help="Every row in a few steps on synthetic frames."),
@@ -72,7 +75,7 @@ def compare_methods(
     if arcade is None or not teacher:
         raise LightVesselError("give --arcade and --teacher, or --quick.")
     values["label_protocol"] = load_model(teacher).card.label_protocol
-    plan = Plan(settings_from(TrainSettings, values, assignments), teacher, plain_steps)
+    plan = Plan(settings_from(TrainSettings, values, assignments), teacher, plain_steps, _named(plain))
     chosen = rows.split(",") if rows else list(ROWS)
     cells = cells_of(students.split(","), chosen, [int(seed) for seed in seeds.split(",")])
     ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))
@@ -85,6 +88,13 @@ def compare_methods(
     (output / "table.md").write_text(table + "\n", encoding="utf-8")
     say(table)
     return 1 if any(record["error"] for record in records) else 0
+
+
+def _named(plain: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in plain]
+    if unclear := [student for student, _, model in pairs if not model]:
+        raise LightVesselError(f"--plain {unclear[0]}: name the student and its model, as small=MODEL.")
+    return {student: model for student, _, model in pairs}
 
 
 def _quick_start(output: Path, watcher: Watcher) -> tuple[Path, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What all cells have in common: ``base`` settings, the teacher, and steps alone before and together after."""
+    """What all cells have in common: ``base`` settings, the teacher, and steps alone before and together after.
+
+    ``plain`` names, for some students, a model trained alone before: their rows go on from it.
+    """
 
     base: TrainSettings
     teacher: str
     plain_steps: int
+    plain: Mapping[str, str] = field(default_factory=dict)
 
     def alone(self, cell: Cell) -> TrainSettings:
         """The plain student from which every row of this seed goes on."""
@@ -153,6 +157,7 @@ def _keep_plan(plan: Plan, output: Path) -> None:
     told = plan.base.model_dump(mode="json") | {
         "teacher": load_model(plan.teacher).id,
         "plain_steps": plan.plain_steps,
+        "plain": {student: load_model(model).id for student, model in plan.plain.items()},
     }
     path = output / "plan.json"
     if not path.is_file():
@@ -175,13 +180,21 @@ def judge_teacher(teacher: str, ruler: Ruler) -> dict[str, Any]:
 def _trained(
     cell: Cell, plan: Plan, material_for: Callable[[TrainSettings], Material], output: Path, watcher: Watcher
 ) -> Path:
+    settings = plan.row(cell, _plain_student(cell, plan, material_for, output, watcher))
+    train_on(material_for(settings), settings, output / cell.name, watcher)
+    return output / cell.name / "model"
+
+
+def _plain_student(
+    cell: Cell, plan: Plan, material_for: Callable[[TrainSettings], Material], output: Path, watcher: Watcher
+) -> Path:
+    if cell.student in plan.plain:
+        return load_model(plan.plain[cell.student]).folder
     start = output / f"{cell.student}.alone.s{cell.seed}"
     if not (start / "model" / "card.json").is_file():
         settings = plan.alone(cell)
         train_on(material_for(settings), settings, start, watcher)
-    settings = plan.row(cell, start / "model")
-    train_on(material_for(settings), settings, output / cell.name, watcher)
-    return output / cell.name / "model"
+    return start / "model"
 
 
 def _judged(cell: Cell, model: Path, ruler: Ruler) -> dict[str, Any]:

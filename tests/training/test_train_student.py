@@ -184,6 +184,28 @@ def test_cells_of_another_plan_are_not_mixed_in(tmp_path, capsys):
     assert "other settings (learning_rate)" in capsys.readouterr().err
 
 
+def test_rows_go_on_from_a_plain_student_of_before(tmp_path, capsys):
+    command = [
+        "compare-methods",
+        "--quick",
+        "-o",
+        str(tmp_path / "a"),
+        "--students",
+        "nano",
+        "--rows",
+        "plain",
+    ]
+    assert main(command) == 0
+    before = tmp_path / "a" / "nano.plain.s0" / "model"
+    command[3] = str(tmp_path / "b")
+    assert main([*command, "--plain", f"nano={before}"]) == 0
+    assert not (tmp_path / "b" / "nano.alone.s0").exists()
+    recipe = load_model(str(tmp_path / "b" / "nano.plain.s0" / "model")).card.recipe
+    assert recipe["train student"]["start_from"] == load_model(str(before)).id
+    assert main([*command, "--plain", "nano"]) == 2
+    assert "name the student and its model" in capsys.readouterr().err
+
+
 def test_a_teacher_of_another_protocol_is_refused(teacher, arcade, tmp_path, capsys):
     command = ["distill", "--arcade", str(arcade), "-o", str(tmp_path), "--teacher", str(teacher), *QUICK]
     assert main([*command, "--set", "label_protocol=full-tree"]) == 2
