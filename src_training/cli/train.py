@@ -8,12 +8,14 @@ from typing import Any
 
 import typer
 
-from src_training.cli.common import JsonFlag, result
+from src_training.cli.common import JsonFlag, result, say
 from src_training.cli.finetune import launch
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
 from src_training.distillation.recipe import LITERAL
 from src_training.errors import LightVesselError
+
+_NEW = "new:"
 
 Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.")
 Output = typer.Option(
@@ -84,7 +86,10 @@ def distill(
     output: Path | None = typer.Option(None, "-o", "--output", help="Folder for checkpoints and the model."),
     teacher: str = typer.Option(..., "--teacher", metavar="ID|PATH", help="The model that teaches."),
     student: str | None = typer.Option(
-        None, "--student", metavar="ID|PATH|NAME", help="A model to go on from, or a network to start afresh."
+        None,
+        "--student",
+        metavar="ID|PATH|NETWORK",
+        help="A model to go on from, or a network to start (new:small).",
     ),
     method: str = typer.Option(
         "lightvessel",
@@ -108,7 +113,7 @@ def distill(
         return launch(workspace, chosen | weights | {"base_model": student or ""}, settings, as_json=as_json)
     if arcade is None or output is None:
         raise LightVesselError("give a WORKSPACE, or --arcade and -o.")
-    chosen = _protocol(teacher) | chosen | _student(student)
+    chosen = _protocol(teacher) | chosen | starting_point(student)
     if method == "as-published":
         chosen |= LITERAL
     return _train(arcade, output, chosen, settings, as_json)
@@ -140,21 +145,23 @@ def _protocol(teacher: str) -> dict[str, Any]:
     return {} if protocol == "unknown" else {"label_protocol": protocol}
 
 
-def _student(student: str | None) -> dict[str, Any]:
-    """A model's id or folder to start from, with its architecture; else the name of a fresh network."""
+def starting_point(student: str | None) -> dict[str, Any]:
+    """What ``--student`` means: a model to go on from, by id or folder; else a fresh network, by its name.
+
+    Some networks are called like a model that ships: ``new:small`` is the network.
+    """
     from src_training.models import load_model
-    from src_training.networks import NETWORKS
+    from src_training.models.library import builtin_ids
+    from src_training.networks import NETWORKS, network_named
 
     if student is None:
         return {}
-    if Path(student).is_dir() or student not in NETWORKS:
-        card = load_model(student).card
-        return {
-            "start_from": student,
-            "architecture": card.architecture,
-            "label_protocol": card.label_protocol,
-        }
-    return {"architecture": NETWORKS[student]}
+    if student.startswith(_NEW) or (student in NETWORKS and student not in builtin_ids()):
+        say(f"student: a new {student.removeprefix(_NEW)}")
+        return {"architecture": network_named(student.removeprefix(_NEW))}
+    card = load_model(student).card
+    say(f"student: goes on from {card.name}")
+    return {"start_from": student, "architecture": card.architecture, "label_protocol": card.label_protocol}
 
 
 def _spec(network: str | None) -> Any:

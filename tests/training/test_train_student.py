@@ -9,8 +9,9 @@ import pytest
 
 from src_training import Workspace, synthetic_cine
 from src_training.cli import main
+from src_training.cli.train import starting_point
 from src_training.dataset import Frame
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, ModelError
 from src_training.models import load_model
 from src_training.training.arcade import read_split
 from src_training.training.drawn_samples import drawn_samples
@@ -71,7 +72,7 @@ def test_a_student_is_distilled_and_its_card_names_teacher_and_method(teacher, a
         "--teacher",
         str(teacher),
         "--student",
-        "nano",
+        "new:nano",
     ]
     assert main([*command, *QUICK, "--set", "unlabelled_share=0.25", "--json"]) == 0
     card = load_model(output / "model").card
@@ -81,6 +82,17 @@ def test_a_student_is_distilled_and_its_card_names_teacher_and_method(teacher, a
     said = capsys.readouterr().err
     for term in ("fsd-map", "asd-window", "soft-kd"):
         assert f"{term} x" in said  # the weights that balancing found
+
+
+def test_a_student_is_a_model_to_go_on_from_or_a_network_to_start(teacher, capsys):
+    assert starting_point("small")["start_from"] == "small"
+    assert starting_point(str(teacher))["start_from"] == str(teacher)
+    for fresh in ("new:small", "enet", "new:enet"):
+        assert "start_from" not in starting_point(fresh)
+    assert starting_point("new:small")["architecture"] == starting_point("small")["architecture"]
+    assert "goes on from small" in (said := capsys.readouterr().err) and "a new enet" in said
+    with pytest.raises(ModelError, match="'huge' is not a network"):
+        starting_point("new:huge")
 
 
 def test_as_published_runs_the_papers_stages_in_one_command(teacher, arcade, tmp_path, capsys):
