@@ -9,10 +9,12 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
+import soak_gate
 import soak_promotion
 from soak_table import Part
 
 PARTS: dict[str, Part] = {
     "appends": soak_appends.PART,
     "promotion": soak_promotion.PART,
+    "gate": soak_gate.PART,
 }
