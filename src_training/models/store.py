@@ -154,7 +154,7 @@ class ModelStore:
         A decision is written before the switch that follows it: where the process died in between, its
         ``action`` says that it was cut short.
         """
-        records = self._decisions()
+        records = [*self._decisions()]
         reached = self._switches(records)
         for number in reversed(range(len(records))):
             if (seq := _seq(records[number])) > reached:
@@ -259,7 +259,7 @@ class ModelStore:
         first_was_cut_short = promised == 1 and not (self.folder / _CURRENT).exists()
         return 0 if first_was_cut_short else promised
 
-    def _decisions(self) -> list[dict[str, Any]]:
+    def _decisions(self) -> Sequence[dict[str, Any]]:
         path = self.folder / _DECISIONS
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
         return [record for line in lines if (record := _parsed(line)) is not None and "action" in record]

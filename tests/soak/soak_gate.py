@@ -1,4 +1,4 @@
-"""Worlds in which a model is known to be no better: how often the gate lets it pass, and how often it stops a better one."""
+"""Worlds in which a model is known to be no better: how often the gate lets it pass; and how often a better one."""
 
 from __future__ import annotations
 

@@ -11,10 +11,12 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 import soak_appends
 import soak_gate
 import soak_promotion
+import soak_weights
 from soak_table import Part
 
 PARTS: dict[str, Part] = {
     "appends": soak_appends.PART,
     "promotion": soak_promotion.PART,
     "gate": soak_gate.PART,
+    "weights": soak_weights.PART,
 }

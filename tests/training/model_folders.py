@@ -47,6 +47,19 @@ def rehash(folder: Path) -> None:
     (folder / CARD_FILE).write_text(json.dumps(card), encoding="utf-8")
 
 
+def read_weights(folder: Path) -> tuple[dict, bytes]:
+    """Header and data of the weights."""
+    content = (folder / WEIGHTS_FILE).read_bytes()
+    begins = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:begins]), content[begins:]
+
+
+def write_weights(folder: Path, header: str, data: bytes) -> None:
+    """Weights with a header as it is given, true or not."""
+    text = header.encode()
+    (folder / WEIGHTS_FILE).write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
 def told(candidate: str, current: str = "small", patients: int = 3, home: float = 0.75) -> Comparison:
     """A comparison that candidate has won on ``patients`` patients."""
     return Comparison(

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 from durable_disks import LoggingDisk, StepDisk
-from model_folders import rehash, told
+from model_folders import read_weights, rehash, told, write_weights
 from safetensors.numpy import load_file, save_file
 
 from src_training import ModelStore, Workspace, builtin_models, default_model, durable, load_model
@@ -76,6 +76,39 @@ def card_with(**changes):
     return damage
 
 
+def with_header(change):
+    def damage(copy):
+        header, data = read_weights(copy)
+        change(header)
+        write_weights(copy, json.dumps(header), data)
+        rehash(copy)
+
+    return damage
+
+
+def shared_data(copy):
+    """Two weights whose extents are the same."""
+    header, data = read_weights(copy)
+    first, second = (name for name in header if name.endswith("norm3.bias") and "encoder.0" in name)
+    header[first]["data_offsets"] = header[second]["data_offsets"]
+    write_weights(copy, json.dumps(header), data)
+    rehash(copy)
+
+
+def twin(copy):
+    """One name twice: readers would not agree which one counts."""
+    header, data = read_weights(copy)
+    text = json.dumps(header)
+    write_weights(copy, text[:-1] + f', "{HEAD}": {json.dumps(header[HEAD])}}}', data)
+    rehash(copy)
+
+
+def with_surplus(copy):
+    header, data = read_weights(copy)
+    write_weights(copy, json.dumps(header), data + bytes(8))
+    rehash(copy)
+
+
 HEAD = "head.bias"
 DAMAGES = [
     (flip_a_byte, "differs from its card"),
@@ -85,6 +118,17 @@ DAMAGES = [
     (with_tensor(HEAD, lambda t, n: t.update({n: np.full(4, np.nan, np.float32)})), "non-finite"),
     (with_tensor(HEAD, lambda t, n: t.update({n: np.zeros(4, np.int64)})), "header is damaged"),
     (truncated, "safetensors|header"),
+    (with_header(lambda h: h[HEAD].update(shape=[2.0, 2])), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(shape=4)), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(shape=[2**62, 4])), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(dtype=["F32"])), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(data_offsets=[1e400, 0])), "header is damaged"),
+    (with_header(lambda h: h.update({HEAD: "weights"})), "header is damaged"),
+    (shared_data, "header is damaged .first at"),
+    (twin, "header is damaged"),
+    (with_surplus, "8 bytes belong to no weight"),
+    (card_with(name="../../elsewhere"), "name: "),
+    (card_with(name="two\nlines"), "name: "),
     (endless_header, "not a safetensors file"),
     (lambda c: (c / "weights.safetensors").unlink(), "missing"),
     (lambda c: (c / "card.json").unlink(), "no card.json"),
