@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
 import soak_gate
+import soak_pickles
 import soak_promotion
 import soak_weights
 from soak_table import Part
@@ -19,4 +20,5 @@ PARTS: dict[str, Part] = {
     "promotion": soak_promotion.PART,
     "gate": soak_gate.PART,
     "weights": soak_weights.PART,
+    "pickles": soak_pickles.PART,
 }
