@@ -12,6 +12,7 @@ import soak_appends
 import soak_gate
 import soak_pickles
 import soak_promotion
+import soak_runs
 import soak_weights
 from soak_table import Part
 
@@ -21,4 +22,5 @@ PARTS: dict[str, Part] = {
     "gate": soak_gate.PART,
     "weights": soak_weights.PART,
     "pickles": soak_pickles.PART,
+    "runs": soak_runs.PART,
 }
