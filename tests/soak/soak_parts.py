@@ -13,6 +13,7 @@ import soak_gate
 import soak_pickles
 import soak_promotion
 import soak_runs
+import soak_sockets
 import soak_weights
 from soak_table import Part
 
@@ -23,4 +24,5 @@ PARTS: dict[str, Part] = {
     "weights": soak_weights.PART,
     "pickles": soak_pickles.PART,
     "runs": soak_runs.PART,
+    "sockets": soak_sockets.PART,
 }
