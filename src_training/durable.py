@@ -93,10 +93,15 @@ def sync_dir(path: Path) -> None:
             raise
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, has no space left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def cure_for(error: OSError) -> str:
     """What went wrong with the disk, and what to do: two short sentences without a path."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return f"{reason}. Free some space and try again."
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return f"{reason}. Ask for write permission, or use a folder you may write to."

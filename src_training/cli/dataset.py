@@ -269,7 +269,10 @@ def _remark(saved: Sequence[LabelledFrame]) -> None:
 
 
 def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_json: bool) -> None:
-    from src_training.exchange.dicom_seg import export_segs
+    from src_training.quiet import importing_quietly
+
+    with importing_quietly():
+        from src_training.exchange.dicom_seg import export_segs
 
     if not sources:
         raise DatasetError("dicom-seg needs the DICOM files: --source FILE, once for each.")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from src_training.cine.budget import readable, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.formats import open_file
+from src_training.quiet import importing_quietly
 
 _KEPT = 4  # open cines; their frames are decoded one by one
 _HEAVY = 300 << 20  # of memory in use: what is open is forgotten before more is opened
@@ -30,10 +31,11 @@ def answer(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray | None]:
 
 def import_decoders() -> None:
     """Load what any question may need, so that no question waits for it."""
-    import src_training.cine.dicom
-    import src_training.cine.images
-    import src_training.cine.tiff
-    import src_training.dataset.mask_files  # noqa: F401
+    with importing_quietly():
+        import src_training.cine.dicom
+        import src_training.cine.images
+        import src_training.cine.tiff
+        import src_training.dataset.mask_files  # noqa: F401
 
 
 def _cine(question: dict[str, Any]) -> tuple[dict[str, Any], None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, t
 
 from src_training.errors import ModelError
 from src_training.evaluation.evaluate import Evaluation
@@ -21,8 +22,8 @@ FALL = 0.05  # Dice a patient may lose before counting as worse
 class Comparison:
     """Candidate minus current.
 
-    Intervals are bootstrap percentiles 5 and 95 over patients, so the lower end is the one-sided
-    95 % bound; they and the deltas are None without gate patients. ``losing_frames`` are
+    The ends of an interval are one-sided 95 % bounds by bootstrap over patients; intervals and deltas
+    are None without gate patients. ``losing_frames`` are
     (frame, change of Dice), worst first.
     """
 
@@ -102,13 +103,25 @@ def patient_deltas(candidate: Evaluation, current: Evaluation, metric: str) -> N
 
 
 def bootstrap_interval(deltas: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Percentiles 5 and 95 of the mean over `RESAMPLES` resamples of the patients, with a fixed seed."""
+    """One-sided 95 % bounds of the mean, lower and upper, from `RESAMPLES` resamples of the patients; a fixed seed.
+
+    Of 10 patients the plain percentiles 5 and 95 are too narrow, as if they were 93 % bounds; they are moved
+    outwards by Student's t ("expanded percentile", Hesterberg, The American Statistician 69:371, 2015).
+    """
     if not deltas.size:
         return None
     rng = np.random.default_rng(_SEED)
     drawn = rng.integers(deltas.size, size=(RESAMPLES, deltas.size))
-    low, high = np.percentile(deltas[drawn].mean(axis=1), [5, 95])
+    tail = _tail_percent(deltas.size)
+    # Sorted, so that the names of the patients change nothing.
+    low, high = np.percentile(np.sort(deltas)[drawn].mean(axis=1), [tail, 100 - tail])
     return float(low), float(high)
+
+
+def _tail_percent(patients: int) -> float:
+    if patients < 2:
+        return 5.0  # one patient has no spread
+    return 100 * float(norm.cdf(-np.sqrt(patients / (patients - 1)) * t.ppf(0.95, patients - 1)))
 
 
 def _losing(candidate: Evaluation, current: Evaluation) -> tuple[tuple[str, float], ...]:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 #: What a model may be called: its id, and so a folder, begins with it.
 MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
+# The same, and longer by what every generation of fine-tuning adds: it becomes the name of a folder.
+_NAME_ON_CARD = r"^[a-z0-9][a-z0-9-]{0,200}$"
 LabelProtocol = Literal["full-tree", "syntax", "unknown"]
 
 
@@ -45,7 +47,7 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     schema_version: int = 1
-    name: str
+    name: str = Field(pattern=_NAME_ON_CARD)
     created_utc: str
     architecture: Architecture
     normalisation: Normalisation = Normalisation()

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from src_training.errors import ModelError
 from src_training.models.card import ModelCard
+
+if TYPE_CHECKING:
+    from src_training.networks.shapes import Shapes
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -81,15 +88,25 @@ def check_weights(path: Path, card: ModelCard) -> None:
     expected = weight_shapes(card.architecture)
     found = {name: tuple(entry["shape"]) for name, entry in header.items()}
     if expected is not None and found != expected:
-        odd = sorted(set(found.items()) ^ set(expected.items()))[0]
         raise ModelError(
-            f"{where}: does not fit its card's architecture (first difference: {odd[0]} {odd[1]})."
+            f"{where}: does not fit its card's architecture (first difference: {_difference(found, expected)})."
         )
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        values = np.frombuffer(data[begin:end], dtype=_DTYPES[entry["dtype"]])
-        if not np.isfinite(values).all():
-            raise ModelError(f"{where}: {name} holds non-finite values. Train this model again.")
+        _check_finite(np.frombuffer(data[begin:end], dtype=_DTYPES[entry["dtype"]]), name, where)
+
+
+def _difference(found: Shapes, expected: Shapes) -> str:
+    """The first weight, by name, that is not as expected."""
+    name = min(name for name in found | expected if found.get(name) != expected.get(name))
+    if name not in expected:
+        return f"{_shown(name)} is no weight of it"
+    return f"{name} is {found.get(name, 'missing')}, expected {expected[name]}"
+
+
+def _check_finite(values: NDArray, name: str, where: str) -> None:
+    if not np.isfinite(values).all():
+        raise ModelError(f"{where}: {_shown(name)} holds non-finite values. Train this model again.")
 
 
 def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
@@ -99,17 +116,44 @@ def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
     if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
         raise ModelError(f"{where}: not a safetensors file. Copy the model again.")
     try:
-        header = json.loads(content[8 : 8 + length])
+        header = json.loads(content[8 : 8 + length], object_pairs_hook=_without_twins)
         header.pop("__metadata__", None)
-        data = content[8 + length :]
-        for entry in header.values():
-            begin, end = entry["data_offsets"]
-            size = int(np.prod(entry["shape"], dtype=np.int64)) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
-            if not (0 <= begin <= end <= len(data) and end - begin == size):
-                raise ValueError("extent")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        by_place = sorted(header, key=lambda name: tuple(map(int, header[name]["data_offsets"])))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{where}: its header is damaged. Copy the model again.") from error
+    data = content[8 + length :]
+    reached = 0
+    for name in by_place:
+        reached = _end_of(name, header[name], reached, len(data), where)
+    if reached != len(data):
+        raise ModelError(f"{where}: {len(data) - reached} bytes belong to no weight. Copy the model again.")
     return header, data
+
+
+def _end_of(name: str, entry: dict, begins: int, most: int, where: str) -> int:
+    """Where a weight's data ends, which must begin where those of the one before end."""
+    try:
+        numbers = [*entry["data_offsets"], *entry["shape"]]
+        ends = begins + math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
+        whole = all(type(number) is int and number >= 0 for number in numbers)
+        if whole and entry["data_offsets"] == [begins, ends] and ends <= most:
+            return ends
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ModelError(f"{where}: its header is damaged (first at {_shown(name)}). Copy the model again.")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; one name twice would be read differently by different readers."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name is there twice")
+    return record
+
+
+def _shown(name: str) -> str:
+    """A name out of a file, short and on one line."""
+    return name if re.fullmatch(r"[\w.]{1,80}", name) else repr(name[:80])
 
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
@@ -122,5 +166,11 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
         raise ModelError(f"{folder.name}/{name}: missing. Copy the whole model folder again.")
     if path.stat().st_size > _LARGEST_FILE:
         raise ModelError(f"{folder.name}/{name}: larger than 256 MiB, too large for a student.")
+    _check_hash(path, expected)
+
+
+def _check_hash(path: Path, expected: str) -> None:
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-        raise ModelError(f"{folder.name}/{name}: differs from its card (sha256). Copy the model again.")
+        raise ModelError(
+            f"{path.parent.name}/{path.name}: differs from its card (sha256). Copy the model again."
+        )

@@ -134,8 +134,7 @@ class ModelStore:
         except Refused:
             self._record("refused", model_id, decision, override)
             raise
-        self._record("promoted", model_id, decision, override)
-        self._write_current(model, [*self._earlier(), self._live_id()])
+        self._switch("promoted", model, [*self._earlier(), self._live_id()], decision, override)
         return model
 
     def rollback(self) -> Model:
@@ -144,15 +143,25 @@ class ModelStore:
         if model is None:
             lost = f" ({', '.join(earlier)}: missing or damaged)" if earlier else ""
             raise ModelError(f"there is nothing to roll back to{lost}. Promote a model instead.")
-        self._record("rolled back", model.id, None, None)
-        self._write_current(model, earlier[: len(earlier) - 1 - list(reversed(earlier)).index(model.id)])
+        self._switch(
+            "rolled back", model, earlier[: len(earlier) - 1 - list(reversed(earlier)).index(model.id)]
+        )
         return model
 
     def history(self) -> Sequence[dict[str, Any]]:
-        """Every decision, oldest first; a torn last line is left out."""
-        path = self.folder / _DECISIONS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return [record for line in lines if (record := _parsed(line)) is not None]
+        """Every decision, oldest first; a torn last line is left out.
+
+        A decision is written before the switch that follows it: where the process died in between, its
+        ``action`` says that it was cut short.
+        """
+        records = [*self._decisions()]
+        reached = self._switches(records)
+        for number in reversed(range(len(records))):
+            if (seq := _seq(records[number])) > reached:
+                records[number] = records[number] | {"action": f"{records[number]['action']}, cut short"}
+            elif seq:
+                reached = seq - 1
+        return records
 
     # -- comparisons ---------------------------------------------------------------------------------------
 
@@ -200,30 +209,66 @@ class ModelStore:
             return [model_id for model_id in earlier if isinstance(model_id, str)]
         return [state["previous"]] if state.get("previous") else []  # written by an older version
 
-    def _write_current(self, model: Model, earlier: Sequence[str]) -> None:
-        state = self._state()
+    def _switch(
+        self,
+        action: str,
+        model: Model,
+        earlier: Sequence[str],
+        decision: Decision | None = None,
+        override: str | None = None,
+    ) -> None:
+        """Record a decision, and then make its model live."""
+        seq = self._switches(self._decisions()) + 1
+        self._record(action, model.id, decision, override, seq)
         record = {
             "model": model.id,
             "card_sha256": hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest(),
             "previous": earlier[-1] if earlier else None,
             "earlier": list(earlier),
-            "seq": (state["seq"] if state else 0) + 1,
+            "seq": seq,
         }
         durable.replace(self.folder / _CURRENT, json.dumps(record, indent=1).encode())
 
-    def _record(self, action: str, model_id: str, decision: Decision | None, override: str | None) -> None:
-        durable.append_line(
-            self.folder / _DECISIONS,
-            {
-                "utc": datetime.now(UTC).isoformat(timespec="seconds"),
-                "action": action,
-                "model": model_id,
-                "before": self._live_id(),
-                "override": override,
-                "decision": decision.as_dict() if decision else None,
-                "comparison": decision.comparison.as_dict() if decision else None,
-            },
-        )
+    def _record(
+        self,
+        action: str,
+        model_id: str,
+        decision: Decision | None,
+        override: str | None,
+        seq: int | None = None,
+    ) -> None:
+        """Write a decision down; ``seq`` is that of the switch that is to follow."""
+        record = {
+            "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "action": action,
+            "model": model_id,
+            "before": self._live_id(),
+            "seq": seq,
+            "override": override,
+            "decision": decision.as_dict() if decision else None,
+            "comparison": decision.comparison.as_dict() if decision else None,
+        }
+        # Durable before the switch: no model is live of which no decision tells.
+        durable.append_line(self.folder / _DECISIONS, record, sync=True)
+
+    def _switches(self, records: Sequence[dict[str, Any]]) -> int:
+        """How many switches there were; what the decisions say where the record of the live model is lost."""
+        state, promised = self._state(), max(map(_seq, records), default=0)
+        if state:
+            return _seq(state)
+        first_was_cut_short = promised == 1 and not (self.folder / _CURRENT).exists()
+        return 0 if first_was_cut_short else promised
+
+    def _decisions(self) -> Sequence[dict[str, Any]]:
+        path = self.folder / _DECISIONS
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+        return [record for line in lines if (record := _parsed(line)) is not None and "action" in record]
+
+
+def _seq(record: dict[str, Any]) -> int:
+    """The number of a switch; 0 in records without one: a refusal, or of an older version."""
+    seq = record.get("seq")
+    return seq if isinstance(seq, int) else 0
 
 
 def _parsed(text: str) -> dict[str, Any] | None:

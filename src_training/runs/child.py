@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from src_training import durable
 from src_training.errors import Cancelled, LightVesselError, RunError, is_out_of_memory
 from src_training.runs import selftest
 from src_training.runs.context import RunContext
@@ -60,6 +61,8 @@ def explain(error: Exception) -> str:
     if is_out_of_memory(error):
         place = "the GPU" if "cuda" in text.lower() or "mps" in text.lower() else "the computer"
         return f"{place} ran out of memory. Close other programs, or train with smaller batches, and resume."
+    if isinstance(error, OSError) and durable.is_full(error):
+        return "the disk is full. Free some space and resume."
     return f"unexpected {type(error).__name__}: {text} (log.txt of the run has the traceback)"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,12 +36,26 @@ class RunContext:
         return Workspace.open(self.folder.parent.parent)
 
     def emit(self, event: dict[str, Any]) -> None:
-        """Append an event, with the time, and say it in the log; RunError when the disk refuses."""
+        """Append an event, with the time, and say it in the log; RunError when the disk refuses.
+
+        On a full disk a passing event is dropped: a run that waits for space does not end for want of a line.
+        """
         record = plain({"event": event["event"], "time": utc_now(), **event})
-        print(event_text(record), flush=True)  # log.txt is where a run prints to
-        with writing(self.folder.name):
-            durable.append_line(self.folder / EVENTS_FILE, record, sync=event["event"] not in _PASSING)
+        passing = event["event"] in _PASSING
+        with writing(self.folder.name), _unless_full(passing):
+            print(event_text(record), flush=True)  # log.txt is where a run prints to
+        with writing(self.folder.name), _unless_full(passing):
+            durable.append_line(self.folder / EVENTS_FILE, record, sync=not passing)
 
     def cancelled(self) -> bool:
         """Whether somebody asked the run to stop."""
         return self.stop.is_set() or (self.folder / CANCEL_FILE).exists()
+
+
+@contextlib.contextmanager
+def _unless_full(passing: bool) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not (passing and durable.is_full(error)):
+            raise

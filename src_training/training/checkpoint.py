@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from src_training import durable
 from src_training.errors import RunError
 from src_training.training.progress import Progress
 
@@ -36,12 +37,9 @@ def save_checkpoint(folder: Path, state: TrainingState, progress: Progress) -> N
 
 def save_durably(record: object, path: Path) -> None:
     """Write with torch.save so that a crash at any moment leaves the old file or the new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save(record, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    content = io.BytesIO()
+    torch.save(record, content)
+    durable.replace(path, content.getvalue())
 
 
 def read_state(path: Path, device: torch.device | str = "cpu") -> Any:

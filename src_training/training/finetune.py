@@ -85,14 +85,19 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
 
 
 def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:
-    """The model and the frames of a run, frozen when it first starts: a snapshot of its name and ``base.json``."""
+    """The model and the frames of a run, frozen when it first starts: a snapshot of its name and ``base.json``.
+
+    Raises RunError when the snapshot is not the one the run began with.
+    """
     record = run / BASE_FILE
     if not record.is_file():
         base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
-        workspace.dataset.snapshot(run.name, training_revisions(workspace))
-        durable.write_new(record, json.dumps({"model": base.id}).encode())
-    base = load_model(json.loads(record.read_bytes())["model"], workspace)
-    return base, list(workspace.dataset.load_snapshot(run.name).revisions)
+        snapshot = workspace.dataset.snapshot(run.name, training_revisions(workspace))
+        durable.write_new(record, json.dumps({"model": base.id, "snapshot": snapshot.sha256}).encode())
+    began, snapshot = json.loads(record.read_bytes()), workspace.dataset.load_snapshot(run.name)
+    if began.get("snapshot", snapshot.sha256) != snapshot.sha256:  # runs of older versions do not say
+        raise RunError(f"{run.name}: its snapshot of frames is not the one it began with. Start a new run.")
+    return load_model(began["model"], workspace), list(snapshot.revisions)
 
 
 def tune(

@@ -21,6 +21,7 @@ from src_training.training.checkpoint import (
     save_durably,
 )
 from src_training.training.devices import open_fabric, pick_device
+from src_training.training.pausing import write_when_there_is_space
 from src_training.training.progress import Clock, Progress, Watcher
 from src_training.training.sampler import Sampler
 from src_training.training.settings import LoopSettings
@@ -49,7 +50,7 @@ def fit(
     Raises
     ------
     RunError : the loss is not finite; nothing of the run can be promoted.
-    Cancelled : asked to stop; a checkpoint was written first.
+    Cancelled : asked to stop; a checkpoint was written first, if the disk had space for it.
     """
     torch.set_num_threads(settings.threads)
     fabric = open_fabric(pick_device(settings.device), settings.devices)
@@ -112,7 +113,7 @@ class _Keeper:
     ) -> None:
         self.fabric, self.state, self.progress = fabric, state, progress
         self.validate, self.settings, self.folder = validate, settings, folder
-        self.asked_to_stop = watcher.cancelled
+        self.watcher, self.asked_to_stop = watcher, watcher.cancelled
         self.emit = watcher.emit if fabric.is_global_zero else Watcher().emit
         self.clock = Clock(settings, progress.step)
 
@@ -138,8 +139,8 @@ class _Keeper:
             return
         metrics = self.validate(self.state.average.module) if self.fabric.is_global_zero else {}
         metrics = self.fabric.broadcast(metrics)
-        if progress.is_best(metrics["dice"]) and self.fabric.is_global_zero:
-            save_durably(self.state.average.module.state_dict(), self.folder / BEST)
+        if progress.is_best(metrics["dice"]):
+            self._write(lambda: save_durably(self.state.average.module.state_dict(), self.folder / BEST))
         self.emit({"event": "validated", "step": progress.step, "metrics": metrics})
         if self.gave_up:
             self.log(f"no better Dice since step {progress.best_step}")
@@ -157,8 +158,11 @@ class _Keeper:
 
     def save(self) -> None:
         """Write the checkpoint."""
+        self._write(lambda: save_checkpoint(self.folder, self.state, self.progress))
+
+    def _write(self, write: Callable[[], None]) -> None:
         if self.fabric.is_global_zero:
-            save_checkpoint(self.folder, self.state, self.progress)
+            write_when_there_is_space(write, self.progress.step, self.watcher)
 
     def _validation_due(self) -> bool:
         return self.progress.step % self.settings.validate_every == 0

@@ -17,5 +17,6 @@ def test_every_promise_holds(name, tmp_path):
 )
 def test_every_planted_bug_is_caught(name, bug, tmp_path):
     with PARTS[name].mutants[bug]():
-        figures = list(PARTS[name].run("quick", tmp_path))
-    assert any(figure.held is False for figure in figures)
+        figures = PARTS[name].run("quick", tmp_path)
+        assert any(figure.held is False for figure in figures)  # the first one is enough
+        getattr(figures, "close", bool)()

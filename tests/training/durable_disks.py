@@ -67,6 +67,17 @@ class StepDisk(Disk):
         super().sync_dir(path)
 
 
+class LoggingDisk(StepDisk):
+    """Remembers the order of operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[str] = []
+
+    def at(self, step, name, *arguments):
+        self.log.append(name)
+
+
 class FailingDisk(StepDisk):
     """Raises ``errno`` at one step, or from it on; a failing write leaves half of its data."""
 

@@ -249,3 +249,11 @@ def test_a_process_started_in_advance_is_the_one_that_is_asked(tmp_path, monkeyp
     assert pids() == [pid]
     pool._pool.close()
     assert not psutil.pid_exists(pid)
+
+
+def test_a_decoding_process_does_not_load_what_reaches_for_the_network():
+    code = (
+        "import sys; from src_training.decoding.answers import import_decoders; import_decoders();"
+        "found = {'requests', 'urllib3'} & set(sys.modules); assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -7,20 +7,9 @@ import json
 import os
 
 import pytest
-from durable_disks import FailingDisk, StepDisk
+from durable_disks import FailingDisk, LoggingDisk, StepDisk
 
 from src_training import durable
-
-
-class LoggingDisk(StepDisk):
-    """Remembers the order of operations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log: list[str] = []
-
-    def at(self, step, name, *arguments):
-        self.log.append(name)
 
 
 def test_content_is_synced_before_it_gets_its_name_and_the_folder_after(tmp_path, monkeypatch):

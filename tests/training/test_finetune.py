@@ -7,7 +7,7 @@ import pytest
 
 from src_training import Workspace
 from src_training.dataset import Frame
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, RunError
 from src_training.training.finetune import Choice, beginning, with_threshold
 from src_training.training.settings import FinetuneSettings
 from src_training.training.validation import Validator
@@ -49,6 +49,17 @@ def test_a_run_whose_frames_are_gone_is_not_resumed(workspace, run):
     for path in revision.folder.iterdir():
         path.unlink()
     with pytest.raises(DatasetError):
+        beginning(workspace, FinetuneSettings(), run)
+
+
+def test_a_run_whose_snapshot_was_exchanged_is_not_resumed(workspace, run):
+    append(workspace, 1)
+    beginning(workspace, FinetuneSettings(), run)
+    append(workspace, 2)
+    snapshots = workspace.dataset.folder / "snapshots"
+    (snapshots / f"{run.name}.json").unlink()
+    workspace.dataset.snapshot(run.name, list(workspace.dataset.heads()))
+    with pytest.raises(RunError, match="not the one it began with"):
         beginning(workspace, FinetuneSettings(), run)
 
 

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from evaluations import compared, evaluation
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src_training.errors import Refused
-from src_training.evaluation import METRICS, Comparison, Evaluation, FrameScore, compare
+from src_training.evaluation import Comparison, Evaluation, compare
 from src_training.evaluation.compare import bootstrap_interval
 from src_training.models.gate import check_promotion, decide
-
-BASE = dict.fromkeys(METRICS, 0.75)
-
-
-def evaluation(model: str, dice: dict[str, list[float]]) -> Evaluation:
-    """Frames of patients with given Dice; clDice the same."""
-    return Evaluation(
-        model,
-        tuple(
-            FrameScore(f"{patient} {index}", patient, BASE | {"dice": value, "cldice": value})
-            for patient, values in dice.items()
-            for index, value in enumerate(values)
-        ),
-    )
-
-
-def compared(deltas: list[float], home: float = 0.0) -> Comparison:
-    """One frame for each of the patients, whose Dice changes by ``deltas``; home changes by ``home``."""
-    old = {f"p{index}": [0.7] for index in range(len(deltas))}
-    new = {f"p{index}": [0.7 + delta] for index, delta in enumerate(deltas)}
-    panel = [evaluation(name, {"h": [value]}) for name, value in (("new", 0.75 + home), ("old", 0.75))]
-    return compare(evaluation("new", new), evaluation("old", old), *panel)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +75,7 @@ def test_bootstrap_is_repeatable_and_covers():
     low, high = bootstrap_interval(deltas)
     assert (low, high) == bootstrap_interval(deltas)
     assert low < deltas.mean() < high
-    assert high - low == pytest.approx(2 * 1.645 * deltas.std() / np.sqrt(40), rel=0.1)
+    assert high - low == pytest.approx(2 * 1.685 * deltas.std(ddof=1) / np.sqrt(40), rel=0.05)
     assert bootstrap_interval(np.array([])) is None
 
 
@@ -112,3 +95,51 @@ def test_a_comparison_survives_as_json():
         "cldice_interval": again.cldice_interval,
         "losing_frames": again.losing_frames,
     }
+
+
+CHANGES = st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=4)
+PATIENTS = st.dictionaries(st.text("abc", min_size=1, max_size=3), CHANGES, min_size=1, max_size=14)
+
+
+def of_changes(changes: dict[str, list[float]]) -> Comparison:
+    old = evaluation("old", {patient: [0.5] * len(values) for patient, values in changes.items()})
+    new = evaluation(
+        "new", {patient: [0.5 + value for value in values] for patient, values in changes.items()}
+    )
+    home = evaluation("home", {"h": [0.7]})
+    return compare(new, old, home, home)
+
+
+def figures(comparison: Comparison) -> list[float]:
+    assert comparison.dice_interval is not None and comparison.delta_dice is not None
+    return [comparison.patients, comparison.delta_dice, *comparison.dice_interval, comparison.worst_patient]
+
+
+@settings(max_examples=25, deadline=None)
+@given(PATIENTS, st.integers(2, 40))
+def test_more_frames_of_one_patient_never_count_as_more_patients(changes, times):
+    first = next(iter(changes))
+    more = changes | {first: changes[first] * times}
+    assert figures(of_changes(more)) == pytest.approx(figures(of_changes(changes)), abs=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PATIENTS, st.randoms(use_true_random=False))
+def test_neither_names_nor_order_of_the_patients_change_anything(changes, rng):
+    names, values = list(changes), list(changes.values())
+    rng.shuffle(names)
+    rng.shuffle(values)
+    renamed = dict(zip(names, values, strict=True))
+    assert figures(of_changes(renamed)) == pytest.approx(figures(of_changes(changes)), abs=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PATIENTS, st.integers(0, 100))
+def test_frames_of_unknown_patients_never_count(changes, count):
+    known = of_changes(changes)
+    nobody = evaluation("new", {"": [0.9] * count})
+    strangers = tuple(replace(score, patient=None) for score in nobody.scores)
+    home = evaluation("home", {"h": [0.7]})
+    new, old = (evaluation(name, changes) for name in ("new", "old"))
+    more = [Evaluation(each.model_id, each.scores + strangers) for each in (new, old)]
+    assert compare(*more, home, home).patients == known.patients

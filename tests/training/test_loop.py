@@ -1,16 +1,20 @@
 """Promises of the one training loop: it learns, stops politely, resumes exactly, refuses non-finite losses."""
 
+import errno
 import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from durable_disks import RefusingDisk
 from lightning_fabric import Fabric
 
+from src_training import durable
 from src_training.errors import Cancelled, RunError
 from src_training.models.card import Architecture, Normalisation
 from src_training.networks import build_network
+from src_training.training import pausing
 from src_training.training.augment import augment_intensity
 from src_training.training.augment_settings import Augmentation
 from src_training.training.loop import fit, freeze_batch_norm
@@ -173,6 +177,47 @@ def test_events_tell_progress_validation_and_checkpoints(tmp_path):
     assert kinds == {"progress", "validated", "checkpoint"}
     last = [event for event in events if event["event"] == "progress"][-1]
     assert (last["step"], last["steps"]) == (30, 30)
+
+
+class FullFor(RefusingDisk):
+    """Full for so many attempts."""
+
+    def __init__(self, root, attempts):
+        super().__init__(root, errno.ENOSPC)
+        self.attempts = attempts
+
+    def open(self, path, flags, mode=0o666):
+        self.attempts -= 1
+        self.refusing = self.attempts >= 0
+        return super().open(path, flags, mode)
+
+
+def test_a_full_disk_pauses_a_run_until_there_is_space(tmp_path, monkeypatch):
+    unbroken = run(tmp_path / "unbroken").state_dict()
+    monkeypatch.setattr(pausing, "_LOOK_S", 0.01)
+    monkeypatch.setattr(durable, "disk", FullFor(tmp_path / "full", 5))
+    events = []
+    paused = run(tmp_path / "full", Watcher(emit=events.append)).state_dict()
+    said = [event["message"] for event in events if event["event"] == "log"]
+    assert said == [
+        "paused at step 10: the disk is full. Free some space and it goes on, or cancel it",
+        "there is space again: going on from step 10",
+    ]
+    assert all(torch.equal(paused[name], unbroken[name]) for name in unbroken)
+    assert sorted(path.name for path in (tmp_path / "full").iterdir()) == ["best.pt", "last.pt"]
+
+
+def test_a_run_that_waits_for_space_can_be_cancelled(tmp_path, monkeypatch):
+    monkeypatch.setattr(durable, "disk", RefusingDisk(tmp_path, errno.ENOSPC))
+    events = []
+    with pytest.raises(Cancelled, match="for want of space"):
+        run(tmp_path, Watcher(events.append, lambda: any("paused" in e.get("message", "") for e in events)))
+
+
+def test_a_disk_that_refuses_otherwise_ends_the_run_with_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(durable, "disk", RefusingDisk(tmp_path, errno.EROFS))
+    with pytest.raises(RunError, match=r"checkpoint cannot be written: .*write permission"):
+        run(tmp_path)
 
 
 def test_patience_stops_a_run_that_no_longer_improves(tmp_path):

@@ -8,12 +8,14 @@ import struct
 
 import numpy as np
 import pytest
+from durable_disks import LoggingDisk, StepDisk
+from model_folders import read_weights, rehash, told, write_weights
 from safetensors.numpy import load_file, save_file
 
-from src_training import ModelStore, Workspace, builtin_models, default_model, load_model
+from src_training import ModelStore, Workspace, builtin_models, default_model, durable, load_model
 from src_training.cli import main
 from src_training.errors import ModelError, Refused
-from src_training.evaluation import Comparison
+from src_training.models.gate import decide
 from src_training.models.loading import open_model
 
 SHIPPED = builtin_models()[0]
@@ -35,16 +37,6 @@ def renamed(copy, name):
     card = json.loads((copy / "card.json").read_text())
     (copy / "card.json").write_text(json.dumps(card | {"name": name}))
     return copy
-
-
-def rehash(copy):
-    """Make the card agree with the weights again, as a forger would."""
-    import hashlib
-
-    card = json.loads((copy / "card.json").read_text())
-    digest = hashlib.sha256((copy / "weights.safetensors").read_bytes()).hexdigest()
-    card["files"]["weights.safetensors"] = digest
-    (copy / "card.json").write_text(json.dumps(card))
 
 
 def flip_a_byte(copy):
@@ -84,6 +76,39 @@ def card_with(**changes):
     return damage
 
 
+def with_header(change):
+    def damage(copy):
+        header, data = read_weights(copy)
+        change(header)
+        write_weights(copy, json.dumps(header), data)
+        rehash(copy)
+
+    return damage
+
+
+def shared_data(copy):
+    """Two weights whose extents are the same."""
+    header, data = read_weights(copy)
+    first, second = (name for name in header if name.endswith("norm3.bias") and "encoder.0" in name)
+    header[first]["data_offsets"] = header[second]["data_offsets"]
+    write_weights(copy, json.dumps(header), data)
+    rehash(copy)
+
+
+def twin(copy):
+    """One name twice: readers would not agree which one counts."""
+    header, data = read_weights(copy)
+    text = json.dumps(header)
+    write_weights(copy, text[:-1] + f', "{HEAD}": {json.dumps(header[HEAD])}}}', data)
+    rehash(copy)
+
+
+def with_surplus(copy):
+    header, data = read_weights(copy)
+    write_weights(copy, json.dumps(header), data + bytes(8))
+    rehash(copy)
+
+
 HEAD = "head.bias"
 DAMAGES = [
     (flip_a_byte, "differs from its card"),
@@ -93,6 +118,17 @@ DAMAGES = [
     (with_tensor(HEAD, lambda t, n: t.update({n: np.full(4, np.nan, np.float32)})), "non-finite"),
     (with_tensor(HEAD, lambda t, n: t.update({n: np.zeros(4, np.int64)})), "header is damaged"),
     (truncated, "safetensors|header"),
+    (with_header(lambda h: h[HEAD].update(shape=[2.0, 2])), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(shape=4)), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(shape=[2**62, 4])), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(dtype=["F32"])), "header is damaged .first at head.bias"),
+    (with_header(lambda h: h[HEAD].update(data_offsets=[1e400, 0])), "header is damaged"),
+    (with_header(lambda h: h.update({HEAD: "weights"})), "header is damaged"),
+    (shared_data, "header is damaged .first at"),
+    (twin, "header is damaged"),
+    (with_surplus, "8 bytes belong to no weight"),
+    (card_with(name="../../elsewhere"), "name: "),
+    (card_with(name="two\nlines"), "name: "),
     (endless_header, "not a safetensors file"),
     (lambda c: (c / "weights.safetensors").unlink(), "missing"),
     (lambda c: (c / "card.json").unlink(), "no card.json"),
@@ -145,23 +181,6 @@ def test_a_damaged_staged_model_leaves_nothing_behind(copy, workspace):
     with pytest.raises(ModelError):
         workspace.models.add(copy)
     assert list(workspace.models.folder.iterdir()) == []
-
-
-def told(candidate: str, current: str = "small", patients: int = 3, home: float = 0.75) -> Comparison:
-    return Comparison(
-        candidate=candidate,
-        current=current,
-        frames=patients,
-        patients=patients,
-        delta_dice=0.02,
-        dice_interval=(0.01, 0.03),
-        delta_cldice=0.02,
-        cldice_interval=(0.01, 0.03),
-        worse_patients=0,
-        worst_patient=0.0,
-        home_dice_candidate=home,
-        home_dice_current=0.75,
-    )
 
 
 def test_promote_and_roll_back(copy, workspace):
@@ -298,3 +317,45 @@ def test_models_from_the_shell(copy, workspace, capsys):
     assert main(["models", "describe", "small-syntax"]) == 0
     assert "syntax" in capsys.readouterr().out
     assert main(["models", "show", "nothing-like-it"]) == 2
+
+
+class Died(BaseException):
+    """Stands for the end of the process."""
+
+
+class DeadBeforeRename(StepDisk):
+    """Dies where a finished file is about to get its name."""
+
+    def at(self, step, name, *arguments):
+        if name == "rename":
+            raise Died
+
+
+def test_a_decision_whose_switch_never_came_is_told_as_cut_short(copy, workspace, monkeypatch):
+    store, model = workspace.models, workspace.models.add(copy)
+    with monkeypatch.context() as dying:
+        dying.setattr(durable, "disk", DeadBeforeRename())
+        with pytest.raises(Died):
+            store.promote(model.id, decide(told(model.id, patients=12)))
+    assert store.current() is None
+    assert [r["action"] for r in store.history()] == ["promoted, cut short"]
+    store.promote(model.id, decide(told(model.id, patients=12)))
+    store.rollback()
+    assert [r["action"] for r in store.history()] == ["promoted, cut short", "promoted", "rolled back"]
+
+
+def test_a_decision_is_on_the_disk_before_its_model_goes_live(copy, workspace, monkeypatch):
+    model, disk = workspace.models.add(copy), LoggingDisk()
+    monkeypatch.setattr(durable, "disk", disk)
+    workspace.models.promote(model.id, decide(told(model.id, patients=12)))
+    assert disk.log == ["open", "write", "sync", "open", "write", "sync", "rename", "sync_dir"]
+
+
+def test_the_history_survives_the_loss_of_the_live_record(copy, workspace):
+    store, model = workspace.models, workspace.models.add(copy)
+    store.promote(model.id, decide(told(model.id, patients=12)))
+    store.rollback()
+    (store.folder / "current.json").write_bytes(b"{")
+    store.promote(model.id, decide(told(model.id, patients=12)))
+    assert [r["action"] for r in store.history()] == ["promoted", "rolled back", "promoted"]
+    assert json.loads((store.folder / "current.json").read_text())["seq"] == 3

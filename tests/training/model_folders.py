@@ -1,0 +1,85 @@
+"""Model folders to try things on: a tiny one made without torch, a forger's hand, comparisons as they are told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from src_training.evaluation import Comparison
+from src_training.models.card import Architecture, ModelCard
+from src_training.models.loading import CARD_FILE, WEIGHTS_FILE
+from src_training.networks import weight_shapes
+
+TINY = Architecture(base_channels=4, depth=2, blocks=1)
+
+
+def stage_tiny(folder: Path, name: str = "tiny") -> Path:
+    """A sound model folder of 64 px input with random weights, and without an OpenVINO network."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    tensors = {weight: _fresh(weight, shape, rng) for weight, shape in (weight_shapes(TINY) or {}).items()}
+    save_file(tensors, folder / WEIGHTS_FILE)
+    card = ModelCard(
+        name=name,
+        created_utc="2026-01-01T00:00:00+00:00",
+        architecture=TINY,
+        input_size=64,
+        label_protocol="full-tree",
+        files={WEIGHTS_FILE: ""},
+    )
+    (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
+    rehash(folder)
+    return folder
+
+
+def rehash(folder: Path) -> None:
+    """Make the card agree with the files again, as a forger would."""
+    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    card["files"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in card["files"]
+        if (folder / name).exists()
+    }
+    (folder / CARD_FILE).write_text(json.dumps(card), encoding="utf-8")
+
+
+def read_weights(folder: Path) -> tuple[dict, bytes]:
+    """Header and data of the weights."""
+    content = (folder / WEIGHTS_FILE).read_bytes()
+    begins = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:begins]), content[begins:]
+
+
+def write_weights(folder: Path, header: str, data: bytes) -> None:
+    """Weights with a header as it is given, true or not."""
+    text = header.encode()
+    (folder / WEIGHTS_FILE).write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def told(candidate: str, current: str = "small", patients: int = 3, home: float = 0.75) -> Comparison:
+    """A comparison that candidate has won on ``patients`` patients."""
+    return Comparison(
+        candidate=candidate,
+        current=current,
+        frames=patients,
+        patients=patients,
+        delta_dice=0.02,
+        dice_interval=(0.01, 0.03),
+        delta_cldice=0.02,
+        cldice_interval=(0.01, 0.03),
+        worse_patients=0,
+        worst_patient=0.0,
+        home_dice_candidate=home,
+        home_dice_current=0.75,
+    )
+
+
+def _fresh(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    if len(shape) == 4:
+        return rng.normal(0, np.sqrt(1 / np.prod(shape[1:])), shape).astype(np.float32)
+    one = name.endswith(("running_var", "norm0.weight", "norm1.weight", "norm3.weight"))
+    return np.full(shape, float(one), np.float32)
