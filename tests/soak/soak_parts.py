@@ -9,6 +9,12 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
+import soak_errno
+import soak_power
 from soak_table import Part
 
-PARTS: dict[str, Part] = {"appends": soak_appends.PART}
+PARTS: dict[str, Part] = {
+    "appends": soak_appends.PART,
+    "power": soak_power.PART,
+    "errno": soak_errno.PART,
+}
