@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
 import soak_errno
+import soak_full
 import soak_power
 from soak_table import Part
 
@@ -17,4 +18,5 @@ PARTS: dict[str, Part] = {
     "appends": soak_appends.PART,
     "power": soak_power.PART,
     "errno": soak_errno.PART,
+    "full": soak_full.PART,
 }

@@ -6,7 +6,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from errno import ENOSPC
 from pathlib import Path
 
@@ -131,11 +131,12 @@ class DyingDisk(StepDisk):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class SmallDisk(Disk):
-    """Has ``capacity`` bytes below ``root``; the write that does not fit leaves what does."""
+class SmallDisk(ScratchDisk):
+    """Has so many bytes left below each of its roots; the write that does not fit leaves what does."""
 
-    def __init__(self, root: Path, capacity: int) -> None:
-        self.root, self.capacity, self.refused = root, capacity, 0
+    def __init__(self, left: Mapping[Path, int]) -> None:
+        self.capacity = {root: used_bytes(root) + left for root, left in left.items()}
+        self.refused = 0
         self._paths: dict[int, Path] = {}
 
     def open(self, path: Path, flags: int, mode: int = 0o666) -> int:
@@ -145,24 +146,22 @@ class SmallDisk(Disk):
         return fd
 
     def write(self, fd: int, data: bytes) -> None:
-        try:
-            self._check(self._paths[fd], len(data))
-        except OSError:
-            super().write(fd, data[: max(0, self._left())])
-            raise
-        super().write(fd, data)
+        fits = min(len(data), self._left(self._paths[fd]))
+        super().write(fd, data[:fits])
+        self._check(self._paths[fd], len(data) - fits)
 
     def mkdir(self, path: Path) -> None:
         self._check(path, 1)
         super().mkdir(path)
 
-    def _check(self, path: Path, size: int) -> None:
-        if self.root in path.parents and size > self._left():
+    def _check(self, path: Path, more: int) -> None:
+        if more > self._left(path):
             self.refused += 1
             raise OSError(ENOSPC, os.strerror(ENOSPC))
 
-    def _left(self) -> int:
-        return self.capacity - used_bytes(self.root)
+    def _left(self, path: Path) -> int:
+        left = [room - used_bytes(root) for root, room in self.capacity.items() if root in path.parents]
+        return max(0, min(left, default=1 << 40))
 
 
 def used_bytes(folder: Path) -> int:
