@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
+import soak_damage
 import soak_errno
 import soak_full
 import soak_power
@@ -19,4 +20,5 @@ PARTS: dict[str, Part] = {
     "power": soak_power.PART,
     "errno": soak_errno.PART,
     "full": soak_full.PART,
+    "damage": soak_damage.PART,
 }

@@ -17,5 +17,5 @@ def test_every_promise_holds(name, tmp_path):
 )
 def test_every_planted_bug_is_caught(name, bug, tmp_path):
     with PARTS[name].mutants[bug]():
-        figures = list(PARTS[name].run("quick", tmp_path))
-    assert any(figure.held is False for figure in figures)
+        # The first broken promise is enough.
+        assert any(figure.held is False for figure in PARTS[name].run("quick", tmp_path))
