@@ -13,6 +13,7 @@ import soak_damage
 import soak_errno
 import soak_full
 import soak_power
+import soak_split
 from soak_table import Part
 
 PARTS: dict[str, Part] = {
@@ -21,4 +22,5 @@ PARTS: dict[str, Part] = {
     "errno": soak_errno.PART,
     "full": soak_full.PART,
     "damage": soak_damage.PART,
+    "split": soak_split.PART,
 }
