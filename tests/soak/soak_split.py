@@ -86,8 +86,8 @@ def _writer(folder: Path, first: int, appends: int, patients: int) -> tuple[int,
 def _append_every_fourth(folder: Path, numbers: range, patients: int, tell: int) -> None:
     dataset = Dataset.open(folder)
     for number in numbers:
-        # Frames of one patient come from all writers, early and late.
-        saved = dataset.append(frame(number, f"P{number * 7 % patients}"), mask(number))
+        # Frames of one patient come from all writers at once, and again later.
+        saved = dataset.append(frame(number, f"P{number // _WRITERS % patients}"), mask(number))
         os.write(tell, json.dumps([saved.patient_key, saved.bucket]).encode() + b"\n")
 
 
