@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from psygnal import Signal
@@ -25,13 +25,14 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class _Save:
+    """A decision as it was taken: ``labels`` and ``mark`` are copies, for the thread that saves them."""
+
     state: CineState
     t: int
     status: str
     labels: np.ndarray
-    mask: np.ndarray
-    origin: Origin
-    region: bool
+    mark: Mark
+    region: Region | None
     workspace: Workspace
 
 
@@ -98,7 +99,7 @@ class Accepter:
         save.state.marks[save.t].saving = True
         self._waiting.append(save)
         self.saving.emit(f"saving frame {save.t}…")
-        self.session.marks_changed.emit(save.state)
+        self.session.frame_decided.emit(save.state, save.t)
         self._next()
 
     def _prepare(self, status: str, region: Region | None) -> _Save:
@@ -109,9 +110,7 @@ class Accepter:
         labels = state.labels(t).copy()
         if status == ACCEPTED:
             _check(state, t, labels)
-        mask = _mask(status, labels, region)
-        origin = _origin(status, state.marks[t], labels)
-        return _Save(state, t, status, labels, mask, origin, region is not None, workspace)
+        return _Save(state, t, status, labels, replace(state.marks[t]), region, workspace)
 
     # -- saving --------------------------------------------------------------------------------------------
 
@@ -128,7 +127,7 @@ class Accepter:
         def failed(problem: _jobs.Problem) -> None:
             self._job = None
             save.state.marks[save.t].saving = False
-            self.session.marks_changed.emit(save.state)
+            self.session.frame_decided.emit(save.state, save.t)
             self.failed.emit(f"Frame {save.t} is not saved. {problem.line}")
             self._next()
 
@@ -136,10 +135,10 @@ class Accepter:
 
     def _on_saved(self, save: _Save, outcome: Revision | Kept) -> None:
         mark = save.state.marks[save.t]
-        mark.status, mark.saving, mark.region = save.status, False, save.region
+        mark.status, mark.saving, mark.region = save.status, False, save.region is not None
         mark.baseline = Plane.of(save.labels)
         mark.saved = "waits here" if isinstance(outcome, Kept) else outcome.text
-        self.session.marks_changed.emit(save.state)
+        self.session.frame_decided.emit(save.state, save.t)
         if isinstance(outcome, Kept):
             self.kept.emit(outcome.entry, save.state, save.t)
             self.failed.emit(
@@ -161,15 +160,16 @@ def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision | Kept]:
 
     def work(_cancelled: Callable[[], bool]) -> Revision | Kept:
         frame = Frame.from_cine(save.state.cine, save.t, patient, vessels_bright=save.state.inverted)
-        return save_or_keep(save.workspace.dataset, frame, save.mask, save.origin)
+        mask, origin = _mask(save), _origin(save)
+        return save_or_keep(save.workspace.dataset, frame, mask, origin)
 
     return work
 
 
-def _mask(status: str, labels: np.ndarray, region: Region | None) -> np.ndarray:
-    if status == NOT_EVALUABLE:
-        return np.full(labels.shape, 255, np.uint8)  # 255: nobody can say anything about any pixel
-    return stored_mask(labels, region)
+def _mask(save: _Save) -> np.ndarray:
+    if save.status == NOT_EVALUABLE:
+        return np.full(save.labels.shape, 255, np.uint8)  # 255: nobody can say anything about any pixel
+    return stored_mask(save.labels, save.region)
 
 
 def _check(state: CineState, t: int, labels: np.ndarray) -> None:
@@ -184,12 +184,13 @@ def _check(state: CineState, t: int, labels: np.ndarray) -> None:
         )
 
 
-def _origin(status: str, mark: Mark, labels: np.ndarray) -> Origin:
+def _origin(save: _Save) -> Origin:
+    mark = save.mark
     proposal = mark.proposal.labels() if mark.proposal else None
     return Origin(
-        status=status,
+        status=save.status,
         annotator=_preferences.get("annotator", ""),
         model_id=mark.model_id,
         proposal_sha256=hashlib.sha256(proposal.tobytes()).hexdigest() if proposal is not None else None,
-        effort=mark.effort(labels),
+        effort=mark.effort(save.labels),
     )

@@ -97,6 +97,7 @@ class CorrectPanel(Section):
         session.cine_changed.connect(self._show_cine)
         session.frame_changed.connect(self._on_frame)
         session.marks_changed.connect(self._on_marks)
+        session.frame_decided.connect(self._on_decided)
         session.mask_removed.connect(self._on_mask_removed)
         session.workspace_changed.connect(self._on_workspace)
         accepter.saving.connect(lambda text: self.line.tell(text, "busy"))
@@ -199,6 +200,13 @@ class CorrectPanel(Section):
             self.patient.setText(state.patient)
             self._follow_layer(state)
             self._show_edits()
+            self._show_controls()
+
+    def _on_decided(self, state: CineState, t: int) -> None:
+        """One row is all that a decision changes: to compare every frame's pixels would take too long here."""
+        if state is self.session.state:
+            self.frames.show_row(state, t)
+            self._show_summary()
             self._show_controls()
 
     def show_trouble(self, line: str) -> None:

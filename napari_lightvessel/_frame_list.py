@@ -44,10 +44,9 @@ class FrameList(QListWidget):
             self.takeItem(self.count() - 1)
         while self.count() < count:
             self.addItem(QListWidgetItem())
-        for t in range(count):
-            item = self.item(t)
-            if item is not None and state is not None:
-                self._show_row(item, state, t)
+        if state is not None:
+            for t in range(count):
+                self.show_row(state, t)
         self.setFixedHeight(min(max(count, 1), 5) * self.painter.height + 8)
 
     def show_frame(self, t: int | None) -> None:
@@ -69,7 +68,11 @@ class FrameList(QListWidget):
         index = self.model().index(t, 0)  # type: ignore[union-attr]
         return " ".join(str(index.data(role)) for role in (_WORDS, _NOTE) if index.data(role))
 
-    def _show_row(self, item: QListWidgetItem, state: CineState, t: int) -> None:
+    def show_row(self, state: CineState, t: int) -> None:
+        """Show frame ``t``'s status."""
+        item = self.item(t)
+        if item is None:
+            return
         mark, edited = state.marks[t], state.edited(t)
         words = "saving…" if mark.saving else WORDS[mark.status] + (" (region)" if mark.region else "")
         note = "edited" if edited else mark.saved

@@ -58,6 +58,7 @@ class Journalist:
         self._let_go = False
         self._told = ""
         session.marks_changed.connect(self._on_marks)
+        session.frame_decided.connect(self._on_marks)
         session.edits_let_go.connect(self._on_let_go)
         self._timer = QTimer()
         self._timer.setInterval(_LOOK_MS)
@@ -91,6 +92,7 @@ class Journalist:
         """Look a last time; without an edit, or with all of them let go, nothing is left behind."""
         self._timer.stop()
         self.session.marks_changed.disconnect(self._on_marks)
+        self.session.frame_decided.disconnect(self._on_marks)
         self.session.edits_let_go.disconnect(self._on_let_go)
         if self._let_go:
             for _state, entry in self._entries.values():

@@ -76,7 +76,7 @@ class Postman:
         state, t = self._frames.pop(entry, (None, 0))
         if state is not None:
             state.marks[t].saved = revision.text
-            self.session.marks_changed.emit(state)
+            self.session.frame_decided.emit(state, t)
 
     def _end(self, _outcome: object) -> None:
         self._job = None

@@ -87,6 +87,7 @@ class SegmentPanel(Section):
         session.cine_changed.connect(self._show_cine)
         session.frame_changed.connect(self._on_frame)
         session.marks_changed.connect(self._show_marks)
+        session.frame_decided.connect(self._show_marks)
         session.models_changed.connect(self._show_models)
         segmenter.started.connect(self._on_started)
         segmenter.advanced.connect(self._on_advanced)

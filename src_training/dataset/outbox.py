@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ class Outbox:
             earlier = published.get(prepared.case)  # two decisions on one frame while it waited
             corrected = [*self._corrected(record), *([earlier] if earlier else [])]
             revision = published[prepared.case] = self.dataset.save(prepared, corrected=corrected)
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
             yield entry, revision
         if damaged is not None:
             raise damaged
@@ -117,6 +118,15 @@ class Outbox:
             heads = self.dataset.case_heads(case)
             return [head for head in heads if head.record["created_utc"] < record["kept_utc"]]
         return [one for one in self.dataset.revisions(case) if one.sha in corrects]
+
+
+def _remove(entry: Path) -> None:
+    """Forget an entry that was handed over; one that cannot be removed is handed over again, to the same effect."""
+    with contextlib.suppress(OSError):
+        # The record goes first, for good: what a crash leaves of the rest must not be taken for a damaged entry.
+        (entry / _RECORD).unlink()
+        durable.sync_dir(entry)
+        shutil.rmtree(entry)
 
 
 def _prepared(entry: Path, record: dict[str, Any]) -> Prepared:

@@ -25,6 +25,7 @@ from src_training.dataset.record import (
     read_record,
 )
 from src_training.dataset.revision import Revision
+from src_training.dataset.snapshot import list_hash
 from src_training.errors import DatasetError
 
 QUARANTINE = ".quarantine"
@@ -89,6 +90,7 @@ def _check_case(folder: Path, report: VerifyReport, deep: bool, put_away: frozen
             for kind in ("image", "mask"):
                 for code, problem in _blob_problems(folder, kind, record, deep):
                     report.add(code, f"{folder.name}/{path.name}: {problem}", folder / record[kind]["file"])
+    _check_patient(folder, sound, report)
     _check_parents(folder, sound, report, put_away)
     report.cases += bool(sound)
     report.revisions += len(sound)
@@ -125,6 +127,14 @@ def _pixel_problems(path: Path, kind: str, record: dict[str, Any]) -> Iterator[s
             yield f"{path.name}: its pixels are not what was saved"
 
 
+def _check_patient(folder: Path, sound: list[Revision], report: VerifyReport) -> None:
+    """A case is a frame of one patient: with two, it could stand on both sides of the split."""
+    for other in sound:
+        if other.patient_key != sound[0].patient_key:
+            path = folder / f"{other.name}.json"
+            report.add("D05", f"{folder.name}/{path.name}: another patient than in {sound[0].name}", path)
+
+
 def _check_parents(
     folder: Path, sound: list[Revision], report: VerifyReport, put_away: frozenset[str]
 ) -> None:
@@ -148,6 +158,8 @@ def _check_snapshots(folder: Path, report: VerifyReport) -> None:
         if path.suffix != ".json" or name.startswith("."):
             _stranger(path, f"snapshots/{name}", report)
         elif (record := _read(path, SNAPSHOT_SCHEMA, "D09", report)) is not None:
+            if list_hash(record.get("revisions", [])) != record.get("sha256"):
+                report.add("D09", f"snapshots/{name}: its list is not the one that its hash is of", path)
             for line in _missing(folder, record):
                 report.add("D10", f"snapshots/{name}: {line}")
 

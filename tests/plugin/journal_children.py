@@ -1,8 +1,9 @@
-"""Painters in processes of their own, without a window, that are killed in the middle of their work.
+"""Painters in processes of their own that are killed in the middle of their work.
 
-``python journal_children.py ROOT COUNT AT_ONCE [LOOK_MS]`` prints for every kill
-``killed <strokes> <lost> <age of the oldest lost, s>``. LOOK_MS makes the plugin look for edits at another pace
-than its own, to see that this is noticed.
+``python journal_children.py ROOT COUNT AT_ONCE WINDOWS LOOK_MS`` prints for every kill
+``killed <strokes> <lost> <age of the oldest lost, s>``. The first WINDOWS painters paint in a real napari, the
+others without a window. LOOK_MS, unless 0, makes the plugin look for edits at another pace than its own, to see
+that this is noticed.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from qtpy.QtCore import QCoreApplication, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_lightvessel import _journalling
 from napari_lightvessel._journalling import Journalist
@@ -29,13 +32,28 @@ SHAPE = (6, 128, 128)
 STROKE_MS = 40
 
 
-def paint_until_killed(root: Path, seed: int, told: int) -> None:
+def without_a_window() -> tuple[Any, ViewerModel, Session, object]:
+    """An application, a viewer, its session, and what must be held on to."""
+    app, viewer = QCoreApplication([]), ViewerModel()
+    session = Session(viewer)
+    return app, viewer, session, Journalist(session)
+
+
+def in_a_window() -> tuple[Any, ViewerModel, Session, object]:
+    """The same as a person has it: napari with the dock."""
+    import napari
+
+    from napari_lightvessel._demo import show_dock
+
+    viewer = napari.Viewer()
+    dock = show_dock(viewer)
+    return QApplication.instance(), viewer, dock.session, dock
+
+
+def paint_until_killed(root: Path, seed: int, told: int, *, window: bool) -> None:
     """One stroke after the other on random frames, each told once its pixels are set; never returns."""
     os.environ["LIGHTVESSEL_CONFIG_DIR"] = str(root)
-    app = QCoreApplication([])
-    viewer = ViewerModel()
-    session = Session(viewer)
-    journalist = Journalist(session)
+    app, viewer, session, held = in_a_window() if window else without_a_window()
     viewer.add_image(np.zeros(SHAPE, np.uint8), name="painted")
     assert session.state is not None
     mask = session.state.ensure_mask(viewer)
@@ -51,10 +69,10 @@ def paint_until_killed(root: Path, seed: int, told: int) -> None:
     timer.timeout.connect(stroke)
     timer.start(STROKE_MS)
     app.exec_()
-    del journalist
+    del held
 
 
-def killed(root: Path, seed: int) -> tuple[int, int, Path]:
+def painter(root: Path, seed: int, *, window: bool) -> tuple[int, int, Path]:
     """Start a painter; its pid, the pipe it tells on, and its folder."""
     folder = root / f"{seed:03d}"
     folder.mkdir()
@@ -63,7 +81,7 @@ def killed(root: Path, seed: int) -> tuple[int, int, Path]:
     if pid == 0:
         os.close(read)
         try:
-            paint_until_killed(folder, seed, write)
+            paint_until_killed(folder, seed, write, window=window)
         finally:
             os._exit(1)
     os.close(write)
@@ -82,11 +100,13 @@ def losses(told: bytes, folder: Path, ended: float) -> list[float]:
     return [ended - at for t, y, x, at in strokes if labels.get(t, nothing)[y, x] != 1]
 
 
-def main(root: Path, count: int, at_once: int) -> None:
+def main(root: Path, count: int, at_once: int, windows: int) -> None:
     """Kill ``count`` painters, some at once, each after two to four seconds of painting."""
     rng = random.Random(1)
-    for first in range(0, count, at_once):
-        painters = [killed(root, seed) for seed in range(first, min(count, first + at_once))]
+    groups = [range(seed, seed + 1) for seed in range(windows)]  # a window takes a core
+    groups += [range(seed, min(count, seed + at_once)) for seed in range(windows, count, at_once)]
+    for group in groups:
+        painters = [painter(root, seed, window=seed < windows) for seed in group]
         for pid, read, folder in painters:
             told = os.read(read, 1 << 20)  # it paints
             time.sleep(rng.uniform(2.2, 4.0) / (1 if pid == painters[0][0] else at_once))
@@ -105,6 +125,7 @@ def main(root: Path, count: int, at_once: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 4:
-        _journalling._LOOK_MS = int(sys.argv[4])
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    how_many, together, in_windows, pace_ms = map(int, sys.argv[2:])
+    if pace_ms:
+        _journalling._LOOK_MS = pace_ms
+    main(Path(sys.argv[1]), how_many, together, in_windows)

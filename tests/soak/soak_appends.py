@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from durable_disks import frame, mask
+from durable_disks import frame, mask, readable
 from soak_table import Figure, Part, Size, all_of, none_of
 
 from src_training import durable
-from src_training.dataset import Dataset, Revision
+from src_training.dataset import Dataset
 from src_training.dataset.verify import verify_folder
-from src_training.errors import DatasetError
 
 _CASES = {"quick": 60, "full": 10_000}
 _KILLS = {"quick": 40, "full": 1_000}
@@ -37,7 +36,7 @@ def _killed(size: Size, folder: Path) -> Iterator[Figure]:
     for kill in range(_KILLS[size]):
         acknowledged += _killed_writer(folder, first=1_000_000 + 1_000 * kill, rng=rng)
     report = verify_folder(folder, deep=True)
-    there = _readable(folder)
+    there = readable(folder)
     killed = f"{_KILLS[size]:,} kill -9 during append on {_CASES[size]:,} cases"
     yield none_of(f"{killed}: acknowledged frames lost", len(set(acknowledged) - there), len(acknowledged))
     yield none_of(f"{killed}: invalid records", len(report.problems), report.revisions)
@@ -73,7 +72,7 @@ def _crowded(size: Size, folder: Path) -> Iterator[Figure]:
     Dataset.create(folder)
     children = [os.fork() or _append_all(folder, writer, each) for writer in range(writers)]
     failed = sum(os.waitpid(child, 0)[1] != 0 for child in children)
-    report, there = verify_folder(folder, deep=True), len(_readable(folder))
+    report, there = verify_folder(folder, deep=True), len(readable(folder))
     crowd = f"{writers} writers x {each} appends"
     yield all_of(f"{crowd}: present", there, writers * each)
     yield none_of(
@@ -86,20 +85,6 @@ def _append_all(folder: Path, writer: int, count: int) -> int:
     for number in range(count):
         _append(dataset, 10_000 * writer + number, of=number % 5 if number % 2 else None)
     os._exit(0)
-
-
-def _readable(folder: Path) -> set[str]:
-    """``case name`` of every revision that a program can read whole; none of a case with damage."""
-    dataset, found = Dataset.open(folder), set()
-    for case in dataset.cases():
-        with contextlib.suppress(DatasetError):
-            found |= {f"{case} {_read_whole(revision).name}" for revision in dataset.revisions(case)}
-    return found
-
-
-def _read_whole(revision: Revision) -> Revision:
-    revision.image(), revision.mask()
-    return revision
 
 
 def _append(dataset: Dataset, number: int, *, of: int | None = None, patient: str | None = None) -> str:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The disks that fail on purpose and the files to damage are those of the tests.
+# The disks that fail on purpose, the files to damage and the painters to kill are those of the tests.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "plugin"))
 
 import soak_appends
+import soak_damage
+import soak_errno
+import soak_full
 import soak_gate
+import soak_journal
 import soak_pickles
+import soak_power
 import soak_privacy
 import soak_promotion
 import soak_runs
+import soak_saving
 import soak_sockets
+import soak_split
 import soak_weights
 from soak_table import Part
 
@@ -27,4 +35,11 @@ PARTS: dict[str, Part] = {
     "pickles": soak_pickles.PART,
     "runs": soak_runs.PART,
     "sockets": soak_sockets.PART,
+    "power": soak_power.PART,
+    "errno": soak_errno.PART,
+    "full": soak_full.PART,
+    "damage": soak_damage.PART,
+    "split": soak_split.PART,
+    "saving": soak_saving.PART,
+    "journal": soak_journal.PART,
 }

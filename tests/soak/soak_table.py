@@ -35,11 +35,12 @@ class Part:
     """Promises that belong together.
 
     ``run(size, folder)`` measures them in an empty folder. ``mutants`` plant a bug while their context lasts: the
-    same measurement must then find a promise broken.
+    same measurement must then find a promise broken. ``windows``: it opens some, so that nobody else may meanwhile.
     """
 
     run: Callable[[Size, Path], Iterator[Figure]]
     mutants: Mapping[str, Callable[[], AbstractContextManager[object]]] = field(default_factory=dict)
+    windows: bool = False
 
 
 def none_of(promise: str, bad: int, of: int) -> Figure:

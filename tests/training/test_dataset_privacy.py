@@ -89,28 +89,6 @@ def test_key_and_bucket_are_pinned():
     assert [n for n, bucket in enumerate(buckets) if bucket != "train"] == [4, 8, 9]
 
 
-def test_no_patient_moves_as_the_dataset_grows(tmp_path):
-    dataset = Dataset.create(tmp_path / "dataset")
-    seen: dict[str, str] = {}
-    for number in range(60):
-        dataset.append(frame(number, f"P{number % 20}"), mask(number))
-        if number % 20 == 19:
-            for head in Dataset.open(dataset.folder).heads():
-                assert seen.setdefault(head.patient_key, head.bucket) == head.bucket
-    assert len(seen) == 20
-
-
-def test_frames_of_one_patient_are_never_on_both_sides(tmp_path):
-    dataset = Dataset.create(tmp_path / "dataset")
-    for number in range(30):
-        dataset.append(frame(number, f"P{number % 6}"), mask(number))
-    sides: dict[str, set[str]] = {}
-    for bucket in ("train", "val", "test"):
-        for head in dataset.heads(bucket=bucket):
-            sides.setdefault(head.patient_key, set()).add(bucket)
-    assert len(sides) == 6 and all(len(side) == 1 for side in sides.values())
-
-
 def test_two_datasets_of_one_salt_and_key_split_alike(tmp_path):
     made = [Dataset.create(tmp_path / name, split_salt="00FF" * 4, site_key=KEY) for name in ("a", "b")]
     for number in range(10):

@@ -139,6 +139,20 @@ def test_a_damaged_entry_is_told_and_holds_up_no_other(dataset, refuse):
     assert len(list(dataset.cases())) == 2 and len(Outbox(dataset)) == 1
 
 
+def test_a_removal_that_was_cut_short_leaves_no_damaged_entry(dataset, refuse, monkeypatch):
+    disk = refuse()
+    kept = save_or_keep(dataset, frame(1), mask(1))
+    disk.refusing = False
+
+    def killed_after_the_first_file(entry):
+        next(entry.glob("mask-*.png")).unlink()
+        raise OSError("planted")
+
+    monkeypatch.setattr(shutil, "rmtree", killed_after_the_first_file)
+    assert len(published(dataset)) == 1 and list(kept.entry.glob("image-*.png"))
+    assert published(dataset) == [] and len(Outbox(dataset)) == 0
+
+
 def test_an_entry_that_was_cut_short_is_no_entry(dataset, refuse, monkeypatch):
     """The disk of this computer fails at every step of keeping, too: nothing is acknowledged then, nothing torn."""
     prepared = dataset.prepare(frame(1), mask(1))
