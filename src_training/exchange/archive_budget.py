@@ -37,10 +37,14 @@ class Budget:
     def member(self, announced: int) -> None:
         """One more member, with the size that its header announces: a first look, before any byte of it."""
         self._members += 1
-        if self._members > MEMBERS:
-            raise TooMuch(f"it has more than {MEMBERS:,} members")
-        self._check_total(self._came_out + announced)
+        self.listed(self._members, self._came_out + announced)
         self.of_one_file(announced)
+
+    def listed(self, count: int, announced: int) -> None:
+        """So many members, and bytes in them, are in the list of an archive: refused before any is unpacked."""
+        if count > MEMBERS:
+            raise TooMuch(f"it has more than {MEMBERS:,} members")
+        self._check_total(announced)
 
     def came_out(self, size: int) -> None:
         """So many bytes more came out of the compression."""

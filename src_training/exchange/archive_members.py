@@ -101,7 +101,9 @@ class _Listed(io.BufferedReader):
 
 def _zip_members(archive: Path, budget: Budget) -> Iterator[Member]:
     with _Listed(archive.open("rb", buffering=0)) as file, zipfile.ZipFile(file) as opened:
-        for info in opened.infolist():
+        listed = opened.infolist()
+        budget.listed(len(listed), sum(info.file_size for info in listed))
+        for info in listed:
             # Up to a NUL only is what `filename` holds; the whole name is what its packer meant.
             name = info.orig_filename
             is_folder = name.endswith("/") and info.file_size == 0
