@@ -25,7 +25,7 @@ from src_training.errors import BadMask, DatasetError, NotSaved, UnreadableCine,
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Frame, Origin, Revision
     from src_training.dataset.folders import LabelledFrame, Matched
-    from src_training.exchange.lightvessel import Elsewhere
+    from src_training.exchange.lightvessel import Arrival, Elsewhere
 
 _ONE_SOURCE = (
     "name one source: an archive or a folder, --images with --masks, --images with --coco, or --nnunet."
@@ -125,7 +125,7 @@ def _save_pairs(
     from src_training.dataset.outbox import save_or_keep
 
     for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
-        say(line)
+        say(printable(line))
     saved: list[LabelledFrame] = []
     known = 0
     for image, mask in matched.pairs:
@@ -175,34 +175,41 @@ def _naming(error: Exception, image: Path, mask: str) -> str:
 
 def _save_heads(dataset: Dataset, folder: Path) -> bool:
     """Save what stands in another dataset and say so; whether there was nothing bad."""
-    from src_training.exchange.lightvessel import Elsewhere, take_in
+    from src_training.exchange.lightvessel import Elsewhere
 
-    elsewhere, bad, known, saved = Elsewhere(folder), _Bad(), 0, []
+    elsewhere, bad = Elsewhere(folder), _Bad()
+    saved: list[tuple[Revision, bool]] = []
     strangers = 0
     for arrival in elsewhere.arrivals(bad.tell):
-        head = arrival.revision
-        if head.patient_key and elsewhere.fingerprint != dataset.fingerprint:
+        if arrival.revision.patient_key and elsewhere.fingerprint != dataset.fingerprint:
             strangers += 1
-            continue
-        try:
-            revision, is_new = take_in(dataset, arrival)
-        except NotSaved:
-            raise
-        except (DatasetError, BadMask, UnreadableCine) as error:
-            bad.tell(str(error) if head.case in str(error) else f"{head.case}/{head.name}: {error}")
-            continue
-        tell_saved(revision)
-        saved.append(revision)
-        known += not is_new
+        elif taken := _taken(dataset, arrival, bad):
+            saved.append(taken)
+    found = len(saved) + bad.lines + strangers
+    if not found:
+        raise DatasetError(f"{printable(folder.name)}: no frame in this dataset yet: nothing to import.")
     if strangers:
         bad.tell(_split_patients(strangers, elsewhere, dataset))
-    unknown = sum(one.patient_key is None for one in saved)
-    if unknown:
+    if unknown := sum(revision.patient_key is None for revision, _ in saved):
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only")
-    say(_summary(len(saved), len(saved) + strangers + bad.lines - bool(strangers), known))
-    if not saved and not bad.lines:
-        raise DatasetError(f"{printable(folder.name)}: no frame in this dataset yet: nothing to import.")
+    say(_summary(len(saved), found, known=sum(not is_new for _, is_new in saved)))
     return not bad.lines
+
+
+def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, bool] | None:
+    """Save one head and say so; the revision, and whether it is new."""
+    from src_training.exchange.lightvessel import take_in
+
+    head = arrival.revision
+    try:
+        revision, is_new = take_in(dataset, arrival)
+    except NotSaved:  # the disk refuses: so it will the next one
+        raise
+    except (DatasetError, BadMask, UnreadableCine) as error:
+        bad.tell(str(error) if head.case in str(error) else f"{head.case}/{head.name}: {error}")
+        return None
+    tell_saved(revision)
+    return revision, is_new
 
 
 class _Bad:

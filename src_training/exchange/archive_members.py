@@ -137,7 +137,9 @@ def _tar_members(stream: Forwards) -> Iterator[Member]:
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:") as opened:
         while (info := opened.next()) is not None:
             cast(Any, opened).members.clear()  # tarfile keeps them all
-            yield Member(info.name, info.size, info.isdir(), _tar_odd(info), partial(_tar_chunks, stream, info))
+            yield Member(
+                info.name, info.size, info.isdir(), _tar_odd(info), partial(_tar_chunks, stream, info)
+            )
             stream.next_member()
     # What is no header ends the list for tarfile, without a word.
     if stream.last.strip(b"\0") or len(stream.last) < tarfile.BLOCKSIZE:

@@ -116,7 +116,9 @@ def _private_folder(archive: Path) -> Iterator[Path]:
             printable(f"{archive.name}: no temporary folder (TMPDIR): {durable.cure_for(error)}")
         ) from error
     try:
-        yield Path(made.name)
+        folder = Path(made.name) / "archive"  # what messages call it
+        folder.mkdir()
+        yield folder
     finally:
         try:
             made.cleanup()

@@ -332,7 +332,7 @@ def _odd_tars(box: _Sandbox, modes: Sequence[str]) -> Iterator[Attempt]:
     yield Attempt("tar: no end", lambda home: raw_tar(home / "a", files, end=False))
     for mode in modes:
         whole = _packing(functools.partial(tar_of, mode=mode), files)
-        for part in (0.3, 0.55):
+        for part in (0.2, 0.4):
             yield Attempt(
                 f"tar {mode}: {part} of it", lambda home, whole=whole, part=part: _cut(whole(home), part)
             )

@@ -202,7 +202,7 @@ def raw_tar(path: Path, files: Files, *blocks: bytes, end: bool = True) -> Path:
             archive.addfile(info, io.BytesIO(data))
         length = archive.offset
     content = plain.getvalue()[:length]
-    with gzip.open(path, "wb", compresslevel=1) as out:
+    with gzip.open(path, "wb", compresslevel=6) as out:
         for block in (content, *blocks, bytes(1024) if end else b""):
             out.write(block)
     return path
