@@ -47,6 +47,11 @@ class Cancelled(LightVesselError):
     exit_code = 130
 
 
+def printable(text: str) -> str:
+    """A line that quotes what stands in a file, which may be anything, for a terminal or a label."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of any library means that the computer or its GPU had no memory left."""
     text = str(error).lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from src_training.errors import LightVesselError, UnreadableCine
+from src_training.errors import LightVesselError, UnreadableCine, printable
 
 SIDE = (16, 4096)
 FRAMES = (1, 5000)
@@ -37,9 +37,7 @@ def check_frames(name: str, frames: int) -> None:
 
 def unreadable(name: str, reason: str, cure: str) -> UnreadableCine:
     """The one line a person sees: which file, why, what to do."""
-    line = f"{name}: {reason}. {cure}"
-    # Reasons quote what stands in the file, which may be anything.
-    return UnreadableCine("".join(letter if letter.isprintable() else "?" for letter in line))
+    return UnreadableCine(printable(f"{name}: {reason}. {cure}"))
 
 
 @contextmanager

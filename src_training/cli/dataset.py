@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from src_training.cli import importing
 from src_training.cli.common import JsonFlag, result, say
-from src_training.errors import BadMask, DatasetError, UnreadableCine
+from src_training.cli.saving import (
+    Annotator,
+    Bright,
+    Status,
+    Threshold,
+    WorkspaceFolder,
+    open_dataset,
+    remark,
+    tell_saved,
+    writable,
+)
+from src_training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from src_training.dataset import Dataset, Revision
-    from src_training.dataset.folders import LabelledFrame, Matched
-    from src_training.dataset.outbox import Kept
+    from src_training.dataset import Dataset
 
-_Folder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.")
-_Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
-_Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
-_Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
 _SEG = "dicom-seg"
-_Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +36,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("init")(init)
     group.command("append")(append)
-    group.command("import")(import_folders)
+    group.command("import")(importing.import_frames)
     group.command("publish")(publish)
     group.command("export")(export_frames)
     group.command("verify")(verify)
@@ -44,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    workspace: Path = _Folder,
+    workspace: Path = WorkspaceFolder,
     split_salt: str = typer.Option(
         None, "--split-salt", metavar="HEX", help="Split as another dataset does."
     ),
@@ -60,15 +65,15 @@ def init(
 
 
 def append(
-    workspace: Path = _Folder,
+    workspace: Path = WorkspaceFolder,
     image: Path = typer.Option(..., "--image", help="An angiogram file."),
     mask: Path = typer.Option(..., "--mask", help="The mask of the frame."),
     patient: str = typer.Option(None, "--patient", help="Patient id; only its keyed hash is stored."),
     frame: int = typer.Option(None, "--frame", help="Which frame of a cine; the first is 0."),
-    status: str = _Status,
-    threshold: float = _Threshold,
-    annotator: str = _Annotator,
-    vessels_bright: bool = _Bright,
+    status: str = Status,
+    threshold: float = Threshold,
+    annotator: str = Annotator,
+    vessels_bright: bool = Bright,
     resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
@@ -76,57 +81,17 @@ def append(
     from src_training.dataset.folders import MaskFile, read_pair
     from src_training.dataset.outbox import save_or_keep
 
-    dataset, origin = _writable(workspace), Origin(status, annotator)
+    dataset, origin = writable(workspace), Origin(status, annotator)
     source = MaskFile(mask, threshold)
     labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
-    _remark([labelled])
-    if not _told(outcome):
-        raise typer.Exit(2)
-
-
-def import_folders(
-    workspace: Path = _Folder,
-    images: Path = typer.Option(None, "--images", help="Folder of single images."),
-    masks: Path = typer.Option(None, "--masks", help="Folder of masks called like the images, or STEM_mask."),
-    coco: Path = typer.Option(None, "--coco", metavar="JSON", help="COCO annotations of the --images."),
-    nnunet: Path = typer.Option(None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2."),
-    patients: Path = typer.Option(None, "--patients", metavar="CSV", help="Image name, patient id."),
-    status: str = _Status,
-    threshold: float = _Threshold,
-    annotator: str = _Annotator,
-    vessels_bright: bool = _Bright,
-) -> None:
-    """Save many images with their masks: two folders, COCO polygons, or a dataset of nnU-Net v2.
-
-    A bad pair is reported, the others are saved (exit 2). Nothing is written where the images lie.
-    """
-    from src_training.dataset import Origin
-    from src_training.dataset.folders import read_pair, read_patients
-    from src_training.dataset.outbox import save_or_keep
-
-    dataset, origin = _writable(workspace), Origin(status, annotator)
-    matched = _matched(images, masks, coco, nnunet, threshold)
-    patient_of = read_patients(patients) if patients else {}
-    for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
-        say(line)
-    saved: list[LabelledFrame] = []
-    for image, mask in matched.pairs:
-        patient = patient_of.get(image.name) or patient_of.get(image.stem)
-        try:
-            labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
-            if _told(save_or_keep(dataset, labelled.frame, labelled.mask, origin)):
-                saved.append(labelled)
-        except (UnreadableCine, BadMask) as error:
-            say(_naming(error, image, mask.name))
-    _remark(saved)
-    say(f"{len(saved)} of {len(matched.pairs) + len(matched.failures)} saved")
-    if matched.failures or len(saved) < len(matched.pairs):
+    remark([labelled])
+    if not tell_saved(outcome):
         raise typer.Exit(2)
 
 
 def export_frames(
-    workspace: Path = _Folder,
+    workspace: Path = WorkspaceFolder,
     output: Path = typer.Option(..., "-o", "--output", help="A new folder outside the workspace."),
     kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
     source: list[Path] = typer.Option(
@@ -137,7 +102,7 @@ def export_frames(
     """Write the reviewed frames for another program, split by patient; conflicts and rejected frames stay here."""
     from src_training.exchange import FORMATS, export
 
-    dataset = _open(workspace)
+    dataset = open_dataset(workspace)
     if kind == _SEG:
         _export_segs(dataset, source, output, json)
         return
@@ -155,7 +120,7 @@ def export_frames(
 
 
 def verify(
-    workspace: Path = _Folder,
+    workspace: Path = WorkspaceFolder,
     deep: bool = typer.Option(False, "--deep", help="Read every image and mask too."),
     json: bool = JsonFlag,
 ) -> None:
@@ -164,7 +129,7 @@ def verify(
 
     folder = workspace / "dataset"
     if not folder.is_dir():
-        _open(workspace)
+        open_dataset(workspace)
     report = verify_folder(folder, deep=deep)
     for note in report.notes:
         say(f"note: {note}")
@@ -183,9 +148,9 @@ def verify(
         raise typer.Exit(1)
 
 
-def list_cases(workspace: Path = _Folder, json: bool = JsonFlag) -> None:
+def list_cases(workspace: Path = WorkspaceFolder, json: bool = JsonFlag) -> None:
     """List every case with its revisions, its status and its part of the split."""
-    dataset = _open(workspace)
+    dataset = open_dataset(workspace)
     cases = [_described(dataset, case) for case in dataset.cases()]
     if json:
         result("", {"dataset": dataset.facts["uuid"], "cases": cases}, as_json=True)
@@ -196,13 +161,13 @@ def list_cases(workspace: Path = _Folder, json: bool = JsonFlag) -> None:
 
 
 def key_export(
-    workspace: Path = _Folder,
+    workspace: Path = WorkspaceFolder,
     file: Path = typer.Argument(..., help="A new file; hand it over as you would a password."),
 ) -> None:
     """Write the site key of a workspace's dataset, for a colleague who appends to it too."""
     from src_training import durable
 
-    key = _open(workspace).site_key()
+    key = open_dataset(workspace).site_key()
     if workspace.resolve() in file.resolve().parents:
         raise DatasetError(
             f"{file.name}: a key never lies in the workspace it protects. Choose another place."
@@ -217,55 +182,23 @@ def key_export(
 
 
 def key_import(
-    workspace: Path = _Folder,
+    workspace: Path = WorkspaceFolder,
     file: Path = typer.Argument(..., help="The file that `key export` wrote."),
 ) -> None:
     """Keep the site key of a workspace's dataset, so that frames can be appended here."""
     from src_training.dataset.keyring import read_key
 
-    dataset = _open(workspace)
+    dataset = open_dataset(workspace)
     dataset.import_key(read_key(file))
     result(f"imported site key {dataset.fingerprint}")
 
 
-def _open(workspace: Path) -> Dataset:
-    from src_training.workspace import Workspace
-
-    return Workspace.open(workspace).dataset
-
-
-def _writable(workspace: Path) -> Dataset:
-    dataset = _open(workspace)
-    dataset.site_key()  # a missing key is told before anything is decoded
-    return dataset
-
-
-def publish(workspace: Path = _Folder) -> None:
+def publish(workspace: Path = WorkspaceFolder) -> None:
     """Save the frames that wait on this computer because the workspace's disk refused them."""
     from src_training.dataset.outbox import Outbox
 
-    for _entry, revision in Outbox(_open(workspace)).publish():
-        _told(revision)
-
-
-def _told(outcome: Revision | Kept) -> bool:
-    """Say how a frame was saved; whether it is in the dataset."""
-    from src_training.dataset.outbox import Kept
-
-    if isinstance(outcome, Kept):
-        say(f"waits on this computer: {outcome.reason} Then: lightvessel dataset publish WORKSPACE.")
-        return False
-    result(f"saved {outcome.case} {outcome.name}")
-    return True
-
-
-def _remark(saved: Sequence[LabelledFrame]) -> None:
-    unknown = sum(one.frame.patient is None for one in saved)
-    if unknown:
-        say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")
-    burned = sum(one.maybe_burned_in for one in saved)
-    if burned:
-        say(f"{burned} of {len(saved)}: not stated to be free of burned-in text; look at them before sharing")
+    for _entry, revision in Outbox(open_dataset(workspace)).publish():
+        tell_saved(revision)
 
 
 def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_json: bool) -> None:
@@ -282,35 +215,6 @@ def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_jso
         for source, (name, frames) in zip(sources, counts.items(), strict=True)
     ]
     result("\n".join(lines), {"format": _SEG, "files": counts}, as_json)
-
-
-def _matched(
-    images: Path | None, masks: Path | None, coco: Path | None, nnunet: Path | None, threshold: float | None
-) -> Matched:
-    """The pairs of whichever source was named."""
-    from src_training.dataset.folders import match_pairs
-    from src_training.exchange.arriving import match_coco, match_nnunet
-
-    if nnunet is not None and not (images or masks or coco):
-        return match_nnunet(nnunet)
-    if images is not None and nnunet is None:
-        if coco is not None and masks is None:
-            return match_coco(coco, images)
-        if masks is not None and coco is None:
-            return match_pairs(images, masks, threshold)
-    raise DatasetError("name one source: --images with --masks, --images with --coco, or --nnunet.")
-
-
-def _nameless(patient_of: dict[str, str], matched: Matched) -> list[str]:
-    there = {name for image in matched.images for name in (image.name, image.stem)}
-    return [
-        f"{name}: named in the CSV, but not in {matched.where}" for name in patient_of if name not in there
-    ]
-
-
-def _naming(error: Exception, image: Path, mask: str) -> str:
-    text = str(error)
-    return text if image.name in text or mask in text else f"{image.name}: {text}"
 
 
 def _described(dataset: Dataset, case: str) -> dict[str, Any]:

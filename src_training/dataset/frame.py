@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 #: What a person (or a model: ``proposed``) said about a frame.
 STATUSES = ("accepted", "no_vessel", "uncertain", "not_evaluable", "rejected", "proposed")
 BACKGROUND, VESSEL, IGNORE = 0, 1, 255
+#: How far the millimetres of a frame can be trusted.
+CALIBRATIONS = ("uncalibrated", "detector", "geometry", "fiducial", "corrected", "unknown", "catheter")
 
 _EFFORT = ("seconds", "strokes", "pixels_added", "pixels_removed")
-_CALIBRATIONS = ("uncalibrated", "detector", "geometry", "fiducial", "corrected", "unknown", "catheter")
 _ANNOTATOR = re.compile(r"[\w .+-]{0,64}")  # no @: an address is a person
 _MODEL = re.compile(r"[\w.+-]{1,128}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -155,8 +156,8 @@ def _angles(projection: Projection | None) -> dict[str, float | None]:
 
 def _spacing(calibration: Calibration | None) -> dict[str, Any]:
     status = getattr(calibration, "status", "uncalibrated")
-    if status not in _CALIBRATIONS:
-        raise DatasetError(f"calibration {status!r} is not known. Use one of: {', '.join(_CALIBRATIONS)}.")
+    if status not in CALIBRATIONS:
+        raise DatasetError(f"calibration {status!r} is not known. Use one of: {', '.join(CALIBRATIONS)}.")
     names = ("row_mm", "column_mm")
     return {"status": status, **{name: _number(getattr(calibration, name, None)) for name in names}}
 

@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.dataset.values import LARGEST_SIDE
 from src_training.errors import UnreadableCine
 
 _LEVEL = 3  # 25 ms for 512x512 in 16 bits; the levels above save 5 % and take up to ten times as long
@@ -24,11 +25,16 @@ def canonical(pixels: NDArray) -> NDArray:
     Raises
     ------
     UnreadableCine
-        Not two axes, not grey values, or no finite value at all.
+        Not two axes, larger than any angiogram, not grey values, or no finite value at all.
     """
     pixels = np.asarray(pixels)
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise UnreadableCine(f"a frame of shape {pixels.shape} is not (Y, X). Choose one grey frame.")
+    if max(pixels.shape) > LARGEST_SIDE:
+        raise UnreadableCine(
+            f"a frame of {pixels.shape[0]}x{pixels.shape[1]} is larger than any angiogram ({LARGEST_SIDE} at most). "
+            "Export it at its original size."
+        )
     if pixels.dtype.kind == "b":
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind not in "uif" or pixels.dtype.itemsize > 8:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src_training.dataset.frame import STATUSES
+from src_training.dataset.values import value_problems
 from src_training.errors import DatasetError
 
 DATASET_SCHEMA = "lightvessel-dataset/1"
 REVISION_SCHEMA = "lightvessel-revision/1"
 SNAPSHOT_SCHEMA = "lightvessel-snapshot/1"
+LABELS = {"0": "background", "1": "vessel", "255": "ignore"}
 
 RECORD_NAME = re.compile(r"r(\d{4,})-([0-9a-f]{16})\.json")
 BLOB_NAME = re.compile(r"(image|mask)-([0-9a-f]{16})\.png")
@@ -54,16 +55,12 @@ def content_problems(path: Path, record: dict[str, Any]) -> Iterator[str]:
             yield f"by its content it is {record_name(record)}"
         if record["case"] != path.parent.name:
             yield f"it belongs to case {record['case']}"
-        if record["status"] not in STATUSES:
-            yield f"status {record['status']!r} is not known"
+        yield from value_problems(record)
         if record["image"]["shape"] != record["mask"]["shape"]:
             yield f"image {record['image']['shape']} and mask {record['mask']['shape']} differ in size"
         for kind in ("image", "mask"):
             if record[kind]["file"] != f"{kind}-{record[kind]['sha256'][:16]}.png":
                 yield f"{record[kind]['file']!r} is not the name of its {kind}"
-        if not _is_key(record["patient_key"]):
-            yield "the patient key is neither null nor 64 hex digits"
-        _ = [record["parent"], record[_HASH], *record.get("supersedes", [])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         yield f"a value is missing or of the wrong kind ({type(error).__name__}: {error})"
 
@@ -76,13 +73,13 @@ def read_record(path: Path, schema: str) -> dict[str, Any]:
     DatasetError
         Missing, not JSON, changed since it was written, or of another schema.
     """
-    record = _parse(path)
+    record, true_hash = _parse(path)
     found = record.get("schema")
     if found != schema:
         newer = isinstance(found, str) and found.split("/")[0] == schema.split("/")[0]
         cure = "Update napari-lightvessel." if newer else _CURE
         raise DatasetError(f"{_where(path)}: schema {found!r}, expected {schema!r}. {cure}")
-    if record.get(_HASH) != self_hash(record):
+    if record.get(_HASH) != true_hash:
         raise DatasetError(f"{_where(path)}: its content does not match its own hash. {_CURE}")
     return record
 
@@ -95,23 +92,21 @@ def read_revision(path: Path) -> dict[str, Any]:
     return record
 
 
-def _is_key(value: object) -> bool:
-    return value is None or (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None)
-
-
 def _where(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> tuple[dict[str, Any], str]:
+    """A record and the hash that its content has."""
     try:
         if path.stat().st_size > _LARGEST:
             raise DatasetError(f"{_where(path)}: larger than any record. {_CURE}")
         record = json.loads(path.read_bytes())
+        if not isinstance(record, dict):
+            raise DatasetError(f"{_where(path)}: not a JSON object. {_CURE}")
+        # NaN, infinities and what is nested too deep may be parsed, but not written again.
+        return record, self_hash(record)
     except OSError as error:
         raise DatasetError(f"{_where(path)}: cannot be read ({error.strerror}). {_CURE}") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{_where(path)}: not a readable JSON record. {_CURE}") from error
-    if not isinstance(record, dict):
-        raise DatasetError(f"{_where(path)}: not a JSON object. {_CURE}")
-    return record

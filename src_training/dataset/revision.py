@@ -16,7 +16,7 @@ from src_training.dataset.record import record_name
 from src_training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from src_training.cine.cine import Calibration, Projection
+    from src_training.cine.cine import Calibration, Grey, Projection
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +116,24 @@ class Revision:
     @property
     def projection(self) -> Projection:
         """The C-arm's angles."""
-        from src_training.cine.cine import Projection
+        from src_training.cine.cine import Projection, from_facts
 
-        return Projection(**self.record["projection"])
+        return Projection(**from_facts(Projection, self.record["projection"]))
 
     @property
     def calibration(self) -> Calibration:
         """How far millimetres can be trusted."""
-        from src_training.cine.cine import Calibration
+        from src_training.cine.cine import Calibration, from_facts
 
-        return Calibration(**self.record["calibration"])
+        return Calibration(**from_facts(Calibration, self.record["calibration"]))
+
+    @property
+    def grey(self) -> Grey | None:
+        """How stored values become shown ones; None: they are shown as stored."""
+        from src_training.cine.cine import Grey, from_facts
+
+        facts = self.record.get("grey")
+        return None if facts is None else Grey(**from_facts(Grey, facts))
 
     def image(self) -> NDArray:
         """The (Y, X) stored pixel values, in their own type."""
@@ -137,11 +145,9 @@ class Revision:
 
     def frame(self) -> NDArray:
         """The (Y, X) values as the viewer showed them: rescaled, MONOCHROME1 inverted, vessels dark."""
-        from src_training.cine.cine import Grey, from_facts
-
-        shown, grey = self.image(), self.record.get("grey")
+        shown, grey = self.image(), self.grey
         if grey is not None:
-            shown = Grey(**from_facts(Grey, grey)).shown(shown)
+            shown = grey.shown(shown)
         return _mirrored(shown) if self.record.get("vessels_bright") else shown
 
     def vessel_px(self) -> int:

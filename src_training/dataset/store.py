@@ -26,6 +26,7 @@ from src_training.dataset.pixels import canonical, case_id
 from src_training.dataset.record import (
     CASE_NAME,
     DATASET_SCHEMA,
+    LABELS,
     read_record,
     read_revision,
     sealed,
@@ -126,10 +127,15 @@ class Dataset:
 
     def prepare(self, frame: Frame, mask: NDArray, origin: Origin | None = None) -> Prepared:
         """Check and de-identify a frame; nothing is written. Raises BadMask or DatasetError."""
+        return self.prepare_keyed(frame, mask, origin, key=patient_key(self.site_key(), frame.patient))
+
+    def prepare_keyed(
+        self, frame: Frame, mask: NDArray, origin: Origin | None = None, *, key: str | None
+    ) -> Prepared:
+        """As ``prepare``, for a patient's ``key`` that was made with this dataset's site key elsewhere."""
         origin = origin or Origin()
         pixels = canonical(frame.pixels)
         mask = checked_mask(mask, pixels.shape, origin.status)
-        key = patient_key(self.site_key(), frame.patient)
         facts = {**origin.facts(), "patient_key": key, **frame.facts()}
         return Prepared(case_id(pixels, key), pixels, mask, facts)
 
@@ -325,7 +331,7 @@ def _facts(salt: str, key_fingerprint: str) -> dict[str, Any]:
             "uuid": str(uuid.uuid4()),
             "created_utc": utc_now(),
             "split": {"salt": salt, "val_below": _VAL_BELOW, "test_below": _TEST_BELOW, "of": 10000},
-            "labels": {"0": "background", "1": "vessel", "255": "ignore"},
+            "labels": LABELS,
             "site_key_fingerprint": key_fingerprint,
         }
     )

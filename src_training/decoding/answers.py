@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from src_training.cine.budget import readable, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.formats import open_file
+from src_training.errors import DatasetError
 from src_training.quiet import importing_quietly
 
 _KEPT = 4  # open cines; their frames are decoded one by one
@@ -35,6 +36,7 @@ def import_decoders() -> None:
         import src_training.cine.dicom
         import src_training.cine.images
         import src_training.cine.tiff
+        import src_training.dataset.blobs
         import src_training.dataset.mask_files  # noqa: F401
 
 
@@ -74,7 +76,21 @@ def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
         return {name: str(found.get(name) or "") for name in wanted}, None
 
 
-_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask, "uids": _uids}
+def _blob(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """An image or mask of a dataset that is not ours, whose record says what it must be."""
+    from src_training.dataset.blobs import read_blob
+
+    path, facts = Path(question["path"]), question["facts"]
+    try:
+        return {}, np.ascontiguousarray(read_blob(path.parent, facts | {"file": path.name}))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(
+            f"{path.parent.name}/{path.name}: {reason}. Pack it again where it is sound."
+        ) from error
+
+
+_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask, "blob": _blob, "uids": _uids}
 
 
 def _opened(path: Path, stamp: Stamp) -> Cine:

@@ -44,8 +44,10 @@ class PolygonMask:
         try:
             if isinstance(segmentation, dict):
                 return _from_runs(segmentation, self.shape)
+            if not segmentation:
+                raise ValueError("it is empty")
             return mask_of([_polygon(one) for one in segmentation], self.shape)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BadMask(
                 f"{self.name}: a segmentation cannot be read ({error}). Export it as polygons."
             ) from error
@@ -83,6 +85,7 @@ def match_coco(annotations: Path, images: Path) -> Matched:
     try:
         of_image: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
         for one in record["annotations"]:
+            hash(one.get("category_id"))  # a number or a word, as the categories have it
             of_image[int(one["image_id"])].append(one)
         ignored = frozenset(
             int(one["id"])
@@ -93,7 +96,7 @@ def match_coco(annotations: Path, images: Path) -> Matched:
             (int(one["id"]), Path(str(one["file_name"]).replace("\\", "/")).name, _size(one))
             for one in record["images"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError(
             f"{annotations.name}: not a COCO file ({type(error).__name__}: {error}). Export it again."
         ) from error
@@ -117,7 +120,7 @@ def match_nnunet(folder: Path) -> Matched:
     try:
         meaning = _meaning(record["labels"])
         ending = str(record["file_ending"]).lower()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError(
             f"dataset.json: labels or file_ending cannot be read ({error}). Check them."
         ) from error
@@ -183,6 +186,7 @@ def _from_runs(segmentation: dict[str, Any], shape: tuple[int, int]) -> NDArray[
     if [int(n) for n in segmentation["size"]] != list(shape):
         raise ValueError("run lengths of another size")
     runs = np.asarray(counts, np.int64)
-    if (runs < 0).any() or int(runs.sum()) != shape[0] * shape[1]:
+    # Counted in Python's own numbers: the sum of huge ones would wrap around.
+    if (runs < 0).any() or sum(runs.ravel().tolist()) != shape[0] * shape[1]:
         raise ValueError("run lengths that do not fill the image")
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(shape, order="F")

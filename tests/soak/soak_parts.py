@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 sys.path.append(str(Path(__file__).resolve().parent.parent / "plugin"))
 
 import soak_appends
+import soak_archives
 import soak_damage
 import soak_errno
 import soak_full
@@ -42,4 +43,5 @@ PARTS: dict[str, Part] = {
     "split": soak_split.PART,
     "saving": soak_saving.PART,
     "journal": soak_journal.PART,
+    "archives": soak_archives.PART,
 }

@@ -1,0 +1,57 @@
+"""What every command that saves frames shares: its options, the dataset it saves to, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from src_training.cli.common import result, say
+
+if TYPE_CHECKING:
+    from src_training.dataset import Dataset, Revision
+    from src_training.dataset.folders import LabelledFrame
+    from src_training.dataset.outbox import Kept
+
+WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.")
+Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
+Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
+Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
+Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
+
+
+def open_dataset(workspace: Path) -> Dataset:
+    """The dataset of a workspace."""
+    from src_training.workspace import Workspace
+
+    return Workspace.open(workspace).dataset
+
+
+def writable(workspace: Path) -> Dataset:
+    """The dataset of a workspace, whose site key this user has."""
+    dataset = open_dataset(workspace)
+    dataset.site_key()  # a missing key is told before anything is decoded
+    return dataset
+
+
+def tell_saved(outcome: Revision | Kept) -> bool:
+    """Say how a frame was saved; whether it is in the dataset."""
+    from src_training.dataset.outbox import Kept
+
+    if isinstance(outcome, Kept):
+        say(f"waits on this computer: {outcome.reason} Then: lightvessel dataset publish WORKSPACE.")
+        return False
+    result(f"saved {outcome.case} {outcome.name}")
+    return True
+
+
+def remark(saved: Sequence[LabelledFrame]) -> None:
+    """Say what a person should know about the frames that were saved."""
+    unknown = sum(one.frame.patient is None for one in saved)
+    if unknown:
+        say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")
+    burned = sum(one.maybe_burned_in for one in saved)
+    if burned:
+        say(f"{burned} of {len(saved)}: not stated to be free of burned-in text; look at them before sharing")

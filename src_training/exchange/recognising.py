@@ -1,0 +1,85 @@
+"""What lies in a folder from elsewhere: a dataset of LightVessel, images with masks, COCO or nnU-Net v2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from src_training.dataset.folders import Matched, match_pairs
+from src_training.errors import DatasetError, printable
+from src_training.exchange.arriving import match_coco, match_nnunet
+
+_DEEPEST = 8  # folders around the data set, each alone in the one above it
+_SPLITS = ("train", "val", "test")
+_MASKS = ("masks", "labels")
+_PACKER = "__MACOSX"
+
+
+def recognise(folder: Path, name: str, threshold: float | None = None) -> Path | Matched:
+    """The folder with the ``dataset.json`` of LightVessel, or the pairs of any other data set.
+
+    ``name`` is what messages call the folder. Raises DatasetError when nothing in it can be imported.
+    """
+    at = folder
+    for _ in range(_DEEPEST):
+        if (found := _lightvessel(at) or _pairs(at, threshold)) is not None:
+            return found
+        inside = [path for path in _visible(at) if path.is_dir()]
+        if len(inside) != 1:
+            break
+        at = inside[0]
+    raise DatasetError(
+        printable(
+            f"{name}: nothing in it can be imported. Give a workspace or dataset of LightVessel, images/ with masks/, "
+            "images/ with annotations/*.json (COCO), or imagesTr with labelsTr (nnU-Net v2)."
+        )
+    )
+
+
+def _lightvessel(folder: Path) -> Path | None:
+    """A workspace counts as its dataset."""
+    if (folder / "cases").is_dir() and (folder / "dataset.json").exists():
+        return folder
+    inside = folder / "dataset"
+    return inside if (inside / "dataset.json").exists() and (inside / "cases").is_dir() else None
+
+
+def _pairs(folder: Path, threshold: float | None) -> Matched | None:
+    if any((folder / f"labels{part}").is_dir() for part in ("Tr", "Ts")):
+        return match_nnunet(folder)
+    parts = [folder] if (folder / "images").is_dir() else [folder / split for split in _SPLITS]
+    found = [one for part in parts for one in _pictures(part, threshold)]
+    return _joined(folder.name, found) if found else None
+
+
+def _pictures(folder: Path, threshold: float | None) -> list[Matched]:
+    """Of ``images/`` with masks or with COCO annotations beside it; nothing when it has neither."""
+    images = folder / "images"
+    if not images.is_dir():
+        return []
+    for masks in (folder / name for name in _MASKS):
+        if masks.is_dir():
+            return [match_pairs(images, masks, threshold)]
+    beside = folder / "annotations"
+    listed = [
+        path for path in _visible(beside if beside.is_dir() else folder) if path.suffix.lower() == ".json"
+    ]
+    return [match_coco(path, images) for path in listed]
+
+
+def _joined(where: str, parts: Sequence[Matched]) -> Matched:
+    joined = Matched(where)
+    for part in parts:
+        joined.images += part.images
+        joined.pairs += part.pairs
+        joined.failures += part.failures
+        joined.remarks += part.remarks
+    return joined
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise DatasetError(f"{folder.name}: cannot be listed ({error.strerror}). Check the path.") from error
+    return [folder / name for name in names if not name.startswith(".") and name != _PACKER]
