@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
+import soak_decoders
 from soak_table import Part
 
-PARTS: dict[str, Part] = {"appends": soak_appends.PART}
+PARTS: dict[str, Part] = {"appends": soak_appends.PART, "decoders": soak_decoders.PART}
