@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC, TiffPage
+from tifffile import PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, Grey, Header, plain_dtype, to_grey
@@ -148,9 +148,17 @@ def _check_page(path: Path, page: TiffPage) -> tuple[int, int]:
     return page.imagelength, page.imagewidth
 
 
+def is_whole(page: TiffPage | TiffFrame, size: int) -> bool:
+    """Whether every strip or tile of a page lies in a file of ``size`` bytes; tifffile shows others as black."""
+    there = [
+        at > 0 < length and at + length <= size
+        for at, length in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
+    return all(there) and len(there) >= math.prod(page.keyframe.chunked)
+
+
 def _check_complete(path: Path, page: TiffPage) -> None:
-    size = path.stat().st_size
-    if any(at + length > size for at, length in zip(page.dataoffsets, page.databytecounts, strict=False)):
+    if not is_whole(page, path.stat().st_size):
         raise _truncated(path)
 
 

@@ -22,11 +22,11 @@ def read_plane(path: Path, frame: int | None, of: int | None) -> NDArray:
 
 def plane_of(name: str, values: NDArray, frame: int | None, of: int | None) -> NDArray:
     """One plane (Y, X) of (Y, X), (T, Y, X) or colour that is grey in fact. Raises BadMask."""
-    values = _grey(name, values)
+    values = _grey(name, values) if values.size else values
+    if values.ndim not in (2, 3) or not values.size:
+        raise BadMask(f"{name}: an array of shape {values.shape} is not a mask (Y, X). Export one plane.")
     if values.ndim == 2:
         return values
-    if values.ndim != 3 or 0 in values.shape:
-        raise BadMask(f"{name}: an array of shape {values.shape} is not a mask (Y, X). Export one plane.")
     if len(values) == 1:
         return values[0]
     if frame is None:
@@ -76,9 +76,13 @@ def _read(path: Path) -> NDArray:
 def _read_tiff(path: Path) -> NDArray:
     import tifffile
 
+    from src_training.cine.tiff import is_whole
+
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         _check_size(path, series.shape, len(series.shape) - 2)
+        if not all(is_whole(page, path.stat().st_size) for page in series.pages if page is not None):
+            raise BadMask(f"{path.name}: parts of it are missing. Copy or export it again.")
         values = np.asarray(series.asarray())
         page: Any = series.keyframe
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from src_training.cine.cine import LARGEST
 from src_training.models.card import Normalisation
 
 _BORDER_STEP = 4  # the collimated field is found on every 4th pixel: blades are hundreds of pixels long
-_LARGEST = 1e30  # differences of larger values would overflow float32
 _BORDER_LEVEL = 0.04  # of the grey range above its bottom: blades and vignette corners are nearly black
 
 
@@ -112,4 +112,4 @@ def finite_grey(frame: NDArray) -> NDArray[np.float32]:
     if not finite.all():
         middle = float(np.median(grey[finite])) if finite.any() else 0.0
         grey = np.where(finite, grey, np.float32(middle))
-    return np.clip(grey, -_LARGEST, _LARGEST)
+    return np.clip(grey, -LARGEST, LARGEST)

@@ -10,6 +10,11 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 import soak_appends
 import soak_decoders
+import soak_files
 from soak_table import Part
 
-PARTS: dict[str, Part] = {"appends": soak_appends.PART, "decoders": soak_decoders.PART}
+PARTS: dict[str, Part] = {
+    "appends": soak_appends.PART,
+    "files": soak_files.PART,
+    "decoders": soak_decoders.PART,
+}

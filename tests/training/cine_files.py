@@ -7,6 +7,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import tifffile
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import UID, generate_uid
@@ -124,6 +125,17 @@ def write_dicom(
         ds.save_as(path, enforce_file_format=True)
     else:
         ds.save_as(path, implicit_vr=syntax == IMPLICIT, little_endian=syntax != BIG)
+    return path
+
+
+def without_a_strip(path: Path, page: int = 0) -> Path:
+    """Take the third strip from a TIFF's own list of them: what tifffile then shows there is black."""
+    with tifffile.TiffFile(path) as tif:
+        tag = tif.pages[page].tags["StripByteCounts"]
+        width, at = 4 if tag.dtype == tifffile.DATATYPE.LONG else 2, tag.valueoffset
+    data = bytearray(path.read_bytes())
+    data[at + 2 * width : at + 3 * width] = bytes(width)
+    path.write_bytes(data)
     return path
 
 

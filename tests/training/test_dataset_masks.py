@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cine_files as files
 import numpy as np
 import pytest
 import tifffile
@@ -82,6 +83,7 @@ BAD = {
     "CMYK": (lambda path: Image.fromarray(COLOUR).convert("CMYK").save(path.with_suffix(".jpg")), "CMYK"),
     "half transparent": (as_png(np.dstack([GREY_255, GREY_255])), "transparent"),
     "JPEG": (lambda path: Image.fromarray(GREY_255).save(path.with_suffix(".jpg")), "--threshold"),
+    "no pixels": (as_npy(np.zeros((0, 30), np.uint8)), "an array of shape (0, 30) is not a mask (Y, X)"),
     "a stack": (as_tiff(np.stack([PLAIN] * 3), photometric="minisblack"), "3 pages"),
     "four axes": (as_npy(np.zeros((2, 6, 8, 8))), "is not a mask"),
     "text": (lambda path: path.with_suffix(".png").write_text("hello"), "cannot be read"),
@@ -123,6 +125,16 @@ def test_a_mask_that_is_not_understood_is_refused_in_one_line_that_names_it(tmp_
         read_mask(path)
     assert line in str(caught.value) and path.name in str(caught.value)
     assert "\n" not in str(caught.value) and str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_mask_without_one_of_its_strips_is_refused_rather_than_read_as_background(tmp_path, compression):
+    tifffile.imwrite(
+        tmp_path / "x.tif", GREY_255, photometric="minisblack", rowsperstrip=4, compression=compression
+    )
+    files.without_a_strip(tmp_path / "x.tif")
+    with pytest.raises(BadMask, match=r"x.tif: parts of it are missing. Copy or export it again."):
+        read_mask(tmp_path / "x.tif")
 
 
 def test_a_missing_mask_is_named(tmp_path):
