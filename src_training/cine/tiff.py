@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def open_tiff(path: Path) -> Cine:
     """Pages of one size as frames; also stacks that describe many frames in one page (ImageJ)."""
     with readable(path.name, "reading the TIFF"), tifffile.TiffFile(path) as tif:
         frames = _stack_in_one_page(path, tif) or _planes(path, tif) or _pages(path, tif)
+        if not lists_all_pages(tif):
+            raise _truncated(path)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
     header = Header(is_multiframe_file=frames.shape[0] > 1)
@@ -146,6 +149,15 @@ def _check_page(path: Path, page: TiffPage) -> tuple[int, int]:
         raise unreadable(path.name, f"colours of kind {page.photometric!r} are not read", "Save it as grey.")
     check_size(path.name, page.imagelength, page.imagewidth, page.dtype.itemsize * page.samplesperpixel)
     return page.imagelength, page.imagewidth
+
+
+def lists_all_pages(tif: tifffile.TiffFile) -> bool:
+    """Whether the last page that was found is the last one; tifffile passes over those behind a broken link."""
+    tiff, at = tif.tiff, tif.pages[-1].offset
+    tif.filehandle.seek(at)
+    (tags,) = struct.unpack(tiff.tagnoformat, tif.filehandle.read(tiff.tagnosize))
+    tif.filehandle.seek(at + tiff.tagnosize + tags * tiff.tagsize)
+    return tif.filehandle.read(tiff.offsetsize) == bytes(tiff.offsetsize)
 
 
 def is_whole(page: TiffPage | TiffFrame, size: int) -> bool:

@@ -139,6 +139,12 @@ def without_a_strip(path: Path, page: int = 0) -> Path:
     return path
 
 
+def page_ends(path: Path) -> list[int]:
+    """Where the pages of a TIFF end, all but the last: cut there, it has fewer pages, each of them whole."""
+    with tifffile.TiffFile(path) as tif:
+        return [page.dataoffsets[-1] + page.databytecounts[-1] for page in tif.pages][:-1]
+
+
 def _encapsulate(ds: Dataset, streams: list[bytes], fragments: int, table: str) -> None:
     if table == "extended":
         ds.PixelData, ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = encapsulate_extended(streams)

@@ -187,6 +187,18 @@ def test_a_page_without_one_of_its_strips_is_refused_rather_than_shown_black(tmp
         read_cine(tmp_path / "x.tif")
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_a_stack_cut_between_its_pages_is_not_a_shorter_stack(tmp_path, big):
+    with tifffile.TiffWriter(tmp_path / "whole.tif", bigtiff=big) as writer:
+        for page in STACK:
+            writer.write(page, photometric="minisblack", compression="zlib")
+    data = (tmp_path / "whole.tif").read_bytes()
+    for keep in files.page_ends(tmp_path / "whole.tif"):
+        (tmp_path / "x.tif").write_bytes(data[:keep])
+        with pytest.raises(UnreadableCine, match=r"x.tif: the pixel data is truncated. Copy or"):
+            read_cine(tmp_path / "x.tif")
+
+
 def test_showing_one_page_reads_one_page(tmp_path, monkeypatch):
     stack = files.grey(frames=30)
     tifffile.imwrite(tmp_path / "x.tif", stack, photometric="minisblack", compression="zlib")

@@ -165,6 +165,38 @@ def test_a_page_of_a_stack_is_chosen_by_its_frame(tmp_path):
         read_mask(path, frame=3)
 
 
+@pytest.mark.parametrize("options", [{}, {"contiguous": False}, {"compression": "zlib"}, {"metadata": None}])
+def test_pages_that_were_written_one_by_one_are_pages_of_one_mask(tmp_path, options):
+    planes = [np.roll(PLAIN, t, axis=0) for t in range(4)]
+    with tifffile.TiffWriter(tmp_path / "x.tif") as writer:
+        for plane in planes:
+            writer.write(plane, photometric="minisblack", **options)
+    for t, plane in enumerate(planes):
+        np.testing.assert_array_equal(read_mask(tmp_path / "x.tif", frame=t, of=4), plane)
+    with pytest.raises(BadMask, match="4 pages"):
+        read_mask(tmp_path / "x.tif")
+
+
+def test_pages_of_several_sizes_are_not_a_mask_of_the_first(tmp_path):
+    as_tiff(PLAIN, photometric="minisblack")(tmp_path / "x")
+    tifffile.imwrite(tmp_path / "x.tif", PLAIN[:-1], photometric="minisblack", append=True)
+    with pytest.raises(BadMask, match=r"x.tif: its pages are of several sizes or types. Export one plane."):
+        read_mask(tmp_path / "x.tif", frame=1, of=2)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_mask_cut_between_its_pages_is_not_a_mask_of_fewer(tmp_path, big):
+    planes = [np.roll(PLAIN, t, axis=0) for t in range(3)]
+    with tifffile.TiffWriter(tmp_path / "whole.tif", bigtiff=big) as writer:
+        for plane in planes:
+            writer.write(plane, photometric="minisblack", compression="zlib")
+    data = (tmp_path / "whole.tif").read_bytes()
+    for keep in files.page_ends(tmp_path / "whole.tif"):
+        (tmp_path / "x.tif").write_bytes(data[:keep])
+        with pytest.raises(BadMask, match=r"x.tif: "):
+            read_mask(tmp_path / "x.tif", frame=0)
+
+
 def test_an_indexed_mask_of_many_palette_entries_is_its_indices(tmp_path):
     """As `segment` writes it: the palette makes the mask visible, the indices are the labels."""
     indexed(PLAIN, [0, 0, 0, 255, 140, 30] + [7, 8, 9] * 254)(tmp_path / "a")
