@@ -152,7 +152,10 @@ def _check_page(path: Path, page: TiffPage) -> tuple[int, int]:
 
 
 def lists_all_pages(tif: tifffile.TiffFile) -> bool:
-    """Whether the last page that was found is the last one; tifffile passes over those behind a broken link."""
+    """Whether no page or plane is missing: tifffile passes over those behind a broken link or a cut."""
+    planes = (tif.imagej_metadata or {}).get("images", 1)
+    if len(tif.pages) == 1 and planes > 1 and tif.series[0].shape == tif.pages.first.shape:
+        return False
     tiff, at = tif.tiff, tif.pages[-1].offset
     tif.filehandle.seek(at)
     (tags,) = struct.unpack(tiff.tagnoformat, tif.filehandle.read(tiff.tagnosize))

@@ -99,22 +99,20 @@ def _no_deadline() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_cap() -> Iterator[None]:
-    """Nobody limits what a decoding process takes; that it is looked at from outside stops the worst only."""
-    capped = jpegls_that
-    with mock.patch(
-        f"{__name__}.jpegls_that", lambda deed: capped(deed) + "child._cap_memory = lambda: None\n"
-    ):
-        yield
-
-
-@contextlib.contextmanager
 def _loss_untold() -> Iterator[None]:
     """A lost process reaches the caller as it is, not as a line about the file."""
     with mock.patch.object(apart, "_told", lambda where, lost: lost):
         yield
 
 
+# That a process is looked at from outside stops only the worst.
+_NO_CAP = "child._cap_memory = lambda: None"
+
 PART = Part(
-    run, {"no deadline": _no_deadline, "no cap on memory": _no_cap, "a loss that is not told": _loss_untold}
+    run,
+    {
+        "no deadline": _no_deadline,
+        "no cap on memory": lambda: decoding_with(_NO_CAP),
+        "a loss that is not told": _loss_untold,
+    },
 )

@@ -11,10 +11,12 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 import soak_appends
 import soak_decoders
 import soak_files
+import soak_refusals
 from soak_table import Part
 
 PARTS: dict[str, Part] = {
     "appends": soak_appends.PART,
     "files": soak_files.PART,
     "decoders": soak_decoders.PART,
+    "refusals": soak_refusals.PART,
 }

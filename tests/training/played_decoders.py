@@ -11,7 +11,7 @@ from unittest import mock
 
 import psutil
 
-from src_training.decoding import pool
+from src_training.decoding import pool, process
 from src_training.decoding.process import Decoder
 
 # What a decoder of JPEG-LS is made to do in the child.
@@ -22,6 +22,7 @@ EXITS = "import os; os._exit(0)"
 PRINTS = "import os; print('hello'); os.write(1, b'x' * 100_000); return real(data)"
 FLOODS = "import numpy; return numpy.zeros((40_000, 40_000), numpy.uint8)"
 
+_codes: list[str] = []
 _JPEGLS = """
 from src_training.cine import codecs
 real = codecs._DECODERS["jpegls"]
@@ -38,14 +39,23 @@ def jpegls_that(deed: str) -> str:
 
 @contextlib.contextmanager
 def decoding_with(code: str) -> Iterator[pool.Pool]:
-    """While it lasts, files are decoded by processes that run ``code`` before their own work begins."""
-    command = (sys.executable, "-c", f"from src_training.decoding import child\n{code}\nchild.main()")
-    played = pool.Pool(lambda: Decoder(command))
+    """While it lasts, files are decoded by processes that run ``code`` first, and that of contexts around it."""
+    _codes.append(code)
+    program = "\n".join(["from src_training.decoding import child", *_codes, "child.main()"])
+    played = pool.Pool(lambda: Decoder((sys.executable, "-c", program)))
     with mock.patch.object(pool, "_pool", played):
         try:
             yield played
         finally:
+            _codes.pop()
             played.close()
+
+
+@contextlib.contextmanager
+def patiently() -> Iterator[None]:
+    """Decoding may take as long as a busy machine needs: for lines that a lack of time would replace."""
+    with decoding_with("child.PATIENCE_S = 120"), mock.patch.object(process, "PATIENCE_S", 120.0):
+        yield
 
 
 class Watch:

@@ -184,6 +184,14 @@ def test_pages_of_several_sizes_are_not_a_mask_of_the_first(tmp_path):
         read_mask(tmp_path / "x.tif", frame=1, of=2)
 
 
+def test_an_imagej_mask_that_lost_its_last_planes_is_not_a_mask_of_one(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.stack([PLAIN] * 4), imagej=True, truncate=True)
+    assert read_mask(tmp_path / "x.tif", frame=3, of=4).any()
+    (tmp_path / "x.tif").write_bytes((tmp_path / "x.tif").read_bytes()[:-100])
+    with pytest.raises(BadMask, match=r"x.tif: parts of it are missing. Copy or export it again."):
+        read_mask(tmp_path / "x.tif", frame=3, of=4)
+
+
 @pytest.mark.parametrize("big", [False, True])
 def test_a_mask_cut_between_its_pages_is_not_a_mask_of_fewer(tmp_path, big):
     planes = [np.roll(PLAIN, t, axis=0) for t in range(3)]
