@@ -11,6 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 import soak_appends
 import soak_decoders
 import soak_files
+import soak_odd
 import soak_pixels
 import soak_refusals
 from soak_table import Part
@@ -21,4 +22,5 @@ PARTS: dict[str, Part] = {
     "decoders": soak_decoders.PART,
     "refusals": soak_refusals.PART,
     "pixels": soak_pixels.PART,
+    "odd": soak_odd.PART,
 }
