@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from soak_table import Figure, Part, Size, all_of
 
 from src_training.cine import read_cine
 from src_training.errors import UnreadableCine
+from src_training.processes import clean_environment
 
 _ROUNDS = {"quick": 1, "full": 5}
 _FRAMES = files.grey()
@@ -33,6 +36,8 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
         _ROUNDS[size] * len(REFUSALS),
     )
     yield all_of("sound files with strange names: opened", opened, _ROUNDS[size] * len(NAMES))
+    told = _told_in_the_shell([folder / "0" / name for name in NAMES])
+    yield all_of("sound files with strange names: told of by lightvessel info --json", told, len(NAMES))
 
 
 def _is_refused(what: str, folder: Path) -> bool:
@@ -44,6 +49,16 @@ def _is_refused(what: str, folder: Path) -> bool:
     if not (held := is_as_promised(what, folder / "thing.dcm", line)):
         print(f"# refusals: {what}: {line}", file=sys.stderr)
     return held
+
+
+def _told_in_the_shell(paths: list[Path]) -> int:
+    done = subprocess.run(
+        [sys.executable, "-m", "src_training", "info", "--json", "--", *map(str, paths)],
+        capture_output=True,
+        env=clean_environment(threads=1),
+    )
+    told = {json.loads(line)["file"] for line in done.stdout.splitlines()}
+    return len(told & set(map(str, paths))) if done.returncode == 0 else 0
 
 
 def _opens(folder: Path, name: str) -> bool:
