@@ -15,6 +15,7 @@ from src_training.cine.budget import readable, unreadable
 if TYPE_CHECKING:
     import dask.array
 
+LARGEST = 1e30  # of a shown value: differences of larger ones would overflow float32
 CalibrationStatus = Literal[
     "uncalibrated", "detector", "geometry", "fiducial", "corrected", "unknown", "catheter"
 ]
@@ -69,10 +70,11 @@ class Grey:
         return frame if self.padding is None else self._without_padding(frame, stored)
 
     def limits(self, window: tuple[float, float] | None) -> tuple[float, float] | None:
-        """A display window in rescaled units → the same window in units of the shown frame."""
-        if window is None or not self.inverted:
-            return window
-        return self._mirror - window[1], self._mirror - window[0]
+        """A display window in rescaled units → in units of the shown frame; None where that leaves no width."""
+        if window is None:
+            return None
+        low, high = (self._mirror - window[1], self._mirror - window[0]) if self.inverted else window
+        return (low, high) if low < high else None
 
     @property
     def _mirror(self) -> float:
@@ -210,11 +212,11 @@ class Cine:
         if self.dtype == np.uint8 and (self._grey.slope, self._grey.intercept) == (1.0, 0.0):
             return 0.0, 255.0
         frame = self.frame(len(self) // 2)
-        finite = frame[np.isfinite(frame)]
+        finite = frame[np.isfinite(frame)].astype(np.float64).clip(-LARGEST, LARGEST)
         if finite.size == 0:
             return 0.0, 1.0
         low, high = (float(value) for value in np.percentile(finite, (0.1, 99.9)))
-        return (low, high) if high > low else (low, low + 1.0)
+        return (low, high) if high > low else (low, low + max(1.0, 1e-6 * abs(low)))
 
     def _decode(self, t: int) -> np.ndarray:
         where = frame_name(self.name, t, len(self))

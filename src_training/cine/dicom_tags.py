@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src_training.cine.cine import Calibration, CalibrationStatus, Grey, Header, Projection
+from src_training.cine.cine import LARGEST, Calibration, CalibrationStatus, Grey, Header, Projection
 
 TAGS = {
     "SpecificCharacterSet": 0x00080005,
@@ -81,9 +81,9 @@ class Tags:
         return next(iter(self.numbers(keyword)), None)
 
     def positive(self, keyword: str) -> float | None:
-        """The first value, if it is above zero."""
+        """The first value, if it is above zero, and its reciprocal, too, is a number one can reckon with."""
         value = self.number(keyword)
-        return value if value is not None and value > 0 else None
+        return value if value is not None and 1 / LARGEST <= value <= LARGEST else None
 
     def shorts(self, keyword: str) -> list[int]:
         """The 16-bit words of a US, SS or AT tag, unsigned."""
@@ -149,12 +149,12 @@ def pixel_layout(tags: Tags, *, little_endian: bool) -> PixelLayout:
 def grey_values(tags: Tags, layout: PixelLayout) -> Grey:
     """Rescale (default 1, 0), MONOCHROME1, and what counts as padding."""
     low, high = layout.span
-    intercept = tags.number("RescaleIntercept")
+    slope, intercept = _rescale(tags, layout)
     return Grey(
         low=low,
         high=high,
-        slope=tags.number("RescaleSlope") or 1.0,
-        intercept=0.0 if intercept is None else intercept,
+        slope=slope,
+        intercept=intercept,
         inverted=(tags.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1",
         padding=_padding(tags, layout),
     )
@@ -178,7 +178,7 @@ def header(tags: Tags) -> Header:
 def window(tags: Tags) -> tuple[float, float] | None:
     """The first VOI window as limits, in rescaled units (PS3.3 C.11.2.1.2)."""
     centre, width = tags.number("WindowCenter"), tags.positive("WindowWidth")
-    if centre is None or width is None:
+    if centre is None or width is None or abs(centre) + width > LARGEST:
         return None
     # A sigmoid has slope 1/width at its centre, as the exact line has: its tangent is shown.
     if (tags.text("VOILUTFunction") or "").upper() in ("LINEAR_EXACT", "SIGMOID"):
@@ -245,6 +245,13 @@ def _median_step(tags: Tags) -> float | None:
     """The median increment; the first entry of the vector is the first frame's own offset."""
     steps = sorted(step for step in tags.numbers("FrameTimeVector")[1:] if step > 0)
     return steps[len(steps) // 2] if steps else None
+
+
+def _rescale(tags: Tags, layout: PixelLayout) -> tuple[float, float]:
+    """Slope and intercept; 1 and 0 when they lead to values that no shown frame can hold."""
+    slope, intercept = tags.number("RescaleSlope") or 1.0, tags.number("RescaleIntercept") or 0.0
+    largest = max(map(abs, layout.span)) * abs(slope) + abs(intercept)
+    return (slope, intercept) if largest <= LARGEST and abs(slope) >= 1 / LARGEST else (1.0, 0.0)
 
 
 def _padding(tags: Tags, layout: PixelLayout) -> tuple[float, float] | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC, TiffPage
+from tifffile import PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, Grey, Header, plain_dtype, to_grey
@@ -26,6 +27,8 @@ def open_tiff(path: Path) -> Cine:
     """Pages of one size as frames; also stacks that describe many frames in one page (ImageJ)."""
     with readable(path.name, "reading the TIFF"), tifffile.TiffFile(path) as tif:
         frames = _stack_in_one_page(path, tif) or _planes(path, tif) or _pages(path, tif)
+        if not lists_all_pages(tif):
+            raise _truncated(path)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
     header = Header(is_multiframe_file=frames.shape[0] > 1)
@@ -148,9 +151,29 @@ def _check_page(path: Path, page: TiffPage) -> tuple[int, int]:
     return page.imagelength, page.imagewidth
 
 
+def lists_all_pages(tif: tifffile.TiffFile) -> bool:
+    """Whether no page or plane is missing: tifffile passes over those behind a broken link or a cut."""
+    planes = (tif.imagej_metadata or {}).get("images", 1)
+    if len(tif.pages) == 1 and planes > 1 and tif.series[0].shape == tif.pages.first.shape:
+        return False
+    tiff, at = tif.tiff, tif.pages[-1].offset
+    tif.filehandle.seek(at)
+    (tags,) = struct.unpack(tiff.tagnoformat, tif.filehandle.read(tiff.tagnosize))
+    tif.filehandle.seek(at + tiff.tagnosize + tags * tiff.tagsize)
+    return tif.filehandle.read(tiff.offsetsize) == bytes(tiff.offsetsize)
+
+
+def is_whole(page: TiffPage | TiffFrame, size: int) -> bool:
+    """Whether every strip or tile of a page lies in a file of ``size`` bytes; tifffile shows others as black."""
+    there = [
+        at > 0 < length and at + length <= size
+        for at, length in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
+    return all(there) and len(there) >= math.prod(page.keyframe.chunked)
+
+
 def _check_complete(path: Path, page: TiffPage) -> None:
-    size = path.stat().st_size
-    if any(at + length > size for at, length in zip(page.dataoffsets, page.databytecounts, strict=False)):
+    if not is_whole(page, path.stat().st_size):
         raise _truncated(path)
 
 

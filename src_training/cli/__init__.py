@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def build_app() -> typer.Typer:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code (0, 1 unexpected, 2 bad input, 3 refused, 130 cancelled)."""
+    # A file name that is not UTF-8, or a console that is not, ends no command: such letters are shown as escapes.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(argv)
     except LightVesselError as error:

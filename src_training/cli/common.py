@@ -27,10 +27,15 @@ def result(text: str, record: dict[str, Any] | None = None, as_json: bool = Fals
 
 
 def json_line(record: dict[str, Any]) -> str:
-    """A record as one line of strict JSON: what is not finite is null."""
+    """A record as one line of strict JSON: what is not finite is null, what stdout cannot say is escaped."""
     from src_training.runs.writing import plain
 
-    return json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+    line = json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a file name that is not UTF-8, or a console that is not
+        return json.dumps(plain(record), allow_nan=False)
+    return line
 
 
 def listed(names: list[str], most: int = 5) -> str:

@@ -22,11 +22,11 @@ def read_plane(path: Path, frame: int | None, of: int | None) -> NDArray:
 
 def plane_of(name: str, values: NDArray, frame: int | None, of: int | None) -> NDArray:
     """One plane (Y, X) of (Y, X), (T, Y, X) or colour that is grey in fact. Raises BadMask."""
-    values = _grey(name, values)
+    values = _grey(name, values) if values.size else values
+    if values.ndim not in (2, 3) or not values.size:
+        raise BadMask(f"{name}: an array of shape {values.shape} is not a mask (Y, X). Export one plane.")
     if values.ndim == 2:
         return values
-    if values.ndim != 3 or 0 in values.shape:
-        raise BadMask(f"{name}: an array of shape {values.shape} is not a mask (Y, X). Export one plane.")
     if len(values) == 1:
         return values[0]
     if frame is None:
@@ -76,11 +76,22 @@ def _read(path: Path) -> NDArray:
 def _read_tiff(path: Path) -> NDArray:
     import tifffile
 
+    from src_training.cine.tiff import is_whole, lists_all_pages
+
     with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        _check_size(path, series.shape, len(series.shape) - 2)
-        values = np.asarray(series.asarray())
-        page: Any = series.keyframe
+        # Pages that were written one by one are a series each.
+        series = [one for one in tiff.series if not one.keyframe.is_reduced] or tiff.series[:1]
+        first = series[0]
+        if any((one.shape, one.dtype) != (first.shape, first.dtype) for one in series):
+            raise BadMask(f"{path.name}: its pages are of several sizes or types. Export one plane.")
+        shape = (len(series), *first.shape) if len(series) > 1 else first.shape
+        _check_size(path, shape, len(shape) - 2)
+        size = path.stat().st_size
+        whole = all(is_whole(page, size) for one in series for page in one.pages if page is not None)
+        if not (whole and lists_all_pages(tiff)):
+            raise BadMask(f"{path.name}: parts of it are missing. Copy or export it again.")
+        values = np.stack([one.asarray() for one in series]).reshape(shape)
+        page: Any = first.keyframe
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
             top = 1 if page.bitspersample == 1 else np.iinfo(values.dtype).max
             values = ~values if values.dtype == bool else (top - values).astype(values.dtype)

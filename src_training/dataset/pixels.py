@@ -10,11 +10,11 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.cine.cine import LARGEST
 from src_training.dataset.values import LARGEST_SIDE
 from src_training.errors import UnreadableCine
 
 _LEVEL = 3  # 25 ms for 512x512 in 16 bits; the levels above save 5 % and take up to ten times as long
-_LARGEST = 1e30
 _EXACT = 2**53  # integers above are not exact in float64
 _CODES = 65535
 
@@ -103,7 +103,7 @@ def _check_finite_range(pixels: NDArray) -> None:
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
         raise UnreadableCine("the frame has no finite pixel (NaN or infinite only). Choose another frame.")
-    largest = _LARGEST if pixels.dtype.kind == "f" else _EXACT
+    largest = LARGEST if pixels.dtype.kind == "f" else _EXACT
     if max(abs(float(finite.min())), abs(float(finite.max()))) > largest:
         raise UnreadableCine(f"the frame has values beyond {largest:g}. Bring it to a sensible range.")
 

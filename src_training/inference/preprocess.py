@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from src_training.cine.cine import LARGEST
 from src_training.models.card import Normalisation
 
 _BORDER_STEP = 4  # the collimated field is found on every 4th pixel: blades are hundreds of pixels long
-_LARGEST = 1e30  # differences of larger values would overflow float32
 _BORDER_LEVEL = 0.04  # of the grey range above its bottom: blades and vignette corners are nearly black
 
 
@@ -107,9 +107,10 @@ def collimated_field(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def finite_grey(frame: NDArray) -> NDArray[np.float32]:
     """(Y, X) float32; NaN and infinities become the median of what is finite (0 if nothing is)."""
-    grey = np.asarray(frame, dtype=np.float32)
-    finite = np.isfinite(grey)
+    finite = np.isfinite(frame)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is clipped like what is merely too large
+        grey = np.clip(np.asarray(frame, dtype=np.float32), -LARGEST, LARGEST)
     if not finite.all():
         middle = float(np.median(grey[finite])) if finite.any() else 0.0
         grey = np.where(finite, grey, np.float32(middle))
-    return np.clip(grey, -_LARGEST, _LARGEST)
+    return grey

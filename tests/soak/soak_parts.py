@@ -12,14 +12,19 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "plugin"))
 import soak_appends
 import soak_archives
 import soak_damage
+import soak_decoders
 import soak_errno
+import soak_files
 import soak_full
 import soak_gate
 import soak_journal
+import soak_odd
 import soak_pickles
+import soak_pixels
 import soak_power
 import soak_privacy
 import soak_promotion
+import soak_refusals
 import soak_runs
 import soak_saving
 import soak_sockets
@@ -44,4 +49,9 @@ PARTS: dict[str, Part] = {
     "saving": soak_saving.PART,
     "journal": soak_journal.PART,
     "archives": soak_archives.PART,
+    "files": soak_files.PART,
+    "decoders": soak_decoders.PART,
+    "refusals": soak_refusals.PART,
+    "pixels": soak_pixels.PART,
+    "odd": soak_odd.PART,
 }

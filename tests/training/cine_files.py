@@ -7,6 +7,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import tifffile
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import UID, generate_uid
@@ -125,6 +126,23 @@ def write_dicom(
     else:
         ds.save_as(path, implicit_vr=syntax == IMPLICIT, little_endian=syntax != BIG)
     return path
+
+
+def without_a_strip(path: Path, page: int = 0) -> Path:
+    """Take the third strip from a TIFF's own list of them: what tifffile then shows there is black."""
+    with tifffile.TiffFile(path) as tif:
+        tag = tif.pages[page].tags["StripByteCounts"]
+        width, at = 4 if tag.dtype == tifffile.DATATYPE.LONG else 2, tag.valueoffset
+    data = bytearray(path.read_bytes())
+    data[at + 2 * width : at + 3 * width] = bytes(width)
+    path.write_bytes(data)
+    return path
+
+
+def page_ends(path: Path) -> list[int]:
+    """Where the pages of a TIFF end, all but the last: cut there, it has fewer pages, each of them whole."""
+    with tifffile.TiffFile(path) as tif:
+        return [page.dataoffsets[-1] + page.databytecounts[-1] for page in tif.pages][:-1]
 
 
 def _encapsulate(ds: Dataset, streams: list[bytes], fragments: int, table: str) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import cine_files as files
+import pytest
 import typer
+from refused_files import NAMES
 from typer.testing import CliRunner
 
 from src_training.cli import info
+from src_training.processes import clean_environment
 
 
 def run(*arguments):
@@ -40,6 +45,22 @@ def test_one_bad_file_among_many_is_one_line_and_exit_2(tmp_path):
     records = [json.loads(line) for line in shown.stdout.splitlines()]
     assert [record["file"][-5:] for record in records] == ["a.dcm", "c.dcm"]
     assert [line.split(": ")[1] for line in shown.stderr.splitlines()] == ["b.dcm", "gone.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "as_json"), [("utf-8", ["--json"]), ("ascii", ["--json"]), ("cp1252", [])]
+)
+def test_names_that_a_console_cannot_say_end_no_command(tmp_path, encoding, as_json):
+    paths = [files.write_dicom(tmp_path / name, files.grey()) for name in NAMES if "\n" not in name]
+    done = subprocess.run(
+        [sys.executable, "-m", "src_training", "info", *as_json, "--", *paths],
+        capture_output=True,
+        env={**clean_environment(threads=1), "PYTHONIOENCODING": encoding},
+    )
+    told = done.stdout.decode(encoding).splitlines()
+    assert done.returncode == 0 and done.stderr == b"" and len(told) == len(paths)
+    if as_json:
+        assert [json.loads(line)["file"] for line in told] == [str(path) for path in paths]
 
 
 def test_a_folder_is_one_cine_when_asked(tmp_path):

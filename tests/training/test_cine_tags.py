@@ -35,6 +35,7 @@ TIMES = [
     ({"CineRate": 15, "RecommendedDisplayFrameRate": 30}, 1000 / 15, "CineRate"),
     ({"FrameTime": 50}, 50, "FrameTime"),
     ({"RecommendedDisplayFrameRate": 10}, 100, "assumed"),
+    ({"FrameTime": "1e-309", "FrameTimeVector": [0, "1e308", "1e308"]}, None, "none"),
     ({"CineRate": 0, "RecommendedDisplayFrameRate": 0}, None, "none"),
     ({}, None, "none"),
 ]
@@ -133,6 +134,8 @@ WINDOWS = [
     ({"WindowCenter": 100, "WindowWidth": 0}, (0, 255)),
     ({"WindowCenter": 100, "WindowWidth": -5}, (0, 255)),
     ({"WindowCenter": 100}, (0, 255)),
+    ({"WindowCenter": "1e300", "WindowWidth": 1}, (0, 255)),
+    ({"WindowCenter": "1e20", "WindowWidth": 1}, (0, 255)),
     ({}, (0, 255)),
 ]
 
@@ -152,6 +155,18 @@ def test_without_a_window_deeper_pixels_get_their_percentiles(tmp_path):
 def test_a_rescale_that_says_nothing_changes_nothing(tmp_path, slope):
     cine = opened(tmp_path, RescaleSlope=slope)
     assert cine.frame(0).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "tags", [{"RescaleSlope": "1e308"}, {"RescaleSlope": "-1e-309"}, {"RescaleIntercept": "9e307"}]
+)
+def test_a_rescale_to_what_no_frame_can_hold_changes_nothing(tmp_path, tags):
+    path = files.write_dicom(
+        tmp_path / "x.dcm", files.grey(), PhotometricInterpretation="MONOCHROME1", **tags
+    )
+    cine = read_cine(path)
+    np.testing.assert_array_equal(cine.frame(0), 255 - files.grey()[0])
+    assert cine.window == (0, 255)
 
 
 def test_identity_is_read_but_not_shown(tmp_path):

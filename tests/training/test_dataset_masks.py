@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cine_files as files
 import numpy as np
 import pytest
 import tifffile
@@ -82,6 +83,7 @@ BAD = {
     "CMYK": (lambda path: Image.fromarray(COLOUR).convert("CMYK").save(path.with_suffix(".jpg")), "CMYK"),
     "half transparent": (as_png(np.dstack([GREY_255, GREY_255])), "transparent"),
     "JPEG": (lambda path: Image.fromarray(GREY_255).save(path.with_suffix(".jpg")), "--threshold"),
+    "no pixels": (as_npy(np.zeros((0, 30), np.uint8)), "an array of shape (0, 30) is not a mask (Y, X)"),
     "a stack": (as_tiff(np.stack([PLAIN] * 3), photometric="minisblack"), "3 pages"),
     "four axes": (as_npy(np.zeros((2, 6, 8, 8))), "is not a mask"),
     "text": (lambda path: path.with_suffix(".png").write_text("hello"), "cannot be read"),
@@ -125,6 +127,16 @@ def test_a_mask_that_is_not_understood_is_refused_in_one_line_that_names_it(tmp_
     assert "\n" not in str(caught.value) and str(tmp_path) not in str(caught.value)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_mask_without_one_of_its_strips_is_refused_rather_than_read_as_background(tmp_path, compression):
+    tifffile.imwrite(
+        tmp_path / "x.tif", GREY_255, photometric="minisblack", rowsperstrip=4, compression=compression
+    )
+    files.without_a_strip(tmp_path / "x.tif")
+    with pytest.raises(BadMask, match=r"x.tif: parts of it are missing. Copy or export it again."):
+        read_mask(tmp_path / "x.tif")
+
+
 def test_a_missing_mask_is_named(tmp_path):
     with pytest.raises(BadMask, match=r"nowhere\.png: there is no such file"):
         read_mask(tmp_path / "nowhere.png")
@@ -151,6 +163,46 @@ def test_a_page_of_a_stack_is_chosen_by_its_frame(tmp_path):
         read_mask(path, frame=1, of=60)
     with pytest.raises(BadMask, match="pages 0 to 2, not 3"):
         read_mask(path, frame=3)
+
+
+@pytest.mark.parametrize("options", [{}, {"contiguous": False}, {"compression": "zlib"}, {"metadata": None}])
+def test_pages_that_were_written_one_by_one_are_pages_of_one_mask(tmp_path, options):
+    planes = [np.roll(PLAIN, t, axis=0) for t in range(4)]
+    with tifffile.TiffWriter(tmp_path / "x.tif") as writer:
+        for plane in planes:
+            writer.write(plane, photometric="minisblack", **options)
+    for t, plane in enumerate(planes):
+        np.testing.assert_array_equal(read_mask(tmp_path / "x.tif", frame=t, of=4), plane)
+    with pytest.raises(BadMask, match="4 pages"):
+        read_mask(tmp_path / "x.tif")
+
+
+def test_pages_of_several_sizes_are_not_a_mask_of_the_first(tmp_path):
+    as_tiff(PLAIN, photometric="minisblack")(tmp_path / "x")
+    tifffile.imwrite(tmp_path / "x.tif", PLAIN[:-1], photometric="minisblack", append=True)
+    with pytest.raises(BadMask, match=r"x.tif: its pages are of several sizes or types. Export one plane."):
+        read_mask(tmp_path / "x.tif", frame=1, of=2)
+
+
+def test_an_imagej_mask_that_lost_its_last_planes_is_not_a_mask_of_one(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.stack([PLAIN] * 4), imagej=True, truncate=True)
+    assert read_mask(tmp_path / "x.tif", frame=3, of=4).any()
+    (tmp_path / "x.tif").write_bytes((tmp_path / "x.tif").read_bytes()[:-100])
+    with pytest.raises(BadMask, match=r"x.tif: parts of it are missing. Copy or export it again."):
+        read_mask(tmp_path / "x.tif", frame=3, of=4)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_mask_cut_between_its_pages_is_not_a_mask_of_fewer(tmp_path, big):
+    planes = [np.roll(PLAIN, t, axis=0) for t in range(3)]
+    with tifffile.TiffWriter(tmp_path / "whole.tif", bigtiff=big) as writer:
+        for plane in planes:
+            writer.write(plane, photometric="minisblack", compression="zlib")
+    data = (tmp_path / "whole.tif").read_bytes()
+    for keep in files.page_ends(tmp_path / "whole.tif"):
+        (tmp_path / "x.tif").write_bytes(data[:keep])
+        with pytest.raises(BadMask, match=r"x.tif: "):
+            read_mask(tmp_path / "x.tif", frame=0)
 
 
 def test_an_indexed_mask_of_many_palette_entries_is_its_indices(tmp_path):

@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import cine_files as files
 import numpy as np
 import psutil
 import pytest
+from played_decoders import CRASHES, EXHAUSTS, EXITS, FLOODS, HANGS, PRINTS, decoding_with, jpegls_that
 
 from src_training import decoding
 from src_training.cine import read_cine
 from src_training.dataset.masks import read_mask
 from src_training.decoding import pool, process
-from src_training.decoding.process import Decoder
 from src_training.errors import BadMask, UnreadableCine
 
 FRAMES = files.grey(frames=4)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
-# What a decoder of JPEG-LS is made to do in the child; everything else there is the real thing.
-HANGS = "import re; re.match('(a+)+$', 'a' * 60 + 'b')"  # in C code, with the interpreter's lock held
-CRASHES = "import ctypes; ctypes.string_at(0)"
-EXHAUSTS = "import numpy; return numpy.ones(3 << 30, numpy.uint8)"
-EXITS = "import os; os._exit(0)"
-PRINTS = "import os; print('hello'); os.write(1, b'x' * 100_000); return real(data)"
-FLOODS = "import numpy; return numpy.zeros((40_000, 40_000), numpy.uint8)"
-
-CHILD = """
-from src_training.cine import codecs
-from src_training.decoding import child
-real = codecs._DECODERS["jpegls"]
-def played(data):
-    {deed}
-codecs._DECODERS["jpegls"] = played
-{more}
-child.main()
-"""
-
 
 @pytest.fixture
-def decoders(monkeypatch):
+def decoders():
     """``decoders(deed)``: from now on JPEG-LS frames do this to their process."""
-    pools = []
-
-    def start(deed, more=""):
-        code = CHILD.format(deed=deed, more=more)
-        pools.append(pool.Pool(lambda: Decoder((sys.executable, "-c", code))))
-        monkeypatch.setattr(pool, "_pool", pools[-1])
-
-    yield start
-    for one in pools:
-        one.close()
+    with contextlib.ExitStack() as stack:
+        yield lambda deed, more="": stack.enter_context(decoding_with(jpegls_that(deed) + more))
 
 
 @pytest.fixture
@@ -135,16 +110,16 @@ def test_a_process_that_died_while_it_waited_is_replaced_unnoticed(tmp_path):
 
 @POSIX
 def test_a_process_that_hangs_ends_itself_when_nobody_is_left_to_kill_it(hostile):
-    code = CHILD.format(deed=HANGS, more="child.PATIENCE_S, child._GRACE_S = 0.5, 0.5")
+    code = jpegls_that(HANGS) + "child.PATIENCE_S, child._GRACE_S = 0.5, 0.5"
     parent = f"""
 import sys
+sys.path.append({str(Path(__file__).parent)!r})
+from played_decoders import decoding_with
 from src_training.cine import read_cine
-from src_training.decoding import pool
-from src_training.decoding.process import Decoder
-pool._pool = pool.Pool(lambda: Decoder((sys.executable, "-c", {code!r})))
-cine = read_cine({str(hostile)!r})
-print(pool._pool._free[0]._child.pid, flush=True)
-cine.frame(0)
+with decoding_with({code!r}) as pool:
+    cine = read_cine({str(hostile)!r})
+    print(pool._free[0]._child.pid, flush=True)
+    cine.frame(0)
 """
     asking = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
     pid = int(asking.stdout.readline())

@@ -154,6 +154,14 @@ def test_odd_frames_never_give_non_finite_probabilities(predictor, value):
     assert np.isfinite(probability).all() and probability.min() >= 0 and probability.max() <= 1
 
 
+@pytest.mark.parametrize("value", [1e300, -1e300])
+def test_values_beyond_float32_count_as_the_largest_not_as_missing(predictor, value):
+    frame = np.full((80, 80), 1.0)
+    frame[::3] = value
+    clipped = predictor.probability(np.clip(frame, -1e30, 1e30))
+    np.testing.assert_array_equal(predictor.probability(frame), clipped)
+
+
 def test_inverting_serves_bright_vessels(predictor, made):
     frame = made.cine.frame(4).astype(np.float32)
     assert np.allclose(

@@ -1,0 +1,141 @@
+"""Sound files of every kind that is read, for damage."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cine_files as files
+import numpy as np
+import tifffile
+from damaged_fields import Field, data_set_at, fields_of, with_checksums
+from PIL import Image
+
+_GREY = files.grey(frames=1)[0]
+_STACK = files.grey(frames=3)
+_DEEP = files.grey(frames=3, bits=12)
+# Of whole blocks, so that JPEG keeps it.
+_MASK = np.kron(_GREY[::8, ::8] > 150, np.ones((8, 8), np.uint8)).astype(np.uint8)
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A sound file; ``finish`` is done to it after the damage, so that the damage is met further in."""
+
+    write: Callable[[Path], Any]
+    finish: Callable[[bytes], bytes] = _as_it_is
+    prepare: Callable[[bytes], bytes] = _as_it_is
+
+    @cached_property
+    def data(self) -> bytes:
+        """The file's bytes, before ``finish``."""
+        return self.prepare(self._whole)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Where ``data`` says how large it is."""
+        return fields_of(self._whole)
+
+    @cached_property
+    def _whole(self) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            self.write(Path(folder) / "seed")
+            return (Path(folder) / "seed").read_bytes()
+
+
+def _dicom(syntax: str, bits: int = 8, **kind: Any) -> Seed:
+    tags = {
+        "RescaleSlope": "2.5",
+        "RescaleIntercept": "-100.5",
+        "WindowCenter": "128.0",
+        "WindowWidth": "256",
+    }
+    tags |= {
+        "CineRate": "15",
+        "PositionerPrimaryAngle": "-30.50",
+        "PhotometricInterpretation": "MONOCHROME1",
+    }
+    words = files.grey(frames=2, bits=bits)
+    return Seed(
+        lambda path: files.write_dicom(path, words, syntax, bits=bits, PixelPaddingValue=0, **tags), **kind
+    )
+
+
+def _tiff(pixels: np.ndarray, **options: Any) -> Seed:
+    options = {"photometric": "minisblack", **options}
+    return Seed(lambda path: tifffile.imwrite(path, pixels, **options))
+
+
+def _image(kind: str, pixels: np.ndarray = _GREY, mode: str = "L", **options: Any) -> Seed:
+    def write(path: Path) -> None:
+        Image.fromarray(pixels).convert(mode).save(path, kind, **options)
+
+    return Seed(write, finish=with_checksums if kind == "PNG" else _as_it_is)
+
+
+def _npy(array: np.ndarray) -> Seed:
+    return Seed(lambda path: np.save(path.open("wb"), array))
+
+
+def _deflated(data: bytes) -> bytes:
+    deflater, at = zlib.compressobj(wbits=-zlib.MAX_WBITS), data_set_at(data)
+    return data[:at] + deflater.compress(data[at:]) + deflater.flush()
+
+
+def _inflated(data: bytes) -> bytes:
+    return data[: data_set_at(data)] + zlib.decompress(data[data_set_at(data) :], -zlib.MAX_WBITS)
+
+
+CINES = {
+    "DICOM raw": _dicom(files.EXPLICIT),
+    "DICOM implicit": _dicom(files.IMPLICIT, 12),
+    "DICOM big endian": _dicom(files.BIG, 12),
+    "DICOM deflated": _dicom(files.DEFLATED),
+    "DICOM deflated, inside": _dicom(files.DEFLATED, finish=_deflated, prepare=_inflated),
+    "DICOM RLE": _dicom(files.RLE, 12),
+    "DICOM JPEG Lossless": _dicom(files.LOSSLESS_SV1, 12),
+    "DICOM JPEG": _dicom(files.JPEG8),
+    "DICOM JPEG 12": _dicom(files.JPEG12, 12),
+    "DICOM JPEG-LS": _dicom(files.JPEGLS),
+    "DICOM JPEG 2000": _dicom(files.JPEG2000, 12),
+    "DICOM HTJ2K": _dicom(files.HTJ2K),
+    "TIFF": _tiff(_STACK),
+    "TIFF big endian": _tiff(_DEEP, byteorder=">"),
+    "TIFF zlib": _tiff(_DEEP, compression="zlib", predictor=True),
+    "TIFF LZW": _tiff(_STACK, compression="lzw"),
+    "TIFF PackBits": _tiff(_STACK, compression="packbits"),
+    "TIFF JPEG": _tiff(_STACK, compression="jpeg"),
+    "TIFF JPEG 2000, tiles": _tiff(_STACK, compression="jpeg2000", tile=(16, 16)),
+    "TIFF Zstandard": _tiff(_STACK, compression="zstd"),
+    "BigTIFF": _tiff(_STACK, bigtiff=True, compression="zlib"),
+    "TIFF ImageJ": _tiff(_DEEP, imagej=True, photometric=None),
+    "PNG": _image("PNG"),
+    "PNG colour": _image("PNG", mode="RGBA"),
+    "JPEG": _image("JPEG"),
+    "JPEG progressive": _image("JPEG", mode="RGB", progressive=True),
+    "WebP": _image("WEBP"),
+    "WebP lossless": _image("WEBP", mode="RGBA", lossless=True),
+    "BMP": _image("BMP", mode="RGB"),
+    "NPY": _npy(_STACK),
+    "NPY float": _npy(_STACK.astype(">f8")),
+}
+MASKS = {
+    "mask PNG": _image("PNG", _MASK * np.uint8(255)),
+    "mask PNG indexed": _image("PNG", _MASK, mode="P"),
+    "mask PNG 1 bit": _image("PNG", _MASK * np.uint8(255), mode="1"),
+    "mask TIFF": _tiff(np.stack([_MASK] * 2), compression="zlib"),
+    "mask TIFF, white is low": _tiff(_MASK * np.uint8(255), photometric="miniswhite"),
+    "mask WebP": _image("WEBP", _MASK * np.uint8(255), mode="RGB", lossless=True),
+    "mask BMP": _image("BMP", _MASK * np.uint8(255)),
+    "mask JPEG": _image("JPEG", _MASK * np.uint8(255)),
+    "mask NPY": _npy(np.stack([_MASK] * 2)),
+}
