@@ -100,7 +100,7 @@ def _in_place() -> Iterator[None]:
         half = len(data) // 2
         with open(path, "wb", buffering=0) as file:
             file.write(data[:half])
-            time.sleep(0.001)
+            time.sleep(0.01)
             file.write(data[half:])
 
     with mock.patch.object(durable, "_publish", publish):
