@@ -169,6 +169,7 @@ def is_whole(page: TiffPage | TiffFrame, size: int) -> bool:
         at > 0 < length and at + length <= size
         for at, length in zip(page.dataoffsets, page.databytecounts, strict=False)
     ]
+    assert page.keyframe is not None
     return all(there) and len(there) >= math.prod(page.keyframe.chunked)
 
 
