@@ -19,7 +19,7 @@ def paint_and_kill(folder: Path, count: int, windows: int = 0) -> list[tuple[int
     """
     folder.mkdir(exist_ok=True)
     said = child("journal_children.py", str(folder), *map(str, (count, AT_ONCE, windows, PACE_MS)))
-    lines = [line.split() for line in said.splitlines()]
+    lines = [line.split() for line in said.splitlines() if line.startswith(("killed", "unreadable"))]
     assert [line[0] for line in lines] == ["killed"] * count, said
     return [(int(strokes), int(lost), float(age)) for _, strokes, lost, age in lines]
 

@@ -26,17 +26,21 @@ _bug = ""
 
 
 def run(size: Size, folder: Path) -> Iterator[Figure]:
-    """Appends of the core, then accepts in a real napari."""
+    """Accepts in a real napari, then appends of the core."""
+    yield from _accepts(size, folder / "ws")
     seconds = _timed_appends(_grown(folder / "grown", _CASES[size]), _APPENDS[size])
     saved = f"saving 512x512 frames on {_CASES[size]:,} cases"
-    yield measured(f"{saved}: p50", float(np.percentile(seconds, 50)), "")
+    yield measured(f"{saved}: p50", float(np.percentile(seconds, 50)), "none")
     yield measured(f"{saved}: p95", float(np.percentile(seconds, 95)), "150 ms")
+
+
+def _accepts(size: Size, workspace: Path) -> Iterator[Figure]:
     bug = [_bug] if _bug else []
-    said = child("accept_child.py", str(folder / "ws"), str(_ACCEPTS[size]), *bug)
+    said = child("accept_child.py", str(workspace), str(_ACCEPTS[size]), *bug)
     ms = json.loads(said.splitlines()[-1])
     for when, what in (("pressed", "from the press to the save under way"), ("saved", 'to show "Saved"')):
         yield measured(
-            f"an accept, {what}: the window's thread, p50", np.percentile(ms[when], 50) / 1000, "5 ms"
+            f"an accept, {what}: the window's thread, p95", np.percentile(ms[when], 95) / 1000, "5 ms"
         )
     (frozen,) = ms["frozen"]
     yield Figure(
