@@ -39,9 +39,9 @@ from src_training.exchange import archives
 from src_training.exchange.archive_budget import MEMBERS, Budget
 from src_training.workspace import Workspace
 
-_EVERY = {"quick": 10, "full": 1}  # of the long tables every so many entries
+_EVERY = {"quick": 14, "full": 1}  # of the long tables every so many entries
 _TARS = {"quick": ("w:gz",), "full": ("w", "w:gz", "w:bz2", "w:xz")}
-_INTERRUPTS = {"quick": 8, "full": 60}
+_INTERRUPTS = {"quick": 5, "full": 60}
 _MIB = 1 << 20
 Files = dict[str, bytes]
 
@@ -237,11 +237,11 @@ def _named_badly(box: _Sandbox, every: int) -> Iterator[Attempt]:
     nul = tarfile.TarInfo("a")
     nul.pax_headers = {"path": "a\0b"}
     yield Attempt("tar: pax path NUL", _packing(tar_of, box.files, (nul, b"x")))
-    for first, second in made.CLASHES:
+    for at, (first, second) in enumerate(made.CLASHES):
         for kind, pack in (("zip", zip_of), ("tar", tar_of)):
-            yield Attempt(
-                f"{kind} {first!r}, {second!r}", _packing(pack, box.files, (first, b"x"), (second, b"y"))
-            )
+            if every == 1 or at % 2 == (kind == "tar"):
+                more = (first, b"x"), (second, b"y")
+                yield Attempt(f"{kind} {first!r}, {second!r}", _packing(pack, box.files, *more))
 
 
 def _packing(
