@@ -15,7 +15,17 @@ import cine_files as files
 import numpy as np
 import psutil
 import pytest
-from played_decoders import CRASHES, EXHAUSTS, EXITS, FLOODS, HANGS, PRINTS, decoding_with, jpegls_that
+from played_decoders import (
+    CRASHES,
+    EXHAUSTS,
+    EXITS,
+    FLOODS,
+    HANGS,
+    PRINTS,
+    decoding_with,
+    jpegls_that,
+    patiently,
+)
 
 from src_training import decoding
 from src_training.cine import read_cine
@@ -88,7 +98,7 @@ def test_where_memory_cannot_be_capped_a_greedy_decoder_is_stopped(tmp_path, dec
         "import numpy, time; kept = numpy.ones(2 << 30, numpy.uint8); time.sleep(60)",
         more="child._cap_memory = lambda: None",
     )
-    with pytest.raises(UnreadableCine, match="takes more memory than any angiogram needs"):
+    with patiently(), pytest.raises(UnreadableCine, match="takes more memory than any angiogram needs"):
         read_cine(hostile).frame(0)
     an_ordinary_file_opens(tmp_path)
 
