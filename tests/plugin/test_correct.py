@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, PROPOSED
 from src_training import Workspace
@@ -415,3 +416,14 @@ def test_frames_accepted_in_a_hurry_are_saved_when_the_dock_closes(dock, work, q
     dataset = dock.session.workspace.dataset
     dock.close_session()
     qtbot.waitUntil(lambda: len(dataset.heads(status="accepted")) == 4, timeout=20_000)
+
+
+def test_an_accept_looks_at_the_pixels_of_its_own_frame_alone(dock, work, saved, qtbot, monkeypatch):
+    """A cine may have hundreds of frames, and the window waits meanwhile."""
+    qtbot.wait(200)  # the look after the stroke
+    dock.journalist._timer.stop()  # looks at others in turn, and beside this
+    looked: list[int] = []
+    edited = CineState.edited
+    monkeypatch.setattr(CineState, "edited", lambda self, t: looked.append(t) or edited(self, t))
+    assert saved(dock).startswith("Saved · frame 2")
+    assert set(looked) == {2} and "rev 1" in dock.correct.frames.words(2) and not work.edited(2)

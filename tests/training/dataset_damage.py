@@ -41,7 +41,9 @@ def make_clean(folder: Path, cases: int) -> Dataset:
     made = Dataset.create(folder)
     for number in range(cases):
         rng = np.random.default_rng(number)
-        pixels = rng.integers(0, 200, (24, 24)).astype(_KINDS[number % len(_KINDS)])
+        kind = _KINDS[number % len(_KINDS)]
+        # Few grey values would make some frames of a patient equal, and one case of two.
+        pixels = rng.integers(0, 2 if kind is bool else 200, (24, 24)).astype(kind)
         if number % 11 == 5:
             pixels = (pixels + rng.random((24, 24))).astype(np.float32)  # stored rounded
         status = _STATUSES[number % len(_STATUSES)]
