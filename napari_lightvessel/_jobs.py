@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from qtpy.QtCore import QTimer
 from superqt.utils import create_worker as quiet_worker
 
 from src_training.errors import Cancelled, LightVesselError
@@ -20,6 +22,12 @@ class Problem:
 
     line: str
     cancelled: bool = False
+
+
+def stop(timer: QTimer) -> None:
+    """Stop a timer for good; when a program ends without closing its viewer, Qt has deleted it already."""
+    with contextlib.suppress(RuntimeError):
+        timer.stop()
 
 
 class Job:

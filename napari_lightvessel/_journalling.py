@@ -14,6 +14,7 @@ from napari.layers import Labels
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._layers import frame_index, painted_frames
 from napari_lightvessel._marks import Plane
@@ -90,7 +91,7 @@ class Journalist:
 
     def close(self) -> None:
         """Look a last time; without an edit, or with all of them let go, nothing is left behind."""
-        self._timer.stop()
+        _jobs.stop(self._timer)
         self.session.marks_changed.disconnect(self._on_marks)
         self.session.frame_decided.disconnect(self._on_marks)
         self.session.edits_let_go.disconnect(self._on_let_go)

@@ -58,7 +58,7 @@ class Postman:
 
     def close(self) -> None:
         """Hear nothing more; what waits is tried again next time."""
-        self._again.stop()
+        _jobs.stop(self._again)
         if self._job is not None:
             self._job.forget()
 

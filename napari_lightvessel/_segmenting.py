@@ -77,7 +77,7 @@ class Segmenter:
 
     def close(self) -> None:
         """Stop and hear nothing more."""
-        self._settle.stop()
+        _jobs.stop(self._settle)
         for job in (self._job, *self._side_jobs):
             if job is not None:
                 job.forget()

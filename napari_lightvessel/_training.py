@@ -130,7 +130,7 @@ class Trainer:
 
     def close(self) -> None:
         """Hear nothing more; runs go on."""
-        self._timer.stop()
+        _jobs.stop(self._timer)
         for job in self._jobs:
             job.forget()
 
