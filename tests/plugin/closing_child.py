@@ -1,9 +1,8 @@
-"""Run by a process of its own: open a cine, segment it, close the viewer (what is still there?), or just end."""
+"""Run by a process of its own: open a cine, segment it, close the viewer; what of ours is still there?"""
 
 from __future__ import annotations
 
 import gc
-import sys
 import time
 import weakref
 
@@ -12,17 +11,10 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_lightvessel._demo import show_dock
-from napari_lightvessel._dock import LightVesselWidget
-
-left_open: list = []  # as the variables of a script hold it to its end
 
 
-def main(how: str) -> None:
-    """Prints ``gone`` or ``kept`` for the session, the cine's state and the segmenter; ``left`` for an open viewer."""
-    if how == "leave":
-        left_open.append(opened())
-        print("left", flush=True)
-        return
+def main() -> None:
+    """Prints ``gone`` or ``kept`` for the session, the cine's state and the segmenter."""
     ours = opened_and_closed()
     for _ in range(20):
         spin(0.2)
@@ -32,22 +24,16 @@ def main(how: str) -> None:
 
 def opened_and_closed() -> list[weakref.ref]:
     """In a frame of its own: napari looks into its caller's variables, and Python then keeps them."""
-    viewer, dock = opened()
+    viewer = napari.Viewer(show=False)
+    dock = show_dock(viewer)
+    viewer.add_image(np.random.default_rng(0).integers(0, 255, (2, 64, 64)).astype(np.uint8))
+    spin(0.5)
     dock.segment.cine_button.click()
     while dock.segmenter.busy:
         spin(0.1)
     ours = [weakref.ref(dock.session), weakref.ref(dock.session.state), weakref.ref(dock.segmenter)]
     viewer.close()
     return ours
-
-
-def opened() -> tuple[napari.Viewer, LightVesselWidget]:
-    """A viewer with the dock and a cine."""
-    viewer = napari.Viewer(show=False)
-    dock = show_dock(viewer)
-    viewer.add_image(np.random.default_rng(0).integers(0, 255, (2, 64, 64)).astype(np.uint8))
-    spin(0.5)
-    return viewer, dock
 
 
 def spin(seconds: float) -> None:
@@ -59,4 +45,4 @@ def spin(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -203,22 +203,37 @@ def test_research_use_only_is_always_in_sight(dock):
 
 def test_a_closed_viewer_is_let_go_with_all_its_frames(tmp_path):
     """In a process of its own: here pytest's fixtures hold on to viewers."""
-    assert closing_child(tmp_path, "close") == ["gone", "gone", "gone"]
-
-
-def test_a_program_may_end_with_its_viewer_open(tmp_path):
-    assert closing_child(tmp_path, "leave") == ["left"]
-
-
-def closing_child(tmp_path, how):
     child = Path(__file__).with_name("closing_child.py")
+    environment = {**os.environ, "LIGHTVESSEL_CONFIG_DIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, str(child), how],
-        env={**os.environ, "LIGHTVESSEL_CONFIG_DIR": str(tmp_path)},
+        [sys.executable, str(child)],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.split()
+    assert done.stdout.split() == ["gone", "gone", "gone"]
+
+
+def test_a_program_may_end_with_its_viewer_open(tmp_path):
+    """Qt then deletes our timers before we stop them."""
+    code = """
+import napari
+from napari_lightvessel._dock import LightVesselWidget
+viewer = napari.Viewer(show=False)
+dock = LightVesselWidget(viewer)
+viewer.window.add_dock_widget(dock)
+print("left", flush=True)
+"""
+    environment = {**os.environ, "LIGHTVESSEL_CONFIG_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "left"), done.stderr[-2000:]
