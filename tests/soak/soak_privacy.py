@@ -40,18 +40,24 @@ _SEG_NEEDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")  # a re
 
 
 def run(size: Size, folder: Path) -> Iterator[Figure]:
-    """One journey through everything that writes, on files full of names; then every byte is searched."""
+    """Two journeys on files full of names, through all that writes; after each, every byte is searched."""
     planted = Planted(folder / "given")
-    _journey(planted, folder)
+    _save_and_export(planted, folder)
+    yield _occurrences("datasets and exports", planted, folder)
+    _learn_and_promote(planted, folder)
+    yield _occurrences("a training and its model, too", planted, folder)
+
+
+def _occurrences(what: str, planted: Planted, folder: Path) -> Figure:
     searched, found = 0, []
-    for place in (planted.workspace, *(folder / name for name in ("exports", "config", "cache"))):
-        for name, data in _everything_in(place):
+    for written in (planted.workspace, *(folder / name for name in ("exports", "config", "cache"))):
+        for name, data in _everything_in(written):
             searched += 1
             allowed = {planted.words[tag] for tag in _SEG_NEEDS} if name.endswith(".seg.dcm") else set()
             words = [(place, word) for place, word in planted.words.items() if word not in allowed]
             found += [f"the {place} in {name}" for place, word in words if word in data]
-    promise = f"{len(planted.words)} planted strings: occurrences in {searched:,} written files"
-    yield none_of("; ".join([promise, *found[:3]]), len(found), len(planted.words))
+    promise = f"{what}: occurrences of {len(planted.words)} planted strings in {searched:,} files"
+    return none_of("; ".join([promise, *found[:3]]), len(found), len(planted.words))
 
 
 class Planted:
@@ -67,6 +73,7 @@ class Planted:
         self.images = self._images(self.folder / self._word("image folder"))
         self.masks = self._masks(self.folder / self._word("mask folder"))
         self.workspace = folder.parent / self._word("folder of the workspace") / "workspace"
+        self.by_hand = self._word("patient by hand")
         self.patients = self._table(self.folder / f"{self._word('table name')}.csv")
 
     def _word(self, place: str) -> str:
@@ -124,34 +131,41 @@ class Planted:
         return path
 
 
-def _journey(planted: Planted, folder: Path) -> None:
-    """Append, import, refuse, wait in the outbox, fine-tune, promote, verify, export."""
-    place = str(planted.workspace)
-    mask = next(planted.masks.iterdir())
-    by_hand = planted._word("patient by hand")
-    surroundings = {
-        "LIGHTVESSEL_CONFIG_DIR": str(folder / "config"),
-        "LIGHTVESSEL_CACHE_DIR": str(folder / "cache"),
-    }
-    with mock.patch.dict(os.environ, surroundings), contextlib.redirect_stdout(io.StringIO()) as out:
+def _save_and_export(planted: Planted, folder: Path) -> None:
+    """Append, import, be refused, wait in the outbox, verify, export."""
+    place, mask = str(planted.workspace), next(planted.masks.iterdir())
+    with _surroundings(folder):
         _must(["dataset", "init", place])
         pair = ["--image", str(planted.dicom), "--mask", str(mask)]
         for t in range(2):
             _must(["dataset", "append", place, *pair, "--frame", str(t)])
-        _must(["dataset", "append", place, *pair, "--frame", "2", "--patient", by_hand])
+        _must(["dataset", "append", place, *pair, "--frame", "2", "--patient", planted.by_hand])
         folders = ["--images", str(planted.images), "--masks", str(planted.masks)]
         _must(["dataset", "import", place, *folders, "--patients", str(planted.patients)])
         with mock.patch.object(durable, "disk", RefusingDisk(Path(place), 28)):
             main(["dataset", "append", place, *pair, "--frame", "0", "--status", "uncertain"])
         _must(["dataset", "publish", place])
-        _must(["finetune", place, *_TUNING, "--json"])
-        model = json.loads(out.getvalue().splitlines()[-1])["model_id"]
-        _must(["models", "promote", place, model, "--override", "to see what is written"])
         for form in ("nnunet", "monai", "coco", "png"):
             _must(["dataset", "export", place, "--format", form, "-o", str(folder / "exports" / form)])
         seg = ["--format", "dicom-seg", "--source", str(planted.dicom), "-o", str(folder / "exports" / "seg")]
         _must(["dataset", "export", place, *seg])
         _must(["dataset", "verify", place, "--deep"])
+
+
+def _learn_and_promote(planted: Planted, folder: Path) -> None:
+    place = str(planted.workspace)
+    with _surroundings(folder) as out:
+        _must(["finetune", place, *_TUNING, "--json"])
+        model = json.loads(out.getvalue().splitlines()[-1])["model_id"]
+        _must(["models", "promote", place, model, "--override", "to see what is written"])
+
+
+@contextlib.contextmanager
+def _surroundings(folder: Path) -> Iterator[io.StringIO]:
+    """The user's own folders below ``folder``; what is said on the screen, which may name a file."""
+    own = {"LIGHTVESSEL_CONFIG_DIR": str(folder / "config"), "LIGHTVESSEL_CACHE_DIR": str(folder / "cache")}
+    with mock.patch.dict(os.environ, own), contextlib.redirect_stdout(io.StringIO()) as out:
+        yield out
 
 
 def _must(arguments: list[str]) -> None:
@@ -169,16 +183,17 @@ def _everything_in(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 @contextlib.contextmanager
-def _patient_copied() -> Iterator[None]:
-    """An export that takes the patient over from its source, as others do."""
-    real = dicom_seg._describe
+def _named_after_its_source() -> Iterator[None]:
+    """An export that is called like the file it came from."""
+    real = dicom_seg.segmentation
 
-    def describe(found: pydicom.Dataset, origin: pydicom.Dataset) -> None:
-        real(found, origin)
-        found.PatientName = origin.PatientName
+    def segmentation(source: Path, masks: dict[int, np.ndarray]) -> pydicom.FileDataset:
+        found = real(source, masks)
+        found.SeriesDescription = source.stem
+        return found
 
-    with mock.patch.object(dicom_seg, "_describe", describe):
+    with mock.patch.object(dicom_seg, "segmentation", segmentation):
         yield
 
 
-PART = Part(run, {"the patient copied into an export": _patient_copied})
+PART = Part(run, {"an export named after its source": _named_after_its_source})
