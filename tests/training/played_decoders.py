@@ -77,7 +77,8 @@ class Watch:
 
 @contextlib.contextmanager
 def watching() -> Iterator[Watch]:
-    """Follow all decoding processes that are started from now on."""
+    """Follow all decoding processes that are started from now on; none that waits from before is asked."""
+    pool._pool.close()
     watch, over, start = Watch(), threading.Event(), Decoder.__init__
 
     def followed(decoder: Decoder, *args: object) -> None:
