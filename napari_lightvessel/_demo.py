@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from napari_lightvessel._dock import LightVesselWidget
@@ -16,8 +15,6 @@ def open_segmented_sample() -> tuple[napari.Viewer, LightVesselWidget]:
     """A viewer with the dock and the synthetic cine at its best-filled frame, ready to be segmented."""
     import napari
 
-    # This window's binding is our choice; the notice for those who choose would lie over the frame slider.
-    warnings.filterwarnings("ignore", message="napari support for the PyQt5 backend")
     viewer = napari.Viewer(title="LightVessel")
     dock = show_dock(viewer)
     open_sample(viewer)
