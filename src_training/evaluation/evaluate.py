@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,10 +44,11 @@ class Evaluation:
 
     model_id: str
     scores: tuple[FrameScore, ...]
+    metrics: Sequence[str] = METRICS
 
     def summary(self) -> dict[str, float]:
         """Mean per-image value of every metric, and ``n``; frames whose AUC is undefined are left out of it."""
-        means = {name: _mean([score.metrics[name] for score in self.scores]) for name in METRICS}
+        means = {name: self.mean(name) for name in self.metrics}
         return means | {"n": len(self.scores)}
 
     def mean(self, metric: str) -> float:
@@ -55,16 +56,16 @@ class Evaluation:
         return _mean([score.metrics[metric] for score in self.scores])
 
 
-def evaluate(predictor: Predictor, items: Iterable[EvalItem]) -> Evaluation:
-    """Judge ``predictor`` at its card's threshold and minimum component size on every item."""
+def evaluate(predictor: Predictor, items: Iterable[EvalItem], metrics: Sequence[str] = METRICS) -> Evaluation:
+    """Judge ``predictor`` at its card's threshold and minimum component size on every item, by ``metrics``."""
 
     def judge(item: EvalItem) -> FrameScore:
         probability = predictor.probability(item.image)
-        metrics = frame_metrics(probability, predictor.mask(probability), item.truth)
-        return FrameScore(item.name, item.patient, metrics)
+        figures = frame_metrics(probability, predictor.mask(probability), item.truth, metrics)
+        return FrameScore(item.name, item.patient, figures)
 
     with ThreadPoolExecutor(_FRAMES_AT_ONCE, thread_name_prefix="evaluate") as pool:
-        return Evaluation(predictor.model.id, tuple(pool.map(judge, items)))
+        return Evaluation(predictor.model.id, tuple(pool.map(judge, items)), metrics)
 
 
 def home_panel(protocol: str) -> list[EvalItem]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from src_training.workspace import Workspace
 
 _STATUSES = ("accepted", "no_vessel")
+_JUDGED, _JUDGED_AT_HOME = ("dice", "cldice"), ("dice",)  # what a comparison tells; others would take longer
 
 
 def contest(workspace: Workspace, candidate: Model, current: Model | None = None) -> Decision:
@@ -28,8 +29,8 @@ def contest(workspace: Workspace, candidate: Model, current: Model | None = None
     items = [_item(revision) for revision in revisions]
     panel = home_panel(candidate.card.label_protocol)
     predictors = Predictor.load(candidate), Predictor.load(current)
-    on_test = [evaluate(predictor, items) for predictor in predictors]
-    at_home = [evaluate(predictor, panel) for predictor in predictors]
+    on_test = [evaluate(predictor, items, _JUDGED) for predictor in predictors]
+    at_home = [evaluate(predictor, panel, _JUDGED_AT_HOME) for predictor in predictors]
     snapshot = _freeze(workspace, revisions)
     comparison = compare(on_test[0], on_test[1], at_home[0], at_home[1], snapshot)
     workspace.models.keep_comparison(comparison)

@@ -21,7 +21,8 @@ Probabilities = Sequence[NDArray[np.float32]]
 
 def predicted(network: Network, samples: Sequence[Sample]) -> list[NDArray[np.float32]]:
     """Probabilities (H, W) of every sample."""
-    return [predict(network, sample) for sample in samples]
+    fused = network.fused()
+    return [predict(fused, sample) for sample in samples]
 
 
 def choose_decision(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from src_training.errors import Cancelled
+from src_training.networks.network import Network
 from src_training.training.checkpoint import (
     BEST,
     TrainingState,
@@ -29,7 +31,7 @@ from src_training.training.stepping import Objective, Stepper
 
 _WARM_UP = 0.05  # share of the steps in which the learning rate rises
 
-Validate = Callable[[nn.Module], dict[str, float]]
+Validate = Callable[[Network], dict[str, float]]
 
 
 def fit(
@@ -137,10 +139,11 @@ class _Keeper:
         progress = self.progress
         if not self._validation_due() and progress.step != self.settings.steps:
             return
-        metrics = self.validate(self.state.average.module) if self.fabric.is_global_zero else {}
+        averaged = cast(Network, self.state.average.module)
+        metrics = self.validate(averaged) if self.fabric.is_global_zero else {}
         metrics = self.fabric.broadcast(metrics)
         if progress.is_best(metrics["dice"]):
-            self._write(lambda: save_durably(self.state.average.module.state_dict(), self.folder / BEST))
+            self._write(lambda: save_durably(averaged.state_dict(), self.folder / BEST))
         self.emit({"event": "validated", "step": progress.step, "metrics": metrics})
         if self.gave_up:
             self.log(f"no better Dice since step {progress.best_step}")

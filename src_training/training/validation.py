@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from src_training.networks.network import Network
 from src_training.training.devices import has_bf16
 from src_training.training.samples import Sample
 
@@ -21,7 +21,7 @@ class Validator:
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
 
-    def __call__(self, network: nn.Module) -> dict[str, float]:
+    def __call__(self, network: Network) -> dict[str, float]:
         """{"dice": at the best of `THRESHOLDS`, "threshold", "precision", "recall"} of ``network``."""
         hit, predicted, true = self._counts(network, THRESHOLDS)
         dice = _dice(hit, predicted, true)
@@ -33,21 +33,22 @@ class Validator:
             "recall": float(((hit + 1) / (true + 1))[:, best].mean()),
         }
 
-    def at(self, network: nn.Module, threshold: float) -> float:
+    def at(self, network: Network, threshold: float) -> float:
         """Mean Dice of ``network`` at one threshold."""
         return float(self.curve(network, np.array([threshold]))[0])
 
-    def curve(self, network: nn.Module, thresholds: NDArray) -> NDArray[np.float64]:
+    def curve(self, network: Network, thresholds: NDArray) -> NDArray[np.float64]:
         """Mean Dice of ``network`` at each threshold (K,)."""
         return _dice(*self._counts(network, thresholds))
 
-    def _counts(self, network: nn.Module, thresholds: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    def _counts(self, network: Network, thresholds: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Pixels (N, K) that are hit, predicted, and vessel, for N samples and K thresholds."""
-        counts = np.stack([_counts(predict(network, s), s.label, thresholds) for s in self.samples])
+        fused = network.fused()
+        counts = np.stack([_counts(predict(fused, s), s.label, thresholds) for s in self.samples])
         return counts[..., 0], counts[..., 1], counts[..., 2]
 
 
-def predict(network: nn.Module, sample: Sample) -> NDArray[np.float32]:
+def predict(network: Network, sample: Sample) -> NDArray[np.float32]:
     """Probability (H, W) of one sample at working scale."""
     network.eval()
     device = next(network.parameters()).device

@@ -22,7 +22,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 from durable_disks import RefusingDisk
-from model_folders import stage_tiny, told
+from model_folders import QUICK_TUNING, go_live_with_tiny, told
 from soak_table import Figure, Size, all_of, measured, none_of
 
 import src_training.models.contest
@@ -41,14 +41,7 @@ from src_training.training import checkpoint, loop, objectives, pausing, replay
 
 _INTERRUPTED = {"quick": 2, "full": 12}
 _STEPS = 24
-_SETTINGS = {
-    "steps": _STEPS,
-    "validate_every": 6,
-    "batch_pixels": 64**2,
-    "crop_sizes": [32],
-    "average_steps": [1.0],
-    "device": "cpu",
-}
+_SETTINGS = QUICK_TUNING | {"steps": _STEPS, "validate_every": 6, "device": "cpu"}
 _EXPECTED = {signal.SIGKILL: "interrupted", signal.SIGTERM: "cancelled"}
 _PATIENCE_S = 120.0
 
@@ -269,8 +262,7 @@ def _workspace(folder: Path) -> Workspace:
     made = synthetic_cine(seed=5, n_frames=4, shape=(96, 96))
     for t in range(4):
         workspace.dataset.append(Frame(made.cine.frame(t).astype(np.uint8), patient="p-1"), made.masks[t])
-    model = workspace.models.add(stage_tiny(folder / "staged"))
-    workspace.models.promote(model.id, decide(told(model.id, patients=12)))
+    go_live_with_tiny(workspace, folder / "staged")
     return workspace
 
 

@@ -37,9 +37,11 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
     yield all_of("frames painted meanwhile that are in the journal afterwards", kept, 3)
 
 
-def _late() -> contextlib.AbstractContextManager[object]:
+@contextlib.contextmanager
+def _late() -> Iterator[None]:
     """A journal that looks for edits once a minute."""
-    return mock.patch.object(journal_kills, "PACE_MS", 60_000)
+    with mock.patch.object(journal_kills, "PACE_MS", 60_000), mock.patch.dict(_KILLS, quick=(2, 0)):
+        yield
 
 
 @contextlib.contextmanager

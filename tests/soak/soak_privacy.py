@@ -16,11 +16,12 @@ import numpy as np
 import pydicom
 import tifffile
 from durable_disks import RefusingDisk
+from model_folders import QUICK_TUNING, go_live_with_tiny
 from PIL import Image, PngImagePlugin
 from pydicom.dataelem import DataElement
 from soak_table import Figure, Part, Size, none_of
 
-from src_training import durable
+from src_training import Workspace, durable
 from src_training.cli import main
 from src_training.exchange import dicom_seg
 
@@ -35,7 +36,6 @@ _TEXT_TAGS = """
 """
 _UID_TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 _ROWS = 64
-_TUNING = ("--steps", "2", "--set", "validate_every=2", "--set", f"batch_pixels={64 * 64}")
 _SEG_NEEDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")  # a reference is made of them
 
 
@@ -44,6 +44,8 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
     planted = Planted(folder / "given")
     _save_and_export(planted, folder)
     yield _occurrences("datasets and exports", planted, folder)
+    if size == "quick":
+        go_live_with_tiny(Workspace.open(planted.workspace), folder / "staged")
     _learn_and_promote(planted, folder)
     yield _occurrences("a training and its model, too", planted, folder)
 
@@ -155,7 +157,8 @@ def _save_and_export(planted: Planted, folder: Path) -> None:
 def _learn_and_promote(planted: Planted, folder: Path) -> None:
     place = str(planted.workspace)
     with _surroundings(folder) as out:
-        _must(["finetune", place, *_TUNING, "--json"])
+        tuning = [word for name, value in QUICK_TUNING.items() for word in ("--set", f"{name}={value}")]
+        _must(["finetune", place, *tuning, "--json"])
         model = json.loads(out.getvalue().splitlines()[-1])["model_id"]
         _must(["models", "promote", place, model, "--override", "to see what is written"])
 

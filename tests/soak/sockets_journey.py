@@ -7,14 +7,12 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-from model_folders import stage_tiny, told
+from model_folders import QUICK_TUNING, go_live_with_tiny
 
 from src_training import Workspace, synthetic_cine
 from src_training.cli import main as lightvessel
-from src_training.models.gate import decide
 
 _FRAMES = 4
-_QUICK = ("steps=4", "validate_every=4", f"batch_pixels={64**2}", "crop_sizes=[32]", "average_steps=[1.0]")
 
 
 def main(folder: Path) -> None:
@@ -22,12 +20,16 @@ def main(folder: Path) -> None:
     place, frames = str(folder / "workspace"), folder / "frames"
     _write_frames(frames)
     _do("dataset", "init", place)
-    _make_a_tiny_model_live(place, folder / "staged")
+    go_live_with_tiny(Workspace.open(place), folder / "staged")
     _do("segment", str(frames / "0.png"), "--output", str(folder / "masks"))
     for t in range(_FRAMES):
         pair = ("--image", str(frames / f"{t}.png"), "--mask", str(frames / f"{t}_mask.png"))
         _do("dataset", "append", place, *pair, "--patient", "p-1")
-    _do("finetune", place, *(word for setting in _QUICK for word in ("--set", setting)))
+    _do(
+        "finetune",
+        place,
+        *(word for name, value in QUICK_TUNING.items() for word in ("--set", f"{name}={value}")),
+    )
     tuned = Workspace.open(place).models.ids()[-1]
     _do("models", "promote", place, tuned, "--override", "to see what it sends")
     _do("models", "rollback", place)
@@ -45,13 +47,6 @@ def _write_frames(folder: Path) -> None:
     for t in range(_FRAMES):
         (folder / f"{t}.png").write_bytes(imagecodecs.png_encode(made.cine.frame(t).astype(np.uint8)))
         (folder / f"{t}_mask.png").write_bytes(imagecodecs.png_encode(made.masks[t] * np.uint8(255)))
-
-
-def _make_a_tiny_model_live(place: str, staged: Path) -> None:
-    """It learns and is compared in seconds."""
-    models = Workspace.open(place).models
-    tiny = models.add(stage_tiny(staged))
-    models.promote(tiny.id, decide(told(tiny.id, patients=12)))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,21 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from src_training import Workspace
 from src_training.evaluation import Comparison
 from src_training.models.card import Architecture, ModelCard
+from src_training.models.gate import decide
 from src_training.models.loading import CARD_FILE, WEIGHTS_FILE
 from src_training.networks import weight_shapes
 
 TINY = Architecture(base_channels=4, depth=2, blocks=1)
+QUICK_TUNING = {  # of a fine-tuning that goes all its ways in a moment
+    "steps": 4,
+    "validate_every": 4,
+    "batch_pixels": 64**2,
+    "crop_sizes": [32],
+    "average_steps": [1.0],
+}
 
 
 def stage_tiny(folder: Path, name: str = "tiny") -> Path:
@@ -34,6 +43,12 @@ def stage_tiny(folder: Path, name: str = "tiny") -> Path:
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     rehash(folder)
     return folder
+
+
+def go_live_with_tiny(workspace: Workspace, staged: Path) -> None:
+    """Promote a tiny model, which learns and is compared in seconds."""
+    model = workspace.models.add(stage_tiny(staged))
+    workspace.models.promote(model.id, decide(told(model.id, patients=12)))
 
 
 def rehash(folder: Path) -> None:
