@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training.errors import ModelError
+from src_training.inference.golden import departure
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -20,6 +21,7 @@ RuntimeName = Literal["auto", "openvino", "torch"]
 Precision = Literal["float32", "bf16"]
 IR_FILE = "openvino.xml"
 _WARM_UP_PX = 128  # a multiple of every network's stride
+_GOLDEN_TOLERANCE = {"float32": 0.01, "bf16": 0.05}  # in probability; bf16 was measured at 0.005
 _FIRST_USE = threading.Lock()
 
 
@@ -38,8 +40,15 @@ def open_runtime(
 ) -> Runtime:
     """The runtime asked for; ``auto`` is OpenVINO on a CPU and torch elsewhere.
 
-    Raises ModelError, saying what to install, when it is not to be had.
+    Raises ModelError, saying what to install, when it is not to be had, and when the model does not compute
+    there what it computed when it was made.
     """
+    opened = _opened(model, runtime, device, precision, streams)
+    _check_golden(opened, model, precision)
+    return opened
+
+
+def _opened(model: Model, runtime: RuntimeName, device: str, precision: Precision, streams: int) -> Runtime:
     if runtime == "auto":
         on_cpu = device in ("auto", "cpu")
         runtime = "openvino" if on_cpu and importlib.util.find_spec("openvino") else "torch"
@@ -50,6 +59,16 @@ def open_runtime(
             )
         return OpenVinoRuntime(ir_of(model), precision, streams)
     return TorchRuntime(model, device, precision)
+
+
+def _check_golden(runtime: Runtime, model: Model, precision: Precision) -> None:
+    off = departure(runtime.run, model.card.golden) if model.card.golden else 0.0
+    if off > _GOLDEN_TOLERANCE[precision]:
+        other = "openvino" if runtime.name == "torch" else "torch"
+        raise ModelError(
+            f"{model.id}: {runtime.name} computes something else than when it was made (off by {off:.2f} in "
+            f"vessel probability on its golden frame). Copy the model again, or use the runtime {other}."
+        )
 
 
 def ir_of(model: Model) -> Path:

@@ -41,7 +41,8 @@ class ModelCard(BaseModel):
     """One model's record, stored as ``card.json`` beside its weights.
 
     ``threshold`` is a probability; ``min_component_px`` counts pixels at the working scale
-    (longer side = ``input_size``). ``files`` maps each file of the model folder to its sha256.
+    (longer side = ``input_size``). ``golden`` is what the model answered to the golden frame when it was made
+    (`inference.golden`), empty in cards of older versions. ``files`` maps each file of the model folder to its sha256.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -67,6 +68,7 @@ class ModelCard(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = ""
     data_licence: str = ""
+    golden: list[float] = Field(default_factory=list)
     files: dict[str, str] = Field(default_factory=dict)
     intended_use: str = "Research use only. Not a medical device, not for diagnosis."
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from src_training.inference.export import write_ir
+from src_training.inference.golden import golden_answer
 from src_training.models.card import ModelCard
 from src_training.networks import fused_cost
 from src_training.networks.network import Network
@@ -25,7 +31,8 @@ def stage_model(network: Network, folder: Path, **card: Any) -> ModelCard:
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(weight_bytes(network))
-    write_ir(load_network(folder, network.architecture), folder)
+    stored = load_network(folder, network.architecture)
+    write_ir(stored, folder)
     parameters, gflop = fused_cost(network.architecture)
     record = ModelCard(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -33,6 +40,7 @@ def stage_model(network: Network, folder: Path, **card: Any) -> ModelCard:
         parameters=parameters,
         gflop_512=round(gflop, 2),
         versions=_versions(),
+        golden=golden_answer(partial(_probability, stored.fused())),
         files={
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
@@ -42,6 +50,11 @@ def stage_model(network: Network, folder: Path, **card: Any) -> ModelCard:
     )
     (folder / CARD_FILE).write_text(record.to_json(), encoding="utf-8")
     return record
+
+
+def _probability(network: Network, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        return torch.sigmoid(network(torch.from_numpy(image)[None, None]).logits)[0, 0].numpy()
 
 
 def _versions() -> dict[str, str]:

@@ -17,9 +17,11 @@ import numpy as np
 from model_folders import read_weights, rehash, write_weights
 from soak_table import Figure, Part, Size, all_of, none_of
 
-from src_training import ModelStore, load_model
+from src_training import ModelStore, Predictor, builtin_models, load_model
 from src_training.errors import ModelError
-from src_training.models import loading
+from src_training.inference import runtimes
+from src_training.inference.runtimes import IR_FILE
+from src_training.models import Model, loading
 from src_training.models.card import ModelCard
 from src_training.models.loading import CARD_FILE, WEIGHTS_FILE, open_model
 from src_training.networks import weight_shapes
@@ -75,6 +77,29 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
     yield none_of(f"{what}: refused by anything but a line", len(tally.unforeseen), _MUTATIONS[size])
     named = tally.forged - len(tally.unnamed)
     yield all_of("of these, with hashes forged: first weight that is wrong named", named, tally.forged)
+    others = [
+        model for model in builtin_models() if (model.folder / IR_FILE).is_file() and model.id != "small"
+    ]
+    refused = sum(_refused_at_load(_with_network_of(other, folder / other.id)) for other in others)
+    yield all_of(
+        "another model's OpenVINO network, hashes forged: refused before a frame", refused, len(others)
+    )
+
+
+def _with_network_of(other: Model, place: Path) -> Path:
+    shutil.copytree(load_model("small").folder, place)
+    for name in (IR_FILE, "openvino.bin"):
+        shutil.copyfile(other.folder / name, place / name)
+    rehash(place)
+    return place
+
+
+def _refused_at_load(place: Path) -> bool:
+    try:
+        Predictor.load(place, runtime="openvino")
+    except ModelError as error:
+        return "computes something else" in str(error)
+    return False
 
 
 def _judge(kind: Mutation, place: Path, original: Path, *, forged: bool, tally: Tally) -> None:
@@ -318,5 +343,6 @@ PART = Part(
     {
         "no hash is checked": lambda: mock.patch.object(loading, "_check_hash"),
         "no value is checked": lambda: mock.patch.object(loading, "_check_finite"),
+        "no golden frame": lambda: mock.patch.object(runtimes, "_check_golden"),
     },
 )

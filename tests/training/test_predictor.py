@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 
 import dask.array
 import numpy as np
 import pytest
+from model_folders import rehash
 
 from src_training import Predictor, array_cine, builtin_models, synthetic_cine
 from src_training.errors import LightVesselError, ModelError, UnreadableCine
+from src_training.inference.golden import departure
+from src_training.inference.runtimes import open_runtime
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,37 @@ def test_torch_and_openvino_agree_within_two_thousandths(model, shape):
     frame = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
     maps = [Predictor.load(model, runtime=runtime).probability(frame) for runtime in ("torch", "openvino")]
     assert np.abs(maps[0] - maps[1]).max() < 2e-3
+
+
+@pytest.mark.parametrize("model", builtin_models(), ids=lambda model: model.id)
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_shipped_models_answer_the_golden_frame_as_when_they_were_made(model, runtime):
+    opened = open_runtime(model, runtime, "auto", "float32", 1)
+    assert departure(opened.run, model.card.golden) < 2e-3
+
+
+@pytest.fixture
+def swapped(tmp_path):
+    """``small`` with the OpenVINO network of ``small-syntax``, and hashes that agree."""
+    small, other = (next(m for m in builtin_models() if m.id == name) for name in ("small", "small-syntax"))
+    folder = shutil.copytree(small.folder, tmp_path / "swapped")
+    for name in ("openvino.xml", "openvino.bin"):
+        shutil.copyfile(other.folder / name, folder / name)
+    rehash(folder)
+    return folder
+
+
+def test_a_runtime_that_computes_something_else_is_refused_in_a_line(swapped):
+    with pytest.raises(ModelError, match=r"openvino computes something else .* use the runtime torch\.$"):
+        Predictor.load(swapped)
+    assert Predictor.load(swapped, runtime="torch").runtime == "torch"
+
+
+def test_a_card_of_an_older_version_has_no_golden_answer_and_loads(swapped):
+    card = json.loads((swapped / "card.json").read_text())
+    del card["golden"]
+    (swapped / "card.json").write_text(json.dumps(card))
+    assert Predictor.load(swapped).card.golden == []
 
 
 def test_bf16_on_request_stays_close(predictor, made):
