@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from src_training.dataset.folders import Matched, files_in
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.dataset.masks import read_labels
+from src_training.decoding.limits import MEMORY
 from src_training.errors import BadMask, DatasetError
 from src_training.exchange.polygons import mask_of
 
@@ -149,13 +150,34 @@ def match_nnunet(folder: Path) -> Matched:
 
 def _json(path: Path, expected: str) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_bytes())
+        content = _within_budget(path)
+        record = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or "not JSON"
         raise DatasetError(f"{path.name}: {reason}. Give {expected}.") from error
     if not isinstance(record, dict):
         raise DatasetError(f"{path.name}: holds no named parts. Give {expected}.")
     return record
+
+
+def _within_budget(path: Path) -> bytes:
+    """The file's content, refused where its objects could take more memory than a decoder may: it is parsed here.
+
+    Sizes of CPython: up to 40 bytes for a number and its place, 72 for an empty list or object and its place.
+    """
+    if path.stat().st_size > MEMORY:
+        raise _too_large(path)
+    content = path.read_bytes()
+    parts = content.count(b"[") + content.count(b"{")
+    if len(content) + 40 * content.count(b",") + 72 * parts > MEMORY:
+        raise _too_large(path)
+    return content
+
+
+def _too_large(path: Path) -> DatasetError:
+    return DatasetError(
+        f"{path.name}: would take more than {MEMORY >> 20:,} MiB of memory. Split it into several files."
+    )
 
 
 def _meaning(labels: dict[str, Any]) -> dict[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from unittest import mock
 
 import imagecodecs
 import numpy as np
@@ -16,7 +17,7 @@ from src_training import Frame, Origin, Workspace
 from src_training.cine.cine import Grey
 from src_training.cli import main
 from src_training.errors import DatasetError
-from src_training.exchange import FORMATS, export
+from src_training.exchange import FORMATS, arriving, export
 from src_training.exchange.polygons import mask_of, polygons_of
 
 SIZE = (40, 56)
@@ -302,6 +303,15 @@ def test_a_broken_coco_file_is_a_line(tmp_path, capsys, what):
     (tmp_path / "a.json").write_text(BROKEN_JSON[what])
     assert main(arguments) == 2
     assert "a.json: " in capsys.readouterr().err
+
+
+def test_a_coco_file_that_would_fill_the_memory_is_refused_before_it_is_parsed(tmp_path, capsys):
+    arguments = coco(tmp_path, [[3, 4, 10, 4, 10, 9]])
+    (tmp_path / "a.json").write_bytes(b'{"images": [' + b"{}," * 15_000_000 + b"{}]}")
+    with mock.patch.object(arriving, "json") as parser:
+        assert main(arguments) == 2
+    assert not parser.loads.called
+    assert "a.json: would take more than 1,280 MiB of memory. Split it" in capsys.readouterr().err
 
 
 def test_labels_that_nnunets_dataset_does_not_name_are_refused(workspace, tmp_path, capsys):
