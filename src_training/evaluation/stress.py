@@ -75,11 +75,12 @@ def stress_report(
     items : frames uint8 with masks; their names seed the variants.
     drawn : (frame, label) pairs as of `drawn_set`.
     """
-    report = {"as-is": _figures(evaluate(predictor, items))}
+    report = {"as-is": _figures(evaluate(predictor, items, REPORTED))}
     for name in VARIANTS:
-        report[name] = _figures(evaluate(predictor, [_stressed_item(item, name) for item in items]))
+        changed = [_stressed_item(item, name) for item in items]
+        report[name] = _figures(evaluate(predictor, changed, REPORTED))
     trees = [EvalItem(f"drawn {index}", None, *pair) for index, pair in enumerate(drawn)]
-    report["drawn"] = _figures(evaluate(predictor, trees)) | {
+    report["drawn"] = _figures(evaluate(predictor, trees, REPORTED)) | {
         "recall_thin": _recall_where(predictor, trees, lambda width_px: width_px < THIN_PX),
         "recall_wide": _recall_where(predictor, trees, lambda width_px: width_px >= THIN_PX),
     }
@@ -118,7 +119,7 @@ def _recall_where(
         truth = np.where(others, np.uint8(255), tree.truth)
         if (truth == 1).any():
             parts.append(replace(tree, truth=truth))
-    return evaluate(predictor, parts).mean("recall")
+    return evaluate(predictor, parts, ("recall",)).mean("recall")
 
 
 def _figures(evaluation: Evaluation) -> dict[str, float]:
