@@ -17,6 +17,7 @@ from src_training.dataset.masks import read_labels
 from src_training.decoding.limits import MEMORY
 from src_training.errors import BadMask, DatasetError
 from src_training.exchange.polygons import mask_of
+from src_training.exchange.run_lengths import mask_of_runs
 
 _LARGEST_SIDE = 8192
 _MASK_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
@@ -44,7 +45,7 @@ class PolygonMask:
     def _pixels(self, segmentation: Any) -> NDArray[np.bool_]:
         try:
             if isinstance(segmentation, dict):
-                return _from_runs(segmentation, self.shape)
+                return mask_of_runs(segmentation, self.shape)
             if not segmentation:
                 raise ValueError("it is empty")
             return mask_of([_polygon(one) for one in segmentation], self.shape)
@@ -198,17 +199,3 @@ def _polygon(numbers: Any) -> NDArray[np.float64]:
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError("a polygon needs three finite points")
     return points
-
-
-def _from_runs(segmentation: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """COCO's run lengths, column by column, background first."""
-    counts = segmentation["counts"]
-    if isinstance(counts, str):
-        raise ValueError("compressed run lengths")
-    if [int(n) for n in segmentation["size"]] != list(shape):
-        raise ValueError("run lengths of another size")
-    runs = np.asarray(counts, np.int64)
-    # Counted in Python's own numbers: the sum of huge ones would wrap around.
-    if (runs < 0).any() or sum(runs.ravel().tolist()) != shape[0] * shape[1]:
-        raise ValueError("run lengths that do not fill the image")
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(shape, order="F")

@@ -265,13 +265,30 @@ def test_run_lengths_are_read_column_by_column(tmp_path):
     assert np.array_equal(head.mask() == 1, mask)
 
 
+def test_run_lengths_packed_by_pycocotools_are_read(tmp_path):
+    y, x = np.mgrid[:40, :56]
+    from_centre = (y - 20) ** 2 + (x - 25) ** 2
+    ring = (from_centre < 150) & (from_centre > 40)
+    mask = ring | (x == 50) | ((y == 2) & (x % 2 == 0))
+    packed = (  # pycocotools 2.0.11: encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
+        "21_200000000000XO4lNLI:?4CBK`0=2F^OKd0<CB06IK710:OH01JL55050M0LKL58020N0LKL58020N0LKM55061H01JL710"
+        ";0C06ILd0=NH^OM`0?NFBN:d0JCLl1000000000NW1mNiNU10N"
+    )
+    assert main(coco(tmp_path, {"counts": packed, "size": list(SIZE)})) == 0
+    (head,) = Workspace.open(tmp_path / "ws").dataset.heads()
+    assert np.array_equal(head.mask() == 1, mask)
+
+
 HOSTILE = {
     "two points": ([[1, 1, 5, 5]], {}, "three finite points"),
     "odd numbers": ([[1, 1, 5, 5, 9]], {}, "a segmentation cannot be read"),
     "not numbers": ([["a", "b", 1, 2, 3, 4]], {}, "a segmentation cannot be read"),
     "infinite": ([[1, 1, 5, 1e999, 4, 4]], {}, "three finite points"),
     "nothing": (None, {}, "a segmentation cannot be read"),
-    "compressed runs": ({"counts": "PPYo0", "size": list(SIZE)}, {}, "compressed run lengths"),
+    "packed runs, too few": ({"counts": "PPYo0", "size": list(SIZE)}, {}, "do not fill the image"),
+    "packed runs, cut": ({"counts": "PV", "size": list(SIZE)}, {}, "end early"),
+    "packed runs, no text": ({"counts": "é2", "size": list(SIZE)}, {}, "that are damaged"),
+    "packed runs, huge": ({"counts": "o" * 99 + "0", "size": list(SIZE)}, {}, "that are damaged"),
     "short runs": ({"counts": [3, 4], "size": list(SIZE)}, {}, "do not fill the image"),
     "negative runs": ({"counts": [-3, 2243], "size": list(SIZE)}, {}, "do not fill the image"),
     "another size": ([[3, 4, 10, 4, 10, 9]], {"height": 41}, "rows x columns"),
