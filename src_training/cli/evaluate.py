@@ -11,7 +11,7 @@ from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
-    from src_training.evaluation import EvalItem
+    from src_training.evaluation import EvalItem, Evaluation
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +28,9 @@ def evaluate_command(
         "", "--model", metavar="ID|PATH", help="Default: the live or shipped default model."
     ),
     workspace: Path | None = typer.Option(None, "--workspace", help="Where --model is looked up."),
+    against: str = typer.Option(
+        "", "--against", metavar="ID|PATH", help="Also the difference from this model, with its interval."
+    ),
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
@@ -35,12 +38,14 @@ def evaluate_command(
     """Mean per-image Dice, IoU, precision, recall, accuracy, AUC, clDice and HD95 (px).
 
     255 in a mask is left out; clDice uses skeletonize, both empty = 1; HD95 of an empty mask = image diagonal.
+    Intervals are of 95 %, by bootstrap over the frames.
     """
     from src_training.cli.segment import load_predictor
     from src_training.evaluation import evaluate
 
     pairs = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
+    other = load_predictor(against, workspace, runtime=runtime) if against else None
     items, bad = readable_items(pairs)
     evaluation = evaluate(predictor, items)
     if per_frame:
@@ -54,7 +59,22 @@ def evaluate_command(
         {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)},
         as_json,
     )
+    if other is not None:
+        _tell_difference(evaluation, evaluate(other, items), as_json)
     return 2 if bad else 0
+
+
+def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
+    from src_training.evaluation.paired import differences
+
+    found = differences(one, other)
+    lines = [f"{name:<10}{mean:+.4f} [{low:+.4f}, {high:+.4f}]" for name, (mean, low, high) in found.items()]
+    rounded = {name: [round(value, 6) for value in values] for name, values in found.items()}
+    result(
+        "\n".join([f"{one.model_id} - {other.model_id} [95 %]", *lines]),
+        {"model": one.model_id, "against": other.model_id, "difference": rounded},
+        as_json,
+    )
 
 
 def matched_pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:

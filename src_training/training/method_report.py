@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-_SEED = 20_230_604
-_RESAMPLES = 5_000
+from src_training.evaluation.paired import Difference, mean_difference
+
 _LEAST_SEEDS = (
     2  # the spread between seeds is about 0.004 Dice: one seed cannot tell a smaller gain from luck
 )
@@ -40,7 +39,7 @@ def method_table(records: Sequence[dict[str, Any]]) -> str:
 
 def difference(
     rows: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]], metric: str = "dice"
-) -> tuple[float, float, float] | None:
+) -> Difference | None:
     """(mean, low, high) of row - plain, paired by seed and frame; both are resampled. None without pairs."""
     by_seed = {record["seed"]: record for record in plain}
     pairs = [(record, by_seed[record["seed"]]) for record in rows if record["seed"] in by_seed]
@@ -52,20 +51,7 @@ def difference(
             for new, old in pairs
         ]
     )
-    low, high = _interval(gaps)
-    return float(gaps.mean()), low, high
-
-
-def _interval(gaps: NDArray[np.float64]) -> tuple[float, float]:
-    """Percentiles 2.5 and 97.5 of the mean of (seeds, frames) over resamples of both."""
-    rng = np.random.default_rng(_SEED)
-    seeds, frames = gaps.shape
-    means = [
-        gaps[rng.integers(seeds, size=seeds)][:, rng.integers(frames, size=frames)].mean()
-        for _ in range(_RESAMPLES)
-    ]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    return mean_difference(gaps)
 
 
 def _row(student: str, method: str, records: Sequence[dict[str, Any]]) -> str:

@@ -43,6 +43,20 @@ def test_figures_are_those_of_the_predictors_own_masks(folders, capsys):
     assert record["dice"] == pytest.approx(np.mean(dice), abs=1e-5)
 
 
+def test_the_difference_from_another_model_is_told_with_its_interval(folders, capsys):
+    assert run(folders, "--json", "--model", "small-syntax", "--against", "small") == 0
+    own, gap = map(json.loads, capsys.readouterr().out.splitlines())
+    assert run(folders, "--json", "--model", "small") == 0
+    other = json.loads(capsys.readouterr().out)
+    assert (gap["model"], gap["against"]) == ("small-syntax", "small") and set(gap["difference"]) == set(
+        METRICS
+    )
+    for metric, (mean, low, high) in gap["difference"].items():
+        assert mean == pytest.approx(own[metric] - other[metric], abs=2e-6) and low <= mean <= high
+    assert run(folders, "--json", "--model", "small", "--against", "small") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[1])["difference"]["dice"] == [0, 0, 0]
+
+
 def test_unmatched_files_are_named_and_bad_ones_skipped(folders, capsys):
     (folders / "images" / "stray.png").write_bytes(imagecodecs.png_encode(np.zeros((64, 64), np.uint8)))
     first = sorted((folders / "masks").iterdir())[0]
