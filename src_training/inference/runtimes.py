@@ -72,9 +72,13 @@ def _check_golden(runtime: Runtime, model: Model, precision: Precision) -> None:
 
 
 def ir_of(model: Model) -> Path:
-    """The model's OpenVINO network; one that is missing is rebuilt into the user's cache."""
+    """The OpenVINO network to run: a shipped model's own, or what this computer made of the checked weights.
+
+    A network can loop for ever or ask for any memory, and a folder's hashes come with the folder: so the one that
+    lies in a folder from elsewhere is never run.
+    """
     shipped = model.folder / IR_FILE
-    if shipped.is_file():
+    if model.builtin and shipped.is_file():
         return shipped
     from src_training.inference.export import cached_ir
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from src_training.inference.export import write_ir
+from src_training.inference.export import remember_ir, write_ir
 from src_training.inference.golden import golden_answer
 from src_training.models.card import ModelCard
 from src_training.networks import fused_cost
@@ -28,6 +28,7 @@ def stage_model(network: Network, folder: Path, **card: Any) -> ModelCard:
 
     The OpenVINO network is made from the weights as stored, so that both runtimes agree. ``card``
     gives the fields of ModelCard that the network cannot tell (name, protocol, threshold, metrics…).
+    This computer also keeps the OpenVINO network for itself: it runs none that it has not made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(weight_bytes(network))
@@ -49,6 +50,7 @@ def stage_model(network: Network, folder: Path, **card: Any) -> ModelCard:
         **card,
     )
     (folder / CARD_FILE).write_text(record.to_json(), encoding="utf-8")
+    remember_ir(folder, record)
     return record
 
 

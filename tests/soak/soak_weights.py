@@ -28,6 +28,7 @@ from src_training.networks import weight_shapes
 from src_training.training.weights import load_network
 
 _MUTATIONS = {"quick": 60, "full": 1_000}
+_RUNTIMES_AGREE = 2e-3  # in probability
 _WIDER = {"F16": "F32", "F32": "F64"}
 _OTHER_NETWORKS = (
     {"base_channels": 32},
@@ -80,10 +81,11 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
     others = [
         model for model in builtin_models() if (model.folder / IR_FILE).is_file() and model.id != "small"
     ]
-    refused = sum(_refused_at_load(_with_network_of(other, folder / other.id)) for other in others)
-    yield all_of(
-        "another model's OpenVINO network, hashes forged: refused before a frame", refused, len(others)
-    )
+    what = "another model's OpenVINO network"
+    own = sum(_answers_as_small(_with_network_of(other, folder / other.id)) for other in others)
+    yield all_of(f"{what} in the folder, hashes forged: the answer is that of the weights", own, len(others))
+    refused = sum(_refused_at_load(other) for other in others)
+    yield all_of(f"{what} run by mistake: refused before a frame", refused, len(others))
 
 
 def _with_network_of(other: Model, place: Path) -> Path:
@@ -94,11 +96,21 @@ def _with_network_of(other: Model, place: Path) -> Path:
     return place
 
 
-def _refused_at_load(place: Path) -> bool:
+def _answers_as_small(place: Path) -> bool:
+    frame = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
     try:
-        Predictor.load(place, runtime="openvino")
-    except ModelError as error:
-        return "computes something else" in str(error)
+        found, expected = (Predictor.load(m, runtime="openvino").probability(frame) for m in (place, "small"))
+    except ModelError:
+        return False
+    return float(np.abs(found - expected).max()) < _RUNTIMES_AGREE
+
+
+def _refused_at_load(other: Model) -> bool:
+    with mock.patch.object(runtimes, "ir_of", return_value=other.folder / IR_FILE):
+        try:
+            Predictor.load("small", runtime="openvino")
+        except ModelError as error:
+            return "computes something else" in str(error)
     return False
 
 
@@ -343,6 +355,9 @@ PART = Part(
     {
         "no hash is checked": lambda: mock.patch.object(loading, "_check_hash"),
         "no value is checked": lambda: mock.patch.object(loading, "_check_finite"),
+        "the network of a folder believed": lambda: mock.patch.object(
+            runtimes, "ir_of", lambda model: model.folder / IR_FILE
+        ),
         "no golden frame": lambda: mock.patch.object(runtimes, "_check_golden"),
     },
 )

@@ -62,6 +62,25 @@ def rehash(folder: Path) -> None:
     (folder / CARD_FILE).write_text(json.dumps(card), encoding="utf-8")
 
 
+def put_endless_network(folder: Path) -> None:
+    """Give a model folder an OpenVINO network that loops for ever, with a card that agrees and no golden answer."""
+    import openvino
+    from openvino import opset13 as ops
+
+    image, inner = (ops.parameter([-1, 1, -1, -1], np.float32) for _ in range(2))
+    step = ops.sigmoid(inner)
+    go_on = ops.constant(np.array([True]))
+    loop = ops.loop(ops.constant(np.array(-1, np.int64)), ops.constant(np.array(True)))
+    loop.set_function(openvino.Model([step, go_on], [inner], "body"))
+    loop.set_merged_input(inner, image.output(0), step.output(0))
+    loop.set_special_body_ports([-1, 1])
+    endless = openvino.Model([loop.get_iter_value(step.output(0), -1)], [image], "endless")
+    openvino.save_model(endless, folder / "openvino.xml", compress_to_fp16=False)
+    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    (folder / CARD_FILE).write_text(json.dumps(card | {"golden": []}), encoding="utf-8")
+    rehash(folder)
+
+
 def read_weights(folder: Path) -> tuple[dict, bytes]:
     """Header and data of the weights."""
     content = (folder / WEIGHTS_FILE).read_bytes()

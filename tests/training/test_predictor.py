@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import dask.array
 import numpy as np
 import pytest
-from model_folders import rehash
+from model_folders import TINY, rehash
 
-from src_training import Predictor, array_cine, builtin_models, synthetic_cine
+from src_training import Predictor, Workspace, array_cine, builtin_models, load_model, synthetic_cine
 from src_training.errors import LightVesselError, ModelError, UnreadableCine
+from src_training.inference import runtimes
 from src_training.inference.golden import departure
-from src_training.inference.runtimes import open_runtime
+from src_training.inference.runtimes import ir_of, open_runtime
+from src_training.networks import build_network
+from src_training.training.publish import stage_model
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +63,96 @@ def swapped(tmp_path):
     return folder
 
 
-def test_a_runtime_that_computes_something_else_is_refused_in_a_line(swapped):
-    with pytest.raises(ModelError, match=r"openvino computes something else .* use the runtime torch\.$"):
+FRAME = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
+
+
+def test_the_network_in_a_folder_from_elsewhere_is_never_run(swapped, predictor, caplog):
+    answer = Predictor.load(swapped, runtime="openvino").probability(FRAME)
+    assert np.abs(answer - predictor.probability(FRAME)).max() < 2e-3
+    assert "is built from its weights on this computer, once" in caplog.text
+
+
+def test_a_network_that_loops_for_ever_harms_nobody(swapped):
+    """In a process of its own: whoever runs it never comes back."""
+    code = (
+        "import sys; from model_folders import put_endless_network; from pathlib import Path\n"
+        "from src_training import Predictor\n"
+        "put_endless_network(Path(sys.argv[1])); print(Predictor.load(sys.argv[1]).runtime)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(swapped)],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(Path(__file__).parent)))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "openvino", done.stderr
+
+
+def test_weights_in_another_architecture_have_another_network(swapped):
+    model = load_model(swapped)
+    wider = model.card.architecture.model_copy(update={"blocks": 1})
+    other = dataclasses.replace(model, card=model.card.model_copy(update={"architecture": wider}))
+    built = ir_of(model)
+    assert ir_of(model) == built
+    with pytest.raises(ModelError, match="does not fit its card's architecture"):
+        ir_of(other)
+
+
+def test_a_network_of_which_a_part_is_lost_is_built_again(swapped):
+    built = ir_of(load_model(swapped))
+    built.with_suffix(".bin").unlink()
+    assert Predictor.load(swapped).runtime == "openvino"
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_a_line(swapped, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIGHTVESSEL_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match="OpenVINO network cannot be kept in") as caught:
         Predictor.load(swapped)
-    assert Predictor.load(swapped, runtime="torch").runtime == "torch"
+    assert "\n" not in str(caught.value)
 
 
+def test_a_model_made_here_segments_without_torch_and_copied_elsewhere_too(tmp_path, monkeypatch):
+    staged = tmp_path / "staged"
+    stage_model(build_network(TINY), staged, name="made-here", input_size=64)
+    store = Workspace.create(tmp_path / "workspace").models
+    model = store.add(staged)
+    code = (
+        "import numpy as np, sys; from src_training import Predictor, Workspace\n"
+        "predictor = Predictor.load(sys.argv[2], workspace=Workspace.open(sys.argv[1]))\n"
+        "predictor.probability(np.zeros((64, 64), np.uint8))\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(store.folder.parent), model.id]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    here = Predictor.load(model).probability(FRAME)
+    monkeypatch.setenv("LIGHTVESSEL_CACHE_DIR", str(tmp_path / "cache of another computer"))
+    assert np.abs(Predictor.load(model).probability(FRAME) - here).max() < 2e-3
+
+
+def test_a_computer_without_torch_says_that_it_cannot_build_a_network(swapped, monkeypatch):
+    monkeypatch.setitem(sys.modules, "src_training.training.weights", None)
+    with pytest.raises(ModelError, match=r"not made on this computer.* Run: pip install torch$"):
+        Predictor.load(swapped)
+
+
+@pytest.fixture
+def another_network_is_run(monkeypatch):
+    """OpenVINO as it must not be: whatever is asked for, it runs ``small-syntax``."""
+    monkeypatch.setattr(runtimes, "ir_of", lambda model: load_model("small-syntax").folder / "openvino.xml")
+
+
+@pytest.mark.usefixtures("another_network_is_run")
+def test_a_runtime_that_computes_something_else_is_refused_in_a_line():
+    with pytest.raises(ModelError, match=r"openvino computes something else .* use the runtime torch\.$"):
+        Predictor.load("small")
+    assert Predictor.load("small", runtime="torch").runtime == "torch"
+
+
+@pytest.mark.usefixtures("another_network_is_run")
 def test_a_card_of_an_older_version_has_no_golden_answer_and_loads(swapped):
     card = json.loads((swapped / "card.json").read_text())
     del card["golden"]
