@@ -189,7 +189,7 @@ def _origin(save: _Save) -> Origin:
     proposal = mark.proposal.labels() if mark.proposal else None
     return Origin(
         status=save.status,
-        annotator=_preferences.get("annotator", ""),
+        annotator=_preferences.annotator(),
         model_id=mark.model_id,
         proposal_sha256=hashlib.sha256(proposal.tobytes()).hexdigest() if proposal is not None else None,
         effort=mark.effort(save.labels),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -122,6 +123,7 @@ class AskBar(QFrame):
         rows.addWidget(row(None, self.no, self.yes))
         self._answer: Callable[[], object] | None = None
         self._refused: Callable[[], object] | None = None
+        self._needs_reason = False
         self.hide()
 
     def ask(
@@ -132,12 +134,13 @@ class AskBar(QFrame):
         answer: Callable[[], object],
         refused: Callable[[], object] | None = None,
         *,
-        wants_reason: bool = False,
+        reason: Literal["none", "welcome", "needed"] = "none",
     ) -> None:
         """Show ``question``; ``answer`` is called on yes, which may want a written reason first."""
+        self._needs_reason = reason == "needed"
         self.reason.clear()
-        self.reason.setVisible(wants_reason)
-        allow(self.yes, "Write the reason first." if wants_reason else "")
+        self.reason.setVisible(reason != "none")
+        self._on_reason("")
         self.text.setText(question)
         self.yes.setText(yes)
         self.no.setText(no)
@@ -145,7 +148,7 @@ class AskBar(QFrame):
         self.show()
 
     def _on_reason(self, text: str) -> None:
-        allow(self.yes, "" if text.strip() else "Write the reason first.")
+        allow(self.yes, "Write the reason first." if self._needs_reason and not text.strip() else "")
 
     def _on_yes(self) -> None:
         self.hide()

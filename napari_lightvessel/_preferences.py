@@ -25,6 +25,11 @@ def put(key: str, value: Any) -> None:
         return
 
 
+def annotator() -> str:
+    """The pseudonym under which this person's work and decisions are recorded; empty until one is chosen."""
+    return get("annotator", "")
+
+
 def _read() -> dict[str, Any]:
     try:
         found = json.loads(_path().read_text(encoding="utf-8"))

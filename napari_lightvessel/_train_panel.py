@@ -68,7 +68,7 @@ class TrainPanel(Section):
             "Keep the old one", self.trainer.keep, "The new model stays in the store, not live"
         )
         self.ask = AskBar()
-        self.rollback_button = button("Roll back", self.trainer.roll_back)
+        self.rollback_button = button("Roll back", self.roll_back)
         self.line = TellLine()
 
     def _lay_out(self) -> None:
@@ -117,10 +117,20 @@ class TrainPanel(Section):
                 "Promote anyway",
                 "Do not",
                 self._promote_with_reason,
-                wants_reason=True,
+                reason="needed",
             )
         else:
             self.trainer.promote()
+
+    def roll_back(self) -> None:
+        """Go back to the model before the live one; asks why, but does not insist."""
+        self.ask.ask(
+            "Go back to the model before this one? Say why, if you can; it is recorded.",
+            "Roll back",
+            "Do not",
+            lambda: self.trainer.roll_back(self.ask.reason.text().strip()),
+            reason="welcome",
+        )
 
     def settings_form(self) -> SettingsForm:
         """The settings form, made when it is first looked at."""

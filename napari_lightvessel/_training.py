@@ -101,16 +101,26 @@ class Trainer:
             self.session.refresh_models()
             self.decided.emit("promoted", model_id)
 
-        self._aside(lambda: workspace.models.promote(model_id, override=reason), done=done)
+        self._aside(
+            lambda: workspace.models.promote(model_id, override=reason, by=_preferences.annotator()),
+            done=done,
+        )
 
     def keep(self) -> None:
-        """Leave the live model as it is; the new one stays in the store."""
-        if self.view is not None:
-            self._settle(self.view)
-            self.decided.emit("kept", self.view.state.model_id or "")
+        """Leave the live model as it is, and record that; the new one stays in the store."""
+        view, workspace = self.view, self.session.workspace
+        if view is None or workspace is None or view.state.model_id is None:
+            return
+        model_id = view.state.model_id
 
-    def roll_back(self) -> None:
-        """Go back to the model before the live one."""
+        def done(_none: object) -> None:
+            self._settle(view)
+            self.decided.emit("kept", model_id)
+
+        self._aside(lambda: workspace.models.keep(model_id, by=_preferences.annotator()), done=done)
+
+    def roll_back(self, reason: str = "") -> None:
+        """Go back to the model before the live one; ``reason`` is recorded, even when there is none."""
         workspace = self.session.workspace
         if workspace is None:
             return
@@ -119,7 +129,7 @@ class Trainer:
             self.session.refresh_models()
             self.decided.emit("rolled back", model.id)
 
-        self._aside(workspace.models.rollback, done=done)
+        self._aside(lambda: workspace.models.rollback(reason, by=_preferences.annotator()), done=done)
 
     def waiting(self) -> bool:
         """Whether a finished run still waits for promote or keep."""

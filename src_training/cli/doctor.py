@@ -94,6 +94,8 @@ def _findings(workspace: Path) -> Iterator[Finding]:
             yield Finding("model", "ok", model_id)
     if warning := models.warning():
         yield Finding("live", "problem", warning)
+    if warning := models.history_warning():
+        yield Finding("decisions", "note", warning)
 
 
 def _waiting(workspace: Path) -> Iterator[Finding]:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shipped models.")
 Which = typer.Argument(None, metavar="[MODEL]", help="A model's id, or its folder.")
 Needed = typer.Argument(..., metavar="WORKSPACE")
+By = typer.Option("", "--by", "--annotator", metavar="PSEUDONYM", help="Who decides; it is recorded.")
+Reason = typer.Option("", "--reason", metavar="TEXT", help="Why; it is recorded.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="List, show, import, compare, promote and roll back models."
+        no_args_is_help=True, help="List, show, import, compare, promote, keep and roll back models."
     )
     group.command("list")(list_models)
     group.command("show")(show)
@@ -32,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group.command("compare")(compare)
     group.command("import")(import_model)
     group.command("promote")(promote)
+    group.command("keep")(keep)
     group.command("rollback")(rollback)
     group.command("history")(history)
     app.add_typer(group, name="models")
@@ -123,26 +126,45 @@ def promote(
     override: str | None = typer.Option(
         None, "--override", metavar="REASON", help="Where the gate cannot tell."
     ),
+    by: str = By,
     as_json: bool = JsonFlag,
 ) -> int:
     """Make a model live; the gate decides on its stored comparison (exit 3: refused)."""
-    promoted = _opened(workspace).models.promote(model, override=override)
+    promoted = _opened(workspace).models.promote(model, override=override, by=by)
     result(f"{promoted.id} is live now", {"live": promoted.id}, as_json)
     return 0
 
 
-def rollback(workspace: Path = Needed, as_json: bool = JsonFlag) -> int:
+def keep(
+    workspace: Path = Needed,
+    model: str = typer.Argument(...),
+    reason: str = Reason,
+    by: str = By,
+    as_json: bool = JsonFlag,
+) -> int:
+    """Leave the live model as it is, and record that this one was seen and not wanted."""
+    place = _opened(workspace)
+    place.models.keep(model, reason, by=by)
+    result(f"{model} stays in the store, not live", {"kept": model}, as_json)
+    return 0
+
+
+def rollback(workspace: Path = Needed, reason: str = Reason, by: str = By, as_json: bool = JsonFlag) -> int:
     """Make the previously live model live again."""
-    model = _opened(workspace).models.rollback()
+    model = _opened(workspace).models.rollback(reason, by=by)
     result(f"{model.id} is live again", {"live": model.id}, as_json)
     return 0
 
 
 def history(workspace: Path = Needed, as_json: bool = JsonFlag) -> int:
-    """Every promotion, refusal and roll back."""
-    for record in _opened(workspace).models.history():
-        reason = f" ({record['override']})" if record.get("override") else ""
-        result(f"{record['utc']} {record['action']} {record['model']}{reason}", record, as_json)
+    """Every promotion, refusal, model not wanted and roll back: when, who and why."""
+    from src_training.models.decisions import decision_text
+
+    models = _opened(workspace).models
+    for record in models.history():
+        result(decision_text(record), record, as_json)
+    if warning := models.history_warning():
+        say(f"lightvessel: {warning}")
     return 0
 
 

@@ -106,7 +106,7 @@ class Origin:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise DatasetError(f"status {self.status!r} is not known. Use one of: {', '.join(STATUSES)}.")
-        _check("annotator", self.annotator, _ANNOTATOR, "a short pseudonym")
+        check_pseudonym(self.annotator)
         _check("model id", self.model_id, _MODEL, "the id of a model, not a path")
         _check("proposal_sha256", self.proposal_sha256, _SHA256, "64 hex digits")
 
@@ -119,6 +119,11 @@ class Origin:
             "proposal_sha256": self.proposal_sha256,
             "effort": None if self.effort is None else _effort(self.effort),
         }
+
+
+def check_pseudonym(name: str) -> None:
+    """Raise DatasetError unless ``name`` may be recorded as who did something; see `Origin`."""
+    _check("annotator", name, _ANNOTATOR, "a short pseudonym")
 
 
 def checked_mask(mask: NDArray, shape: tuple[int, ...], status: str) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src_training.errors import ModelError
-from src_training.models.loading import CARD_FILE, Model, open_model
+from src_training.models.loading import CARD_FILE, Model, is_folder_name, open_model
 
 if TYPE_CHECKING:
     from src_training.workspace import Workspace
@@ -28,9 +28,9 @@ def builtin_models() -> list[Model]:
 
 def builtin_model(model_id: str) -> Model | None:
     """The shipped model of this id, if there is one."""
-    is_name = Path(model_id).name == model_id
     folder = SHIPPED / model_id
-    return open_model(folder, builtin=True) if is_name and (folder / CARD_FILE).is_file() else None
+    is_one = is_folder_name(model_id) and (folder / CARD_FILE).is_file()
+    return open_model(folder, builtin=True) if is_one else None
 
 
 def load_model(ref: str | Path, workspace: Workspace | None = None) -> Model:

@@ -26,6 +26,7 @@ _REBUILDABLE = "openvino."  # made again from the weights, in the user's cache
 _LARGEST_FILE = 256 * 2**20
 _LARGEST_CARD = 2**20
 _LARGEST_HEADER = 4 * 2**20
+_LONGEST_NAME = 255  # bytes, on the usual file systems
 _DTYPES = {"F16": np.float16, "F32": np.float32}
 
 
@@ -58,6 +59,11 @@ def open_model(folder: Path, *, builtin: bool = False) -> Model:
         )
     check_weights(folder / WEIGHTS_FILE, card)
     return Model(folder.name if builtin else card.model_id(), folder, card, builtin)
+
+
+def is_folder_name(text: str) -> bool:
+    """Whether a text, typed or read from a file, can name one folder: not a path, nor anything a disk would refuse."""
+    return Path(text).name == text != "" and text.isprintable() and len(text.encode()) <= _LONGEST_NAME
 
 
 def read_card(folder: Path) -> ModelCard:

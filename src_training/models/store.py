@@ -7,19 +7,19 @@ import json
 import secrets
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from src_training import durable
 from src_training.errors import ModelError, Refused
 from src_training.evaluation import Comparison
+from src_training.models.decisions import DecisionLog, Grounds, seq_of
 from src_training.models.gate import Decision, check_promotion, decide
 from src_training.models.library import DEFAULT_MODEL, builtin_model
-from src_training.models.loading import CARD_FILE, Model, open_model
+from src_training.models.loading import CARD_FILE, Model, is_folder_name, open_model
+from src_training.models.records import read_record
 
 _CURRENT = "current.json"
-_DECISIONS = "decisions.jsonl"
 _COMPARISONS = "comparisons"
 _STAGING = ".staging-"
 
@@ -33,6 +33,7 @@ class ModelStore:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._log = DecisionLog(self.folder / "decisions.jsonl")
 
     # -- entries -------------------------------------------------------------------------------------------
 
@@ -47,7 +48,7 @@ class ModelStore:
 
     def has(self, model_id: str) -> bool:
         """Whether a model of this id is stored here."""
-        plain = Path(model_id).name == model_id and not model_id.startswith(".")
+        plain = is_folder_name(model_id) and not model_id.startswith(".")
         return plain and (self.folder / model_id / CARD_FILE).is_file()
 
     def list(self) -> list[Model]:
@@ -107,8 +108,10 @@ class ModelStore:
         found = (self._find(model_id) for model_id in reversed(self._earlier()))
         return next((model for model in found if model is not None), None)
 
-    def promote(self, model_id: str, decision: Decision | None = None, override: str | None = None) -> Model:
-        """Make a model live.
+    def promote(
+        self, model_id: str, decision: Decision | None = None, override: str | None = None, *, by: str = ""
+    ) -> Model:
+        """Make a model live; what is decided, a refusal too, is recorded with ``by``, a pseudonym.
 
         Without ``decision`` the stored comparison with the live model decides. ``override`` is the
         reason of a person where the gate cannot tell; the home panel must hold all the same.
@@ -117,6 +120,7 @@ class ModelStore:
         ------
         Refused : the gate says no, or there is no comparison with the model that is live now.
         ModelError : the model is missing or damaged.
+        DatasetError : ``by`` is no pseudonym.
         """
         model = self._find(model_id) or self.get(model_id)
         decision = decision or decide(self.comparison(model_id))
@@ -129,39 +133,60 @@ class ModelStore:
                 f"{model_id} is not promoted: it was compared with {decision.comparison.current}, but "
                 f"{self._live_id()} is live now. Run: lightvessel models compare."
             )
+        grounds = Grounds(by, override=override, decision=decision)
         try:
             check_promotion(decision, override)
         except Refused:
-            self._record("refused", model_id, decision, override)
+            self._log.add("refused", model_id, self._live_id(), grounds)
             raise
-        self._switch("promoted", model, [*self._earlier(), self._live_id()], decision, override)
+        self._switch("promoted", model, [*self._earlier(), self._live_id()], grounds)
         return model
 
-    def rollback(self) -> Model:
-        """Make the model live that was before this one, and so on back; raises ModelError where there is none."""
+    def keep(self, model_id: str, reason: str = "", *, by: str = "") -> None:
+        """Record that a person has seen this model and leaves the live one as it is.
+
+        Raises ModelError when the model is missing, damaged or the live one, DatasetError when ``by`` is no pseudonym.
+        """
+        model, live = self._find(model_id) or self.get(model_id), self._live_id()
+        if model.id == live:
+            raise ModelError(f"{live}: it is the live model. Name the one that is not to go live.")
+        self._log.add("kept", model.id, live, Grounds(by, reason, decision=self._judged(model_id)))
+
+    def rollback(self, reason: str = "", *, by: str = "") -> Model:
+        """Make the model live that was before this one, and so on back; ``reason`` may be empty, and is recorded so.
+
+        Raises ModelError where there is none, DatasetError when ``by`` is no pseudonym.
+        """
         model, earlier = self.previous(), self._earlier()
         if model is None:
             lost = f" ({', '.join(earlier)}: missing or damaged)" if earlier else ""
             raise ModelError(f"there is nothing to roll back to{lost}. Promote a model instead.")
         self._switch(
-            "rolled back", model, earlier[: len(earlier) - 1 - list(reversed(earlier)).index(model.id)]
+            "rolled back",
+            model,
+            earlier[: len(earlier) - 1 - list(reversed(earlier)).index(model.id)],
+            Grounds(by, reason),
         )
         return model
 
     def history(self) -> Sequence[dict[str, Any]]:
-        """Every decision, oldest first; a torn last line is left out.
+        """Every decision, oldest first: promoted, refused, kept, rolled back; see ``history_warning``.
 
         A decision is written before the switch that follows it: where the process died in between, its
         ``action`` says that it was cut short.
         """
-        records = [*self._decisions()]
+        records = [*self._log.read()]
         reached = self._switches(records)
         for number in reversed(range(len(records))):
-            if (seq := _seq(records[number])) > reached:
+            if (seq := seq_of(records[number])) > reached:
                 records[number] = records[number] | {"action": f"{records[number]['action']}, cut short"}
             elif seq:
                 reached = seq - 1
         return records
+
+    def history_warning(self) -> str | None:
+        """One line when a part of the history cannot be read and is left out."""
+        return self._log.warning()
 
     # -- comparisons ---------------------------------------------------------------------------------------
 
@@ -172,21 +197,26 @@ class ModelStore:
         durable.replace(self.folder / _COMPARISONS / f"{comparison.candidate}.json", text.encode())
 
     def comparison(self, model_id: str) -> Comparison:
-        """The newest comparison of a model; raises Refused, saying what to run, where there is none."""
+        """The newest comparison of a model.
+
+        Raises Refused where there is none, ModelError where it is damaged; both say what to run.
+        """
         path = self.folder / _COMPARISONS / f"{model_id}.json"
-        record = _parsed(path.read_text(encoding="utf-8")) if path.is_file() else None
+        cure = f"Run: lightvessel models compare WORKSPACE {model_id}"
+        if not path.exists():
+            raise Refused(f"{model_id} was not compared yet. {cure}")
+        record = read_record(path)
         if record is None:
-            raise Refused(
-                f"{model_id} was not compared yet. Run: lightvessel models compare WORKSPACE {model_id}"
-            )
+            raise ModelError(f"{_COMPARISONS}/{path.name}: damaged. {cure}")
         return Comparison.from_dict(record)
 
     # -- inside --------------------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Any] | None:
-        path = self.folder / _CURRENT
-        state = _parsed(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
-        return state if state and isinstance(state.get("model"), str) and "previous" in state else None
+        state = read_record(self.folder / _CURRENT)
+        if state is None or not _is_id(state.get("model")) or "previous" not in state:
+            return None
+        return state if state["previous"] is None or _is_id(state["previous"]) else None
 
     def _live_id(self) -> str:
         live = self.current()
@@ -201,25 +231,25 @@ class ModelStore:
         except ModelError:
             return None
 
+    def _judged(self, model_id: str) -> Decision | None:
+        """What the gate says of a model that was compared."""
+        try:
+            return decide(self.comparison(model_id))
+        except (Refused, ModelError):
+            return None
+
     def _earlier(self) -> Sequence[str]:
         """Ids of the models that were live before the live one, the latest last."""
         state = self._state() or {}
         earlier = state.get("earlier")
         if isinstance(earlier, list):
-            return [model_id for model_id in earlier if isinstance(model_id, str)]
+            return [model_id for model_id in earlier if _is_id(model_id)]
         return [state["previous"]] if state.get("previous") else []  # written by an older version
 
-    def _switch(
-        self,
-        action: str,
-        model: Model,
-        earlier: Sequence[str],
-        decision: Decision | None = None,
-        override: str | None = None,
-    ) -> None:
-        """Record a decision, and then make its model live."""
-        seq = self._switches(self._decisions()) + 1
-        self._record(action, model.id, decision, override, seq)
+    def _switch(self, action: str, model: Model, earlier: Sequence[str], grounds: Grounds) -> None:
+        """Record a decision, and then make its model live: none is live of which no decision tells."""
+        seq = self._switches(self._log.read()) + 1
+        self._log.add(action, model.id, self._live_id(), grounds, seq)
         record = {
             "model": model.id,
             "card_sha256": hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest(),
@@ -229,51 +259,14 @@ class ModelStore:
         }
         durable.replace(self.folder / _CURRENT, json.dumps(record, indent=1).encode())
 
-    def _record(
-        self,
-        action: str,
-        model_id: str,
-        decision: Decision | None,
-        override: str | None,
-        seq: int | None = None,
-    ) -> None:
-        """Write a decision down; ``seq`` is that of the switch that is to follow."""
-        record = {
-            "utc": datetime.now(UTC).isoformat(timespec="seconds"),
-            "action": action,
-            "model": model_id,
-            "before": self._live_id(),
-            "seq": seq,
-            "override": override,
-            "decision": decision.as_dict() if decision else None,
-            "comparison": decision.comparison.as_dict() if decision else None,
-        }
-        # Durable before the switch: no model is live of which no decision tells.
-        durable.append_line(self.folder / _DECISIONS, record, sync=True)
-
     def _switches(self, records: Sequence[dict[str, Any]]) -> int:
         """How many switches there were; what the decisions say where the record of the live model is lost."""
-        state, promised = self._state(), max(map(_seq, records), default=0)
+        state, promised = self._state(), max(map(seq_of, records), default=0)
         if state:
-            return _seq(state)
+            return seq_of(state)
         first_was_cut_short = promised == 1 and not (self.folder / _CURRENT).exists()
         return 0 if first_was_cut_short else promised
 
-    def _decisions(self) -> Sequence[dict[str, Any]]:
-        path = self.folder / _DECISIONS
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-        return [record for line in lines if (record := _parsed(line)) is not None and "action" in record]
 
-
-def _seq(record: dict[str, Any]) -> int:
-    """The number of a switch; 0 in records without one: a refusal, or of an older version."""
-    seq = record.get("seq")
-    return seq if isinstance(seq, int) else 0
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and is_folder_name(value)

@@ -64,6 +64,7 @@ def test_ten_corrected_frames_go_through_finetune_compare_promote_and_roll_back(
     assert corrected.models.history()[-1]["override"] == "the only patient of this lab so far"
 
     dock.train.rollback_button.click()
+    dock.train.ask.yes.click()
     qtbot.waitUntil(lambda: dock.session.model.id == "small", timeout=20_000)
     assert corrected.models.current().id == "small"
 
