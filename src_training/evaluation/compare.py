@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
 from scipy.stats import norm, t
 
 from src_training.errors import ModelError
@@ -16,6 +18,10 @@ RESAMPLES = 10_000
 _SEED = 20_230_604
 _LISTED = 12
 FALL = 0.05  # Dice a patient may lose before counting as worse
+
+_Id = Annotated[str, Field(pattern=r"^[\w.+-]+$", max_length=255)]
+_Count = Annotated[int, Field(ge=0, le=10**9)]
+_Change = Annotated[float, Field(ge=-1, le=1)]  # of Dice or clDice; neither NaN nor infinite
 
 
 @dataclass(frozen=True)
@@ -27,16 +33,16 @@ class Comparison:
     (frame, change of Dice), worst first.
     """
 
-    candidate: str
-    current: str
-    frames: int
-    patients: int
-    delta_dice: float | None
-    dice_interval: tuple[float, float] | None
-    delta_cldice: float | None
-    cldice_interval: tuple[float, float] | None
-    worse_patients: int
-    worst_patient: float
+    candidate: _Id
+    current: _Id
+    frames: _Count
+    patients: _Count
+    delta_dice: _Change | None
+    dice_interval: tuple[_Change, _Change] | None
+    delta_cldice: _Change | None
+    cldice_interval: tuple[_Change, _Change] | None
+    worse_patients: _Count
+    worst_patient: _Change
     home_dice_candidate: float
     home_dice_current: float
     losing_frames: tuple[tuple[str, float], ...] = ()
@@ -53,12 +59,17 @@ class Comparison:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Comparison:
-        """The comparison that ``as_dict`` told; raises ModelError when it does not hold one."""
+        """The comparison that ``as_dict`` told, every field of its type; raises ModelError when it holds none."""
         fields = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
         try:
-            return cls(**fields)
-        except TypeError as error:
-            raise ModelError(f"a stored comparison is damaged ({error}). Compare again.") from error
+            found = TypeAdapter(cls).validate_json(json.dumps(fields), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise ModelError(f"a stored comparison is damaged ({what}). Compare again.") from error
+        if found.patients and None in (found.dice_interval, found.cldice_interval):
+            raise ModelError("a stored comparison is damaged (patients without intervals). Compare again.")
+        return found
 
 
 def compare(
