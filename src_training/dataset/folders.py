@@ -37,8 +37,8 @@ class MaskSource(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
-        """(Y, X) of 0, 1, 255 for frame ``t`` of a cine; BadMask when it cannot be had."""
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """(Y, X) of 0, 1, 255 for frame ``t`` of a cine of this size (T, Y, X); BadMask when it cannot be had."""
         ...
 
 
@@ -53,8 +53,8 @@ class MaskFile:
     def name(self) -> str:
         return self.path.name
 
-    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
-        many = {"frame": t, "of": n_frames} if n_frames > 1 else {}
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
+        many = {"frame": t, "of": cine[0]} if cine[0] > 1 else {}
         return read_mask(self.path, threshold=self.threshold, **many)
 
 
@@ -123,15 +123,20 @@ def read_pair(
 
     cine = read_cine(image)
     t = _chosen(cine.name, len(cine), frame)
-    values = mask.read(t, len(cine))
-    if values.shape != cine.shape[1:]:
-        raise BadMask(
-            f"{mask.name} is {_size(values.shape)}, but {image.name} is {_size(cine.shape[1:])} (rows x columns). "
-            "Export the mask at the image's size."
-        )
+    values = mask.read(t, cine.shape)
+    check_size(mask.name, values.shape, image.name, cine.shape[1:])
     stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
     silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent)
+
+
+def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:
+    """BadMask naming both and their sizes (Y, X), unless these are equal."""
+    if size != wanted:
+        raise BadMask(
+            f"{mask} is {_size(size)}, but {image} is {_size(wanted)} (rows x columns). "
+            "Export the mask at the image's size."
+        )
 
 
 def read_patients(path: Path) -> dict[str, str]:
