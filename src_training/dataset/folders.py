@@ -16,8 +16,10 @@ from src_training.cine.sniff import stem_of
 from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
+from src_training.regular import read_regular
 
 _MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
+_LARGEST_CSV = 64 << 20
 _MASK_END = "_mask"
 _IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
 
@@ -194,13 +196,17 @@ def _chosen(name: str, n_frames: int, frame: int | None) -> int:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        text = read_regular(path, _LARGEST_CSV).decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count))
+        found = [row for row in rows if any(map(str.strip, row))]
+        if "\0" in text:
+            raise csv.Error("a NUL byte in it")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        is_text = not isinstance(error, UnicodeDecodeError)
+        reason = getattr(error, "strerror", None) or (error if is_text else "not UTF-8 text")
         raise DatasetError(f"{path.name}: {reason}. Give a CSV of image name, patient id.") from error
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(map(str.strip, row))]
+    return found
 
 
 def _columns(first: list[str]) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from src_training.decoding.limits import MEMORY
 from src_training.errors import BadMask, DatasetError
 from src_training.exchange.filling import extent_of, fill
 from src_training.exchange.run_lengths import mask_of_runs
+from src_training.regular import read_regular
 
 _LARGEST_SIDE = 8192
 # Of the annotations of one image, seconds in all: 2,000 of them over a whole frame of 512x512.
@@ -187,19 +188,13 @@ def _within_budget(path: Path) -> bytes:
 
     Sizes of CPython: up to 40 bytes for a number and its place, 72 for an empty list or object and its place.
     """
-    if path.stat().st_size > MEMORY:
-        raise _too_large(path)
-    content = path.read_bytes()
+    content = read_regular(path, MEMORY)
     parts = content.count(b"[") + content.count(b"{")
     if len(content) + 40 * content.count(b",") + 72 * parts > MEMORY:
-        raise _too_large(path)
+        raise DatasetError(
+            f"{path.name}: would take more than {MEMORY >> 20:,} MiB of memory. Split it into several files."
+        )
     return content
-
-
-def _too_large(path: Path) -> DatasetError:
-    return DatasetError(
-        f"{path.name}: would take more than {MEMORY >> 20:,} MiB of memory. Split it into several files."
-    )
 
 
 def _meaning(labels: dict[str, Any]) -> dict[int, int]:
