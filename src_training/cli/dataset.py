@@ -21,7 +21,7 @@ from src_training.cli.saving import (
     tell_saved,
     writable,
 )
-from src_training.errors import DatasetError, printable
+from src_training.errors import DatasetError
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset
@@ -148,7 +148,7 @@ def verify(
         "cases": report.cases,
         "revisions": report.revisions,
     }
-    result("\n".join(lines), told, json)
+    result(lines, told, json)
     if not report.sound:
         raise typer.Exit(1)
 
@@ -216,16 +216,14 @@ def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_jso
         raise DatasetError("dicom-seg needs the DICOM files: --source FILE, once for each.")
     written = export_segs(dataset, sources, output)
     counts = {split: sum(one.frames for one in written if one.split == split) for split in _SPLITS}
-    lines = [
-        printable(f"wrote {output / one.file}: {one.frames} frames of {one.source.name}") for one in written
-    ]
+    lines = [f"wrote {output / one.file}: {one.frames} frames of {one.source.name}" for one in written]
     files = {one.file: one.frames for one in written}
     told = {"format": _SEG, "frames": sum(files.values()), **counts, "files": files}
-    result("\n".join([*lines, _told(output, counts)]), told, as_json)
+    result([*lines, _told(output, counts)], told, as_json)
 
 
 def _told(output: Path, counts: dict[str, int]) -> str:
-    return printable(f"wrote {output}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+    return f"wrote {output}: " + ", ".join(f"{count} {split}" for split, count in counts.items())
 
 
 def _described(dataset: Dataset, case: str) -> dict[str, Any]:

@@ -429,3 +429,18 @@ def test_a_real_cine_keeps_its_facts_and_nothing_else(lightvessel, workspace, sh
     content = b"".join(path.read_bytes() for path in workspace.rglob("*") if path.is_file())
     for word in (b"1.2.840", b"phantom", source.stem.encode()):
         assert word not in content.lower()
+
+
+def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, workspace, tmp_path):
+    names = ["a\x1b[31m\nsaved 1 r0001.png", "b\x1b]0;x\x07.png", "ok.png"]
+    for part in ("images", "masks"):
+        for name in names:
+            write(tmp_path / "in" / part / name, np.zeros((SIDE, SIDE), np.uint8))
+    (tmp_path / "in" / "images" / names[0]).write_bytes(b"no picture")
+    (tmp_path / "in" / "masks" / names[1]).write_bytes(b"no picture")
+    code, out, err = lightvessel("import", workspace, tmp_path / "in")
+    assert (code, len(out)) == (2, 1) and "1 of 3 saved" in err
+    lines = err.splitlines()
+    assert len(lines) == 4 and all(line.isprintable() for line in lines)
+    assert lines[0].startswith("a?[31m?saved 1 r0001.png: not an image")  # named once, not twice
+    assert lines[1].startswith("b?]0;x?.png: cannot be read as a mask") and str(tmp_path) not in err
