@@ -12,6 +12,7 @@ from src_training.dataset.commit import names_in, saving
 from src_training.dataset.keyring import user_config_dir
 from src_training.dataset.store import Dataset, checked_salt
 from src_training.errors import DatasetError
+from src_training.regular import read_regular
 
 if TYPE_CHECKING:
     from src_training.models import ModelStore
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Workspace", "user_config_dir"]
 
+_LARGEST_FACTS = 1 << 20
 _PARTS = ("dataset", "models", "runs")
 
 
@@ -102,6 +104,6 @@ def _what_it_is(path: Path) -> str:
 
 def _is_dataset(path: Path) -> bool:
     try:
-        return "site_key_fingerprint" in json.loads((path / "dataset.json").read_bytes())
+        return "site_key_fingerprint" in json.loads(read_regular(path / "dataset.json", _LARGEST_FACTS))
     except (OSError, ValueError, TypeError):
         return False

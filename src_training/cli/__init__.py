@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from src_training.errors import Cancelled, LightVesselError
+from src_training.errors import Cancelled, LightVesselError, printable
 
 if TYPE_CHECKING:
     import typer
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(argv)
     except LightVesselError as error:
-        print(f"lightvessel: {error}", file=sys.stderr, flush=True)
+        print(printable(f"lightvessel: {error}"), file=sys.stderr, flush=True)
         return error.exit_code
     except KeyboardInterrupt:
         print("lightvessel: cancelled", file=sys.stderr, flush=True)

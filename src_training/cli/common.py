@@ -10,18 +10,21 @@ from typing import Any
 
 import typer
 
+from src_training.errors import printable
+
 JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
 
 
 def say(text: str) -> None:
-    """Progress and remarks, for the person watching (stderr)."""
-    print(text, file=sys.stderr, flush=True)
+    """Progress and remarks, for the person watching (stderr): one line, whatever the names in it are made of."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
-def result(text: str, record: dict[str, Any] | None = None, as_json: bool = False) -> None:
-    """A result on stdout: ``text`` for people, ``record`` as one JSON line for machines; flushed at once."""
+def result(text: str | list[str], record: dict[str, Any] | None = None, as_json: bool = False) -> None:
+    """A result on stdout: a line or lines for people, ``record`` as one JSON line for machines; flushed at once."""
     if not as_json:
-        print(text, flush=True)
+        lines = [text] if isinstance(text, str) else text
+        print("\n".join(map(printable, lines)), flush=True)
     elif record is not None:
         print(json_line(record), flush=True)
 

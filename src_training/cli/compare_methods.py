@@ -86,7 +86,8 @@ def compare_methods(
         _show(record, as_json)
     table = method_table(records)
     (output / "table.md").write_text(table + "\n", encoding="utf-8")
-    say(table)
+    for line in table.splitlines():
+        say(line)
     return 1 if any(record["error"] for record in records) else 0
 
 

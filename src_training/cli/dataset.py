@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from src_training.dataset import Dataset
 
 _SEG = "dicom-seg"
+_SPLITS = ("train", "val", "test")
 
 
 def register(app: typer.Typer) -> None:
@@ -92,14 +93,19 @@ def append(
 
 def export_frames(
     workspace: Path = WorkspaceFolder,
-    output: Path = typer.Option(..., "-o", "--output", help="A new folder outside the workspace."),
+    output: Path = typer.Option(
+        ..., "-o", "--output", help="A new folder outside the workspace, and beside no --source."
+    ),
     kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
     source: list[Path] = typer.Option(
         [], "--source", metavar="FILE", help="For dicom-seg: the DICOM files that the frames came from."
     ),
     json: bool = JsonFlag,
 ) -> None:
-    """Write the reviewed frames for another program, split by patient; conflicts and rejected frames stay here."""
+    """Write the reviewed frames for another program, split by patient; conflicts and rejected frames stay here.
+
+    dicom-seg writes train/001.seg.dcm and so on: the number is that of the --source, the folder its part of the split.
+    """
     from src_training.exchange import FORMATS, export
 
     dataset = open_dataset(workspace)
@@ -109,14 +115,13 @@ def export_frames(
     if kind not in FORMATS:
         raise DatasetError(f"format {kind!r} is not known. Use one of: {', '.join([*FORMATS, _SEG])}.")
     frames = export(dataset, kind, output)
-    counts = {split: sum(frame.split == split for frame in frames) for split in ("train", "val", "test")}
+    counts = {split: sum(frame.split == split for frame in frames) for split in _SPLITS}
     cut = sum(not frame.exact for frame in frames)
     if cut:
         say(f"{cut} of {len(frames)}: grey values that need more than 16 bits were rounded")
     if conflicts := dataset.conflicts():
         say(f"{len(conflicts)} cases left out: their revisions contradict each other")
-    told = ", ".join(f"{count} {split}" for split, count in counts.items())
-    result(f"wrote {output}: {told}", {"format": kind, "frames": len(frames), **counts}, json)
+    result(_told(output, counts), {"format": kind, "frames": len(frames), **counts}, json)
 
 
 def verify(
@@ -143,7 +148,7 @@ def verify(
         "cases": report.cases,
         "revisions": report.revisions,
     }
-    result("\n".join(lines), told, json)
+    result(lines, told, json)
     if not report.sound:
         raise typer.Exit(1)
 
@@ -209,12 +214,16 @@ def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_jso
 
     if not sources:
         raise DatasetError("dicom-seg needs the DICOM files: --source FILE, once for each.")
-    counts = export_segs(dataset, sources, output)
-    lines = [
-        f"wrote {output / name}: {frames} frames of {source.name}"
-        for source, (name, frames) in zip(sources, counts.items(), strict=True)
-    ]
-    result("\n".join(lines), {"format": _SEG, "files": counts}, as_json)
+    written = export_segs(dataset, sources, output)
+    counts = {split: sum(one.frames for one in written if one.split == split) for split in _SPLITS}
+    lines = [f"wrote {output / one.file}: {one.frames} frames of {one.source.name}" for one in written]
+    files = {one.file: one.frames for one in written}
+    told = {"format": _SEG, "frames": sum(files.values()), **counts, "files": files}
+    result([*lines, _told(output, counts)], told, as_json)
+
+
+def _told(output: Path, counts: dict[str, int]) -> str:
+    return f"wrote {output}: " + ", ".join(f"{count} {split}" for split, count in counts.items())
 
 
 def _described(dataset: Dataset, case: str) -> dict[str, Any]:

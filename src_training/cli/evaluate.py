@@ -55,7 +55,7 @@ def evaluate_command(
     summary = evaluation.summary()
     lines = [f"{name:<10}{value:.4f}" for name, value in summary.items() if name != "n"]
     result(
-        "\n".join([f"{predictor.model.id} on {len(items)} frames", *lines]),
+        [f"{predictor.model.id} on {len(items)} frames", *lines],
         {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)},
         as_json,
     )
@@ -71,7 +71,7 @@ def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
     lines = [f"{name:<10}{mean:+.4f} [{low:+.4f}, {high:+.4f}]" for name, (mean, low, high) in found.items()]
     rounded = {name: [round(value, 6) for value in values] for name, values in found.items()}
     result(
-        "\n".join([f"{one.model_id} - {other.model_id} [95 %]", *lines]),
+        [f"{one.model_id} - {other.model_id} [95 %]", *lines],
         {"model": one.model_id, "against": other.model_id, "difference": rounded},
         as_json,
     )

@@ -124,17 +124,17 @@ def _conclude(run: Run, as_json: bool) -> int:
     raise error
 
 
-def _outcome(run: Run, state: RunState) -> str:
+def _outcome(run: Run, state: RunState) -> list[str]:
     """What the comparison with the live model says, and what to do next."""
     if state.model_id is None or state.compared is None:
-        return f"run {run.id} finished"
+        return [f"run {run.id} finished"]
     found = f"{state.model_id}: {compared_text(state.compared)}"
     verdict = state.compared["decision"]["verdict"]
     if verdict == "refuse":
-        return f"{found}\nIt stays in the workspace; correct more frames and fine-tune again."
+        return [found, "It stays in the workspace; correct more frames and fine-tune again."]
     reason = " --override REASON" if verdict == "cannot_tell" else ""
     place = shlex.quote(str(run.folder.parent.parent))
-    return f"{found}\nNext: lightvessel models promote {place} {state.model_id}{reason}"
+    return [found, f"Next: lightvessel models promote {place} {state.model_id}{reason}"]
 
 
 def _steps_of(epochs: float, workspace: Path) -> int:

@@ -68,7 +68,7 @@ def import_frames(
             all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright)
         elif (status, annotator) != ("accepted", "") or patients or threshold is not None or vessels_bright:
             raise DatasetError(
-                f"{printable(source.name)}: a dataset of LightVessel says itself what was decided, by whom and "
+                f"{source.name}: a dataset of LightVessel says itself what was decided, by whom and "
                 "about which patient. Leave these options out."
             )
         else:
@@ -84,7 +84,7 @@ def _opened(source: Path, threshold: float | None) -> Iterator[Path | Matched]:
     from src_training.exchange.recognising import recognise
 
     if not source.exists():
-        raise DatasetError(f"{printable(source.name)}: there is no such file or folder. Check the path.")
+        raise DatasetError(f"{source.name}: there is no such file or folder. Check the path.")
     with contextlib.ExitStack() as stack:
         folder = source if source.is_dir() else stack.enter_context(unpacked(source))
         yield recognise(folder, source.name, threshold)
@@ -125,7 +125,7 @@ def _save_pairs(
     from src_training.dataset.outbox import save_or_keep
 
     for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
-        say(printable(line))
+        say(line)
     saved: list[LabelledFrame] = []
     known = 0
     for image, mask in matched.pairs:
@@ -166,8 +166,9 @@ def _nameless(patient_of: dict[str, str], matched: Matched) -> list[str]:
 
 
 def _naming(error: Exception, image: Path, mask: str) -> str:
-    text = str(error)
-    return text if image.name in text or mask in text else f"{image.name}: {text}"
+    text = printable(str(error))
+    is_named = any(printable(name) in text for name in (image.name, mask))
+    return text if is_named else f"{image.name}: {text}"
 
 
 # -- a dataset of LightVessel --------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
             saved.append(taken)
     found = len(saved) + bad.lines + strangers
     if not found:
-        raise DatasetError(f"{printable(folder.name)}: no frame in this dataset yet: nothing to import.")
+        raise DatasetError(f"{folder.name}: no frame in this dataset yet: nothing to import.")
     if strangers:
         bad.tell(_split_patients(strangers, elsewhere, dataset))
     if unknown := sum(revision.patient_key is None for revision, _ in saved):
@@ -220,7 +221,7 @@ class _Bad:
 
     def tell(self, line: str) -> None:
         self.lines += 1
-        say(printable(line))
+        say(line)
 
 
 def _split_patients(frames: int, elsewhere: Elsewhere, dataset: Dataset) -> str:

@@ -84,7 +84,7 @@ def describe(workspace: str | None = Place, model: str | None = Which, as_json: 
         "metrics": card.metrics,
         "intended_use": card.intended_use,
     }
-    result("\n".join(f"{name:<18}{value}" for name, value in lines.items()), lines, as_json)
+    result([f"{name:<18}{value}" for name, value in lines.items()], lines, as_json)
     return 0
 
 
@@ -96,7 +96,7 @@ def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json:
     place = _opened(workspace)
     decision = contest(place, load_model(model, place))
     record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
-    result(f"{figures_text(record)}\n{decision.verdict}: {' '.join(decision.reasons)}", record, as_json)
+    result([figures_text(record), f"{decision.verdict}: {' '.join(decision.reasons)}"], record, as_json)
     return 0
 
 

@@ -16,8 +16,10 @@ from src_training.cine.sniff import stem_of
 from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
+from src_training.regular import read_regular
 
 _MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
+_LARGEST_CSV = 64 << 20
 _MASK_END = "_mask"
 _IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
 
@@ -37,8 +39,8 @@ class MaskSource(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
-        """(Y, X) of 0, 1, 255 for frame ``t`` of a cine; BadMask when it cannot be had."""
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """(Y, X) of 0, 1, 255 for frame ``t`` of a cine of this size (T, Y, X); BadMask when it cannot be had."""
         ...
 
 
@@ -53,8 +55,8 @@ class MaskFile:
     def name(self) -> str:
         return self.path.name
 
-    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
-        many = {"frame": t, "of": n_frames} if n_frames > 1 else {}
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
+        many = {"frame": t, "of": cine[0]} if cine[0] > 1 else {}
         return read_mask(self.path, threshold=self.threshold, **many)
 
 
@@ -123,15 +125,20 @@ def read_pair(
 
     cine = read_cine(image)
     t = _chosen(cine.name, len(cine), frame)
-    values = mask.read(t, len(cine))
-    if values.shape != cine.shape[1:]:
-        raise BadMask(
-            f"{mask.name} is {_size(values.shape)}, but {image.name} is {_size(cine.shape[1:])} (rows x columns). "
-            "Export the mask at the image's size."
-        )
+    values = mask.read(t, cine.shape)
+    check_size(mask.name, values.shape, image.name, cine.shape[1:])
     stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
     silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent)
+
+
+def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:
+    """BadMask naming both and their sizes (Y, X), unless these are equal."""
+    if size != wanted:
+        raise BadMask(
+            f"{mask} is {_size(size)}, but {image} is {_size(wanted)} (rows x columns). "
+            "Export the mask at the image's size."
+        )
 
 
 def read_patients(path: Path) -> dict[str, str]:
@@ -189,13 +196,17 @@ def _chosen(name: str, n_frames: int, frame: int | None) -> int:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        text = read_regular(path, _LARGEST_CSV).decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count))
+        found = [row for row in rows if any(map(str.strip, row))]
+        if "\0" in text:
+            raise csv.Error("a NUL byte in it")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        is_text = not isinstance(error, UnicodeDecodeError)
+        reason = getattr(error, "strerror", None) or (error if is_text else "not UTF-8 text")
         raise DatasetError(f"{path.name}: {reason}. Give a CSV of image name, patient id.") from error
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    return [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(map(str.strip, row))]
+    return found
 
 
 def _columns(first: list[str]) -> tuple[int, int, int]:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from src_training import durable
 from src_training.errors import DatasetError
+from src_training.regular import read_regular
 
 _SHORTEST = 16  # bytes; with a shorter key the ids could be found by trying
+_LONGEST = 64 << 10
 _OWN, _IMPORTED = "own", "imported"
 
 
@@ -70,7 +72,7 @@ def read_key(path: Path) -> bytes:
     Raises DatasetError when the file cannot be read, holds something else, or too little.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _LONGEST)
     except OSError as error:
         raise DatasetError(f"{path.name}: {error.strerror}. Give the file with the site key.") from None
     text = data.strip()

@@ -69,8 +69,15 @@ def _read(path: Path) -> NDArray:
         raise
     # Decoders raise what they like; whatever it is, this file is not a readable mask.
     except Exception as error:
-        reason = " ".join(str(error).replace(str(path), path.name).split())[:160] or type(error).__name__
+        reason = " ".join(_without_folder(str(error), path).split())[:160] or type(error).__name__
         raise BadMask(f"{path.name}: cannot be read as a mask ({reason}). Save it as PNG.") from error
+
+
+def _without_folder(text: str, path: Path) -> str:
+    """What a decoder says, with the file's name where it says the whole path, plain or as Python quotes it."""
+    for said in (str, lambda name: repr(name)[1:-1]):
+        text = text.replace(said(str(path)), said(path.name))
+    return text
 
 
 def _read_tiff(path: Path) -> NDArray:

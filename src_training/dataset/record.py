@@ -11,6 +11,7 @@ from typing import Any
 
 from src_training.dataset.values import value_problems
 from src_training.errors import DatasetError
+from src_training.regular import read_regular
 
 DATASET_SCHEMA = "lightvessel-dataset/1"
 REVISION_SCHEMA = "lightvessel-revision/1"
@@ -99,9 +100,7 @@ def _where(path: Path) -> str:
 def _parse(path: Path) -> tuple[dict[str, Any], str]:
     """A record and the hash that its content has."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise DatasetError(f"{_where(path)}: larger than any record. {_CURE}")
-        record = json.loads(path.read_bytes())
+        record = json.loads(read_regular(path, _LARGEST))
         if not isinstance(record, dict):
             raise DatasetError(f"{_where(path)}: not a JSON object. {_CURE}")
         # NaN, infinities and what is nested too deep may be parsed, but not written again.

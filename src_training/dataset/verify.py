@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from src_training.dataset.blobs import mask_hash, read_blob
+from src_training.dataset.blobs import LARGEST, mask_hash, read_blob
 from src_training.dataset.commit import names_in, record_files
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.lineage import agree, heads_of
@@ -27,6 +27,7 @@ from src_training.dataset.record import (
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import list_hash
 from src_training.errors import DatasetError
+from src_training.regular import NotRegular, size_of_regular
 
 QUARANTINE = ".quarantine"
 _PARTS = ("dataset.json", "cases", "snapshots", QUARANTINE)
@@ -104,10 +105,12 @@ def _blob_problems(folder: Path, kind: str, record: dict[str, Any], deep: bool) 
     facts = record[kind]
     path = folder / facts["file"]
     try:
-        if (size := path.stat().st_size) != facts.get("bytes", size):
+        if (size := size_of_regular(path, LARGEST)) != facts.get("bytes", size):
             yield "D07", f"{path.name} has {size} bytes, recorded are {facts['bytes']}"
         elif deep:
             yield from (("D07", problem) for problem in _pixel_problems(path, kind, record))
+    except NotRegular as error:
+        yield "D07", f"{path.name}: {error.strerror}"
     except OSError as error:
         yield "D06", f"{path.name}: {error.strerror}"
     except (KeyError, TypeError, ValueError) as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from src_training.exchange.archive_budget import CHUNK, Budget, Forwards, TooMuch
+from src_training.regular import size_of_regular
 
 _LARGEST_LIST = 32 << 20  # the central directory of a ZIP, which is read in one piece
 _ENCRYPTED = 0x1
@@ -72,7 +73,8 @@ class Member:
 
 
 def members(archive: Path, budget: Budget) -> Iterator[Member]:
-    """All members in order. Raises NoArchive, Damaged, TooMuch, and what zipfile and tarfile raise."""
+    """All members in order. Raises NoArchive, NotRegular, Damaged, TooMuch, and what zipfile and tarfile raise."""
+    size_of_regular(archive)
     with archive.open("rb") as file:
         start = file.read(512)
     if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):

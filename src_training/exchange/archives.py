@@ -17,6 +17,7 @@ from src_training.errors import DatasetError, LightVesselError, printable
 from src_training.exchange.archive_budget import Budget, TooMuch
 from src_training.exchange.archive_members import Damaged, Member, NoArchive, members
 from src_training.exchange.member_names import Taken, parts_of, problem_of
+from src_training.regular import NotRegular
 
 _PREFIX = "lightvessel-import-"
 _OURS_S = 3600.0  # a folder younger than this may belong to a process that we cannot see
@@ -88,6 +89,8 @@ def _refusing(archive: Path) -> Iterator[None]:
         raise _refused(archive, str(error), _UNPACK) from None
     except Damaged as error:
         raise _refused(archive, str(error), _PACK_AGAIN) from None
+    except NotRegular as error:
+        raise _refused(archive, str(error.strerror), _PACK_AGAIN) from None
     except OSError as error:
         if error.errno is None:  # gzip's way to say that the file is damaged
             raise _refused(archive, f"it is damaged ({error})", _PACK_AGAIN) from error

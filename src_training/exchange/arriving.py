@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.dataset.folders import Matched, files_in
+from src_training.dataset.folders import Matched, check_size, files_in
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.dataset.masks import read_labels
 from src_training.decoding.limits import MEMORY
 from src_training.errors import BadMask, DatasetError
-from src_training.exchange.polygons import mask_of
+from src_training.exchange.filling import extent_of, fill
 from src_training.exchange.run_lengths import mask_of_runs
+from src_training.regular import read_regular
 
 _LARGEST_SIDE = 8192
+# Of the annotations of one image, seconds in all: 2,000 of them over a whole frame of 512x512.
+_MOST_EFFORT = 1 << 29  # pixels
+_A_LINE = 128  # pixels that take as long as an edge on one line of the image, or as one run length
+_A_SHAPE = 1 << 15  # pixels that take as long as the smallest polygon
+_FARTHEST = 1e6  # of a polygon's points, in pixels
 _MASK_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
 _IGNORE_NAME = "ignore"
 
@@ -33,26 +39,42 @@ class PolygonMask:
     annotations: list[dict[str, Any]]
     ignored: frozenset[int]
 
-    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
-        """Every category but the ignored ones is vessel."""
-        mask = np.zeros(self.shape, np.uint8)
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """Every category but the ignored ones is vessel; nothing is drawn at a size that the picture has not."""
+        check_size(self.name, self.shape, self.name, cine[1:])
+        mask, left = np.zeros(self.shape, np.uint8), _MOST_EFFORT
         for wanted, value in ((True, IGNORE), (False, VESSEL)):
             for one in self.annotations:
                 if (one.get("category_id") in self.ignored) is wanted:
-                    mask[self._pixels(one.get("segmentation"))] = value
+                    left = self._draw(mask, one.get("segmentation"), value, left)
         return mask
 
-    def _pixels(self, segmentation: Any) -> NDArray[np.bool_]:
+    def _draw(self, mask: NDArray[np.uint8], segmentation: Any, value: int, left: int) -> int:
+        """Draw one annotation; what is left of the effort that one image may cost."""
         try:
             if isinstance(segmentation, dict):
-                return mask_of_runs(segmentation, self.shape)
+                left = self._spend(left, _A_SHAPE + mask.size + _A_LINE * len(segmentation["counts"]))
+                mask[mask_of_runs(segmentation, self.shape)] = value
+                return left
             if not segmentation:
                 raise ValueError("it is empty")
-            return mask_of([_polygon(one) for one in segmentation], self.shape)
+            for polygon in map(_polygon, segmentation):
+                pixels, lines = extent_of(polygon, self.shape)
+                left = self._spend(left, _A_SHAPE + pixels + _A_LINE * lines)
+                fill(mask, polygon, value)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise BadMask(
                 f"{self.name}: a segmentation cannot be read ({error}). Export it as polygons."
             ) from error
+        return left
+
+    def _spend(self, left: int, effort: int) -> int:
+        if effort > left:
+            raise BadMask(
+                f"{self.name}: its annotations are more, or have more points, than any angiogram needs. "
+                "Export one annotation for each vessel, with fewer points."
+            )
+        return left - effort
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,7 @@ class NumberedMask:
     def name(self) -> str:
         return self.path.name
 
-    def read(self, t: int, n_frames: int) -> NDArray[np.uint8]:
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
         """(Y, X) of 0, 1, 255."""
         values = read_labels(self.path)
         found = np.unique(values).tolist()
@@ -166,19 +188,13 @@ def _within_budget(path: Path) -> bytes:
 
     Sizes of CPython: up to 40 bytes for a number and its place, 72 for an empty list or object and its place.
     """
-    if path.stat().st_size > MEMORY:
-        raise _too_large(path)
-    content = path.read_bytes()
+    content = read_regular(path, MEMORY)
     parts = content.count(b"[") + content.count(b"{")
     if len(content) + 40 * content.count(b",") + 72 * parts > MEMORY:
-        raise _too_large(path)
+        raise DatasetError(
+            f"{path.name}: would take more than {MEMORY >> 20:,} MiB of memory. Split it into several files."
+        )
     return content
-
-
-def _too_large(path: Path) -> DatasetError:
-    return DatasetError(
-        f"{path.name}: would take more than {MEMORY >> 20:,} MiB of memory. Split it into several files."
-    )
 
 
 def _meaning(labels: dict[str, Any]) -> dict[int, int]:
@@ -198,4 +214,6 @@ def _polygon(numbers: Any) -> NDArray[np.float64]:
     points = np.asarray(numbers, np.float64).reshape(-1, 2)
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError("a polygon needs three finite points")
+    if np.abs(points).max() > _FARTHEST:
+        raise ValueError("a point lies far outside of any image")
     return points

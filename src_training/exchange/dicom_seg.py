@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,15 +22,17 @@ from pydicom.pixels import pack_bits
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
-from src_training import __version__, durable
+from src_training import __version__
 from src_training.cine import read_cine
 from src_training.cine.apart import ask_file
 from src_training.cine.sniff import recognise
 from src_training.dataset import Dataset, Revision
 from src_training.dataset.frame import IGNORE, VESSEL
+from src_training.dataset.patients import Bucket
 from src_training.dataset.pixels import canonical
 from src_training.errors import DatasetError
 from src_training.exchange.frames import reviewed
+from src_training.exchange.placing import new_folder
 
 _RESEARCH = "Research use only. Not for diagnosis."
 # label, mask value, category and type as (value, scheme, meaning)
@@ -71,33 +74,34 @@ class Identifiers(NamedTuple):
     SeriesInstanceUID: str
 
 
-def export_segs(dataset: Dataset, sources: Sequence[Path], target: Path) -> dict[str, int]:
-    """Write ``001.seg.dcm`` and so on, one for every source in turn; returns its number of frames with a mask.
+class Written(NamedTuple):
+    """A file of an export, by its path in it: of which source, for which part of the split, of how many frames."""
 
-    What refers to a source is inside; its name, which may name a patient, stays out.
+    file: str
+    source: Path
+    split: Bucket
+    frames: int
 
-    Raises DatasetError when a source is no DICOM file or none of its frames is reviewed, and then nothing is
-    written; or when the disk refuses.
+
+def export_segs(dataset: Dataset, sources: Sequence[Path], target: Path) -> list[Written]:
+    """Write ``train/001.seg.dcm`` and so on into the new folder ``target``, numbered by the sources in turn.
+
+    A source whose frames belong to several parts of the split has a file in each. What refers to it is inside; its
+    name, which may name a patient, stays out.
+
+    Raises DatasetError when a source is no DICOM file or none of its frames is reviewed, when ``target`` exists or
+    lies in the workspace or the folder of a source, or the disk refuses; then there is no ``target``.
     """
     by_pixels = {_key(head.image()): head for head in reviewed(dataset)}
-    made, counts = {}, {}
-    for number, source in enumerate(sources, 1):
-        masks = {t: head.mask() for t, head in _found(source, by_pixels)}
-        path = target / f"{number:03}.seg.dcm"
-        if not masks:
-            raise DatasetError(
-                f"{source.name}: no reviewed frame of it is in this dataset. Accept some first."
-            )
-        if path.exists():
-            raise DatasetError(f"{path.name}: exists already. Choose a new folder.")
-        made[path], counts[path.name] = segmentation(source, masks), len(masks)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for path, found in made.items():
-            found.save_as(path, enforce_file_format=True)
-    except OSError as error:
-        raise DatasetError(f"{target.name}: not exported. {durable.cure_for(error)}") from error
-    return counts
+    written = []
+    with new_folder(dataset, target, sources) as staged:
+        for number, source in enumerate(sources, 1):
+            for split, masks in _masks_by_split(source, by_pixels).items():
+                file = f"{split}/{number:03}.seg.dcm"
+                (staged / split).mkdir(exist_ok=True)
+                segmentation(source, masks).save_as(staged / file, enforce_file_format=True)
+                written.append(Written(file, source, split, len(masks)))
+    return written
 
 
 def segmentation(source: Path, masks: dict[int, NDArray[np.uint8]]) -> FileDataset:
@@ -128,6 +132,18 @@ def _identifiers(source: Path) -> Identifiers:
     if missing:
         raise DatasetError(f"{source.name}: has no {missing[0]}, so a SEG cannot refer to it. Export as png.")
     return Identifiers(**found)
+
+
+def _masks_by_split(
+    source: Path, by_pixels: dict[str, Revision]
+) -> dict[Bucket, dict[int, NDArray[np.uint8]]]:
+    """The masks (Y, X) by part of the split and frame; DatasetError when there is none."""
+    masks: defaultdict[Bucket, dict[int, NDArray[np.uint8]]] = defaultdict(dict)
+    for t, head in _found(source, by_pixels):
+        masks[head.bucket][t] = head.mask()
+    if not masks:
+        raise DatasetError(f"{source.name}: no reviewed frame of it is in this dataset. Accept some first.")
+    return masks
 
 
 def _found(source: Path, by_pixels: dict[str, Revision]) -> Iterator[tuple[int, Revision]]:

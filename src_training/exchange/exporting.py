@@ -1,22 +1,19 @@
-"""One way out for every format: into a new folder, which appears when it is whole."""
+"""One way out for every format of pictures: all reviewed frames, into a new folder."""
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from src_training import durable
 from src_training.dataset import Dataset
-from src_training.errors import DatasetError
 from src_training.exchange.coco import write_coco
 from src_training.exchange.frames import ExportFrame, frames_of
 from src_training.exchange.monai_list import write_monai
 from src_training.exchange.nnunet import write_nnunet
 from src_training.exchange.pictures import write_pictures
+from src_training.exchange.placing import new_folder
 
 Writer = Callable[[Path, Iterable[ExportFrame]], None]
 
@@ -34,9 +31,6 @@ def export(dataset: Dataset, kind: str, target: Path) -> list[ExportFrame]:
     Returns the frames without their pixels. Raises DatasetError when nothing is accepted yet, ``target`` exists
     or lies in the workspace, or the disk refuses; then there is no ``target``.
     """
-    target = target.expanduser().absolute()
-    _check_free(dataset, target)
-    staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     told: list[ExportFrame] = []
 
     def frames() -> Iterable[ExportFrame]:
@@ -44,23 +38,9 @@ def export(dataset: Dataset, kind: str, target: Path) -> list[ExportFrame]:
             told.append(_without_pixels(frame))
             yield frame
 
-    try:
-        staged.mkdir(parents=True)
+    with new_folder(dataset, target) as staged:
         FORMATS[kind](staged, frames())
-        staged.rename(target)
-    except OSError as error:
-        raise DatasetError(f"{target.name}: not exported. {durable.cure_for(error)}") from error
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
     return told
-
-
-def _check_free(dataset: Dataset, target: Path) -> None:
-    workspace = dataset.folder.resolve().parent
-    if workspace in (target.resolve(), *target.resolve().parents):
-        raise DatasetError(f"{target.name}: lies in the workspace. Choose a folder outside it.")
-    if target.exists():
-        raise DatasetError(f"{target.name}: exists already. Choose a new folder.")
 
 
 def _without_pixels(frame: ExportFrame) -> ExportFrame:

@@ -8,7 +8,6 @@ that corrects what we have takes its place; any other stands beside ours, as a v
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from src_training import decoding
 from src_training.cine.budget import SIDE
 from src_training.dataset import Dataset, Frame, Origin, Revision
-from src_training.dataset.blobs import mask_hash
+from src_training.dataset.blobs import LARGEST, mask_hash
 from src_training.dataset.commit import names_in
 from src_training.dataset.lineage import heads_of
 from src_training.dataset.record import (
@@ -33,8 +32,9 @@ from src_training.dataset.record import (
 from src_training.dataset.store import Prepared
 from src_training.decoding.process import Lost
 from src_training.errors import DatasetError
+from src_training.regular import size_of_regular
 
-_LARGEST_RECORD, _LARGEST_PNG = 1 << 20, 128 << 20
+_LARGEST_RECORD = 1 << 20
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _PACK_SOUND = "Pack it again where it is sound"
 Tell = Callable[[str], None]
@@ -109,7 +109,7 @@ def _loaded(records: Sequence[Revision], tell: Tell) -> dict[Revision, tuple[NDA
 
 def _decoded(revision: Revision, kind: str) -> NDArray:
     facts = revision.record[kind]
-    path = _plain(revision.folder / facts["file"], _LARGEST_PNG)
+    path = _plain(revision.folder / facts["file"], LARGEST)
     try:
         found = decoding.ask({"ask": "blob", "path": str(path.absolute()), "facts": facts}).array
     except Lost as lost:
@@ -133,16 +133,12 @@ def _said_before(head: Revision, records: Sequence[Revision]) -> frozenset[tuple
 
 
 def _plain(path: Path, most: int) -> Path:
-    """A path that is an ordinary file of at most so many bytes: a link may lead anywhere, a pipe never ends."""
+    """A path that is an ordinary file of at most so many bytes: a link may lead anywhere."""
     where = f"{path.parent.name}/{path.name}"
     try:
-        facts = path.lstat()
+        size_of_regular(path, most, follow=False)
     except OSError as error:
         raise DatasetError(f"{where}: {error.strerror}. {_PACK_SOUND}.") from error
-    if not stat.S_ISREG(facts.st_mode):
-        raise DatasetError(f"{where}: a link or a device, not a file. {_PACK_SOUND}.")
-    if facts.st_size > most:
-        raise DatasetError(f"{where}: larger than LightVessel ever writes it. {_PACK_SOUND}.")
     return path
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from skimage.draw import polygon as pixels_in
 from skimage.measure import find_contours, label, regionprops
+
+from src_training.exchange.filling import fill
 
 Polygon = NDArray[np.float64]  # (N, 2) of x, y
 
@@ -31,7 +32,7 @@ def mask_of(polygons: list[Polygon], shape: tuple[int, int]) -> NDArray[np.bool_
     """The pixels (Y, X) whose centres lie in one of the polygons."""
     mask = np.zeros(shape, bool)
     for polygon in polygons:
-        mask[pixels_in(polygon[:, 1] - 0.5, polygon[:, 0] - 0.5, shape)] = True
+        fill(mask, polygon, True)
     return mask
 
 

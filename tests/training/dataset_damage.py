@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +128,11 @@ def linked_to_nowhere(path: Path) -> None:
     path.symlink_to("nowhere")
 
 
+def made_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def made_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -216,6 +222,8 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     ),
     "a link to nowhere": ("D06", lambda ws: linked_to_nowhere(blob(ws, "image"))),
     "a folder in place of an image": ("D07", lambda ws: made_a_folder(blob(ws, "image"))),
+    "a pipe in place of an image": ("D07", lambda ws: made_a_pipe(blob(ws, "image"))),
+    "a pipe in place of a record": ("D04", lambda ws: made_a_pipe(records(ws)[4])),
     "another case's image": ("D07", lambda ws: copied_from(ws, 7, 5, "image")),
     "a mask for an image": ("D07", lambda ws: shutil.copy(blob(ws, "mask"), blob(ws, "image"))),
     "masks of one case changed for each other": ("D07", swapped_masks),

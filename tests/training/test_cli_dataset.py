@@ -253,16 +253,21 @@ def test_a_csv_tells_the_patients(lightvessel, workspace, pairs, tmp_path, what)
     assert keys[1] == keys[2] and len(set(keys)) == 3
 
 
-BAD_CSVS = {"f0.png\n": "line 1 has no patient", "f0,P1\nf0,P2\n": "second patient"}
+BAD_CSVS = {
+    "f0.png\n": "line 1 has no patient",
+    "f0,P1\nf0,P2\n": "second patient",
+    "image,patient\nf0," + "x" * 200_000: "patients.csv: field larger than field limit",
+    "f0,P\0\n": "patients.csv: a NUL byte in it",
+}
 
 
-@pytest.mark.parametrize("content", BAD_CSVS)
+@pytest.mark.parametrize("content", BAD_CSVS, ids=BAD_CSVS.values())
 def test_a_csv_that_cannot_be_understood_is_refused_before_anything_is_saved(
     lightvessel, workspace, pairs, tmp_path, content
 ):
     (tmp_path / "patients.csv").write_text(content)
     code, out, err = import_(lightvessel, workspace, pairs, "--patients", tmp_path / "patients.csv")
-    assert (code, out) == (2, []) and BAD_CSVS[content] in err
+    assert (code, out) == (2, []) and BAD_CSVS[content] in err and err.count("\n") == 1
 
 
 def test_a_name_in_the_csv_that_is_no_image_is_named(lightvessel, workspace, pairs, tmp_path):
@@ -424,3 +429,18 @@ def test_a_real_cine_keeps_its_facts_and_nothing_else(lightvessel, workspace, sh
     content = b"".join(path.read_bytes() for path in workspace.rglob("*") if path.is_file())
     for word in (b"1.2.840", b"phantom", source.stem.encode()):
         assert word not in content.lower()
+
+
+def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, workspace, tmp_path):
+    names = ["a\x1b[31m\nsaved 1 r0001.png", "b\x1b]0;x\x07.png", "ok.png"]
+    for part in ("images", "masks"):
+        for name in names:
+            write(tmp_path / "in" / part / name, np.zeros((SIDE, SIDE), np.uint8))
+    (tmp_path / "in" / "images" / names[0]).write_bytes(b"no picture")
+    (tmp_path / "in" / "masks" / names[1]).write_bytes(b"no picture")
+    code, out, err = lightvessel("import", workspace, tmp_path / "in")
+    assert (code, len(out)) == (2, 1) and "1 of 3 saved" in err
+    lines = err.splitlines()
+    assert len(lines) == 4 and all(line.isprintable() for line in lines)
+    assert lines[0].startswith("a?[31m?saved 1 r0001.png: not an image")  # named once, not twice
+    assert lines[1].startswith("b?]0;x?.png: cannot be read as a mask") and str(tmp_path) not in err

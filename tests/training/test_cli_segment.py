@@ -254,3 +254,15 @@ def test_a_device_that_is_not_there_is_one_line(device, frames, tmp_path, capsys
     assert main(["segment", str(frames / "a.png"), "-o", str(tmp_path / "out"), "--device", device]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert device in line and "cpu" in line
+
+
+def test_what_is_said_and_printed_of_any_name_is_one_printable_line(frames, tmp_path, capsys):
+    (frames / "a.png").rename(frames / "a\x1b[31m\nsaved 123 r0001.png")
+    (frames / "b.png").write_bytes(b"no picture")
+    (frames / "b.png").rename(frames / "b\x9b\r\n.png")
+    for words in (["segment", str(frames), "-o", str(tmp_path / "out")], ["info", str(frames)]):
+        assert main(words) == 2
+        out, err = capsys.readouterr()
+        assert len(out.splitlines()) == 2  # a and run
+        assert all(line.isprintable() for line in [*out.split("\n"), *err.split("\n")])
+        assert "a?[31m?saved 123 r0001" in out and "b???.png" in err

@@ -209,3 +209,13 @@ def test_an_indexed_mask_of_many_palette_entries_is_its_indices(tmp_path):
     """As `segment` writes it: the palette makes the mask visible, the indices are the labels."""
     indexed(PLAIN, [0, 0, 0, 255, 140, 30] + [7, 8, 9] * 254)(tmp_path / "a")
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), PLAIN)
+
+
+@pytest.mark.parametrize("name", ["plain.png", "esc\x1b[31m.png", "apostrophe's.png"])
+def test_a_refusal_names_the_file_and_never_its_folder(tmp_path, name):
+    folder = tmp_path / "Doe^John\x1b"
+    folder.mkdir()
+    (folder / name).write_bytes(b"no picture")
+    with pytest.raises(BadMask, match="cannot be read as a mask") as refused:
+        read_mask(folder / name)
+    assert "Doe" not in str(refused.value)

@@ -66,9 +66,9 @@ def test_a_left_over_is_a_note_and_no_damage(workspace, capsys, what):
 
 
 def listed(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    """Content by name; what is neither file nor folder counts as empty."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    return {name: path.read_bytes() if path.is_file() else b"" for name, path in found.items()}
 
 
 MENDED = [what for what, (code, _) in DAMAGE.items() if code in ("D04", "D05", "D07", "D09")]

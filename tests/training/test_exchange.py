@@ -10,7 +10,9 @@ from unittest import mock
 import imagecodecs
 import numpy as np
 import pytest
+import skimage.draw
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from src_training import Frame, Origin, Workspace
@@ -73,6 +75,18 @@ def test_polygons_of_pieces_with_many_holes_come_back_to_the_pixel():
     mask[25:35, 25:35] = True
     mask[28:31, 28:31] = False
     assert np.array_equal(mask_of(polygons_of(mask), mask.shape), mask)
+
+
+POINTS = st.lists(st.tuples(*[st.integers(-20, 60)] * 2), min_size=3, max_size=9)
+
+
+@settings(max_examples=300, deadline=None)
+@given(POINTS, st.sampled_from([1, 0.5, 0.25, 0.1, 1 / 3]), st.tuples(*[st.integers(1, 17)] * 2))
+def test_a_polygon_is_filled_as_skimage_fills_it(points, step, shape):
+    polygon = np.array(points) * step
+    expected = np.zeros(shape, bool)
+    expected[skimage.draw.polygon(polygon[:, 1] - 0.5, polygon[:, 0] - 0.5, shape)] = True
+    assert np.array_equal(mask_of([polygon], shape), expected)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -292,6 +306,10 @@ HOSTILE = {
     "short runs": ({"counts": [3, 4], "size": list(SIZE)}, {}, "do not fill the image"),
     "negative runs": ({"counts": [-3, 2243], "size": list(SIZE)}, {}, "do not fill the image"),
     "another size": ([[3, 4, 10, 4, 10, 9]], {"height": 41}, "rows x columns"),
+    "a giant it is not": ([[0, 0, 8192, 0, 8192, 8192]], {"height": 8192, "width": 8192}, "8192x8192, but"),
+    "endless points": ([[3, 4, 10, 4, 10, 39] * 90_000], {}, "have more points, than any angiogram needs"),
+    "endless runs": ({"counts": "0" * 5_000_000, "size": list(SIZE)}, {}, "more, or have more points"),
+    "far outside": ([[1, 1, 5, 1, 4, 1e300]], {}, "a point lies far outside"),
     "a giant": ([[3, 4, 10, 4, 10, 9]], {"height": 10**9}, "not a COCO file"),
     "a path out": ([[3, 4, 10, 4, 10, 9]], {"file_name": "../../etc/passwd"}, "passwd: named in a.json"),
     "a path in Windows' way": (
@@ -309,6 +327,19 @@ def test_a_hostile_annotation_is_a_line_and_saves_nothing(tmp_path, capsys, what
     said = capsys.readouterr().err
     assert line in said and "Traceback" not in said
     assert list(Workspace.open(tmp_path / "ws").dataset.cases()) == []
+
+
+def test_a_size_that_the_picture_has_not_is_refused_before_anything_is_drawn(tmp_path):
+    arguments = coco(tmp_path, [[0, 0, 8192, 0, 8192, 8192]], height=8192, width=8192)
+    with mock.patch.object(arriving, "fill", side_effect=AssertionError("drawn")):
+        assert main(arguments) == 2
+
+
+def test_shapes_without_end_are_refused_however_small_they_are(tmp_path, capsys):
+    arguments = coco(tmp_path, [[3, 4, 5, 4, 5, 9]] * 40)
+    with mock.patch.object(arriving, "_MOST_EFFORT", 1 << 20):
+        assert main(arguments) == 2
+    assert "its annotations are more, or have more points" in capsys.readouterr().err
 
 
 BROKEN_JSON = {"not json": "{", "a list": "[1]", "deep": "[" * 100_000, "no images": '{"annotations": []}'}

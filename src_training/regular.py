@@ -1,0 +1,60 @@
+"""Reading what may come from elsewhere: an ordinary file of a sensible size, or a refusal at once.
+
+A pipe makes whoever opens it wait for a writer, a device may never end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+# Windows has neither: there no name in a folder is a pipe or a terminal.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_KINDS = (
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+class NotRegular(OSError):
+    """What is no ordinary file, or larger than it may be; ``strerror`` is the reason, without the name."""
+
+    def __init__(self, reason: str, path: Path) -> None:
+        super().__init__(errno.EINVAL, reason, str(path))
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of an ordinary file of at most ``most`` bytes, as long as it was when it was opened.
+
+    Raises NotRegular, and OSError when the system refuses.
+    """
+    with open(path, "rb", opener=_open) as file:
+        facts = os.fstat(file.fileno())
+        _check(facts, path, most)
+        return file.read(facts.st_size)
+
+
+def size_of_regular(path: Path, most: int | None = None, *, follow: bool = True) -> int:
+    """Bytes in an ordinary file, without opening it; a link is one as well, where links are followed.
+
+    Raises NotRegular, and OSError when the system refuses.
+    """
+    facts = path.stat(follow_symlinks=follow)
+    _check(facts, path, most)
+    return facts.st_size
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | _FLAGS)
+
+
+def _check(facts: os.stat_result, path: Path, most: int | None) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(facts.st_mode)), "a device")
+        raise NotRegular(f"{kind}, not a file", path)
+    if most is not None and facts.st_size > most:
+        raise NotRegular(f"larger than {most / (1 << 20):,.4g} MiB", path)
