@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from src_training.training.settings import LoopSettings
+if TYPE_CHECKING:  # a run that only counts needs a watcher, but no settings
+    from src_training.training.settings import LoopSettings
 
 
 @dataclass
