@@ -50,6 +50,12 @@ def replace(path: Path, data: bytes) -> None:
     sync_dir(path.parent)
 
 
+def rename(path: Path, to: Path) -> None:
+    """Give a file another name in its folder, which takes no space on most file systems."""
+    disk.rename(path, to)
+    sync_dir(to.parent)
+
+
 def append_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> None:
     """Append one JSON line in a single write; a torn line of an earlier crash is closed first."""
     line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from src_training.runs.context import RunContext
 from src_training.runs.launching import PROCESS_FILE, durable_json
 from src_training.runs.process import Identity, step_back
 from src_training.runs.run import Run
+from src_training.runs.writing import log
 
 
 def main(folder: str | Path) -> int:
@@ -49,7 +49,7 @@ def _work(kind: str, settings: dict[str, Any], context: RunContext) -> int:
     except LightVesselError as error:
         return _fail(context, str(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last one who can tell what happened
-        traceback.print_exc()
+        log(traceback.format_exc())
         return _fail(context, explain(error), 1)
     context.emit({"event": "finished", "model_id": model_id})
     return 0
@@ -76,7 +76,7 @@ def _execute(kind: str, settings: dict[str, Any], context: RunContext) -> str | 
 
 
 def _fail(context: RunContext, message: str, code: int) -> int:
-    print(f"lightvessel: {message}", file=sys.stderr, flush=True)
+    log(f"lightvessel: {message}")
     context.emit({"event": "failed", "message": message, "exit_code": code})
     return code
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src_training import durable
-from src_training.runs.run import CANCEL_FILE, EVENTS_FILE
+from src_training.runs.recording import Recorder
+from src_training.runs.reserve import CANCEL_FILE
 from src_training.runs.telling import event_text
-from src_training.runs.writing import plain, utc_now, writing
+from src_training.runs.writing import log, plain, utc_now, writing
 
 if TYPE_CHECKING:
     from src_training.workspace import Workspace
-
-# Many a minute, and the next one replaces them: not worth a sync each.
-_PASSING = frozenset({"progress", "log"})
 
 
 class RunContext:
@@ -26,6 +21,7 @@ class RunContext:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._recorder = Recorder(folder)
         self.stop = threading.Event()  # set by SIGTERM; the cancel file is the other way
 
     @cached_property
@@ -36,26 +32,15 @@ class RunContext:
         return Workspace.open(self.folder.parent.parent)
 
     def emit(self, event: dict[str, Any]) -> None:
-        """Append an event, with the time, and say it in the log; RunError when the disk refuses.
+        """Append an event, with the time, and say it in the log.
 
-        On a full disk a passing event is dropped: a run that waits for space does not end for want of a line.
+        Raises RunError when the disk refuses; a full one ends no run (``recording``).
         """
         record = plain({"event": event["event"], "time": utc_now(), **event})
-        passing = event["event"] in _PASSING
-        with writing(self.folder.name), _unless_full(passing):
-            print(event_text(record), flush=True)  # log.txt is where a run prints to
-        with writing(self.folder.name), _unless_full(passing):
-            durable.append_line(self.folder / EVENTS_FILE, record, sync=not passing)
+        log(event_text(record))
+        with writing(self.folder.name):
+            self._recorder.record(record)
 
     def cancelled(self) -> bool:
         """Whether somebody asked the run to stop."""
         return self.stop.is_set() or (self.folder / CANCEL_FILE).exists()
-
-
-@contextlib.contextmanager
-def _unless_full(passing: bool) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if not (passing and durable.is_full(error)):
-            raise

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+EVENTS_FILE = "events.jsonl"
+
 Event = dict[str, Any]
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from src_training import durable
 from src_training.errors import RunError
+from src_training.runs import reserve
 from src_training.runs.autopsy import cause_of_end, overdue
-from src_training.runs.events import Event, read_events
+from src_training.runs.events import EVENTS_FILE, Event, read_events
 from src_training.runs.launching import LAUNCH_FILE, LOG_FILE, PROCESS_FILE, spawn, vouch
 from src_training.runs.log import tail
 from src_training.runs.process import Identity
@@ -20,8 +21,6 @@ from src_training.runs.state import RunState
 from src_training.runs.writing import launched_event, writing
 
 CONFIG_FILE = "config.json"
-EVENTS_FILE = "events.jsonl"
-CANCEL_FILE = "cancel"
 _POLL_S = 0.2
 
 
@@ -70,10 +69,10 @@ class Run:
         return tail(self.folder / LOG_FILE, n)
 
     def cancel(self) -> None:
-        """Ask the run to stop after its step; one that has ended is left alone."""
+        """Ask the run to stop after its step, on a full disk too; one that has ended is left alone."""
         if not self.status().ended:
             with writing(self.id):
-                durable.replace(self.folder / CANCEL_FILE, b"cancel\n")
+                reserve.ask_to_stop(self.folder)
 
     def resume(self) -> None:
         """Start the run again where its last checkpoint left it.
@@ -84,9 +83,6 @@ class Run:
         from src_training.runs.store import check_alone
 
         check_alone(self)
-        with writing(self.id):
-            for name in (CANCEL_FILE, PROCESS_FILE):
-                (self.folder / name).unlink(missing_ok=True)
         self._start(detach=True, threads=int(self.config().get("threads") or 1))
 
     def wait(self, timeout: float | None = None) -> RunState:
@@ -101,6 +97,9 @@ class Run:
     def _start(self, *, detach: bool, threads: int) -> None:
         """Say that a process is coming, and start it; the order keeps every reader from a false end."""
         with writing(self.id):
+            reserve.put_by(self.folder)
+            for name in (reserve.CANCEL_FILE, PROCESS_FILE):  # of an earlier start
+                (self.folder / name).unlink(missing_ok=True)
             vouch(self.folder, Identity.of())
             durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
         spawn(self.folder, detach=detach, threads=threads)

@@ -22,6 +22,12 @@ def writing(run_id: str) -> Iterator[None]:
         raise RunError(f"run {run_id}: cannot write to its folder: {durable.cure_for(error)}") from error
 
 
+def log(text: str) -> None:
+    """Print into log.txt, which is where a run prints to; a log that refuses must not cost the run its last word."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
 def utc_now() -> str:
     """This moment, as events give it."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

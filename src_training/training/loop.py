@@ -62,7 +62,7 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     progress = load_checkpoint(folder, state) or Progress()
     wrapped, optimiser = fabric.setup(network, state.optimiser)
-    stepper = Stepper(fabric, wrapped, optimiser, objective, settings.gradient_clip)
+    stepper = Stepper(fabric, wrapped, optimiser, objective, settings.gradient_clip, progress.parts)
     keeper = _Keeper(fabric, state, progress, validate, settings, folder, watcher)
     share_helper(helper, fabric)
 
@@ -75,10 +75,10 @@ def fit(
         if settings.freeze_statistics:
             freeze_batch_norm(network)
         batch = sampler.batch(progress.step, fabric.global_rank, fabric.world_size)
-        was_whole = stepper.parts == 1
         loss, terms = stepper.take(batch.to(fabric.device), progress.step)
-        if was_whole and stepper.parts > 1:
-            keeper.log("out of memory: going on with half a batch at a time")
+        if stepper.parts > progress.parts:
+            progress.parts = stepper.parts
+            keeper.log(f"out of memory: from now on a batch is computed in {progress.parts} parts")
         state.average.update_parameters(network)
         progress.step += 1
         keeper.report(loss, terms)

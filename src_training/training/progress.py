@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from src_training.training.settings import LoopSettings
+if TYPE_CHECKING:  # a run that only counts needs a watcher, but no settings
+    from src_training.training.settings import LoopSettings
 
 
 @dataclass
@@ -21,13 +22,14 @@ class Watcher:
 
 @dataclass
 class Progress:
-    """What a checkpoint holds beside weights and optimiser."""
+    """What a checkpoint holds beside weights and optimiser; ``parts`` is in how many a batch fits the memory."""
 
     step: int = 0
     best_score: float = -math.inf
     best_step: int = 0
     stale: int = 0
     losses: list[tuple[int, float]] = field(default_factory=list)
+    parts: int = 1
 
     def is_best(self, score: float) -> bool:
         """Note a validation score (Dice); whether it is the best so far."""

@@ -1,4 +1,4 @@
-"""One optimiser step: forward, backward, clip; in two halves once memory ran out."""
+"""One optimiser step: forward, backward, clip; in ever smaller parts when memory runs out."""
 
 from __future__ import annotations
 
@@ -26,32 +26,34 @@ class Stepper:
         optimiser: _FabricOptimizer,
         objective: Objective,
         gradient_clip: float,
+        parts: int = 1,
     ) -> None:
         self.fabric, self.network, self.optimiser, self.objective = fabric, network, optimiser, objective
-        self.gradient_clip = gradient_clip
-        self.parts = 1
+        self.gradient_clip, self.parts = gradient_clip, parts
         helpers = objective.parameters() if isinstance(objective, nn.Module) else ()
         self.helpers = [parameter for parameter in helpers if parameter.requires_grad]
 
     def take(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
         """Loss as a mean over all processes, and its terms in this one; RunError when loss or gradient is not finite.
 
-        The first time memory runs out, the gradient is computed anew with half the batch at a time, and so are
-        all later ones: the same gradient, but for batch statistics where they are not frozen. Processes that
-        compute one batch together do not do so, since one alone would leave the others waiting.
+        Each time memory runs out, the gradient is computed anew in twice as many parts, down to one frame a part,
+        and so are all later ones: the same gradient, but for batch statistics where they are not frozen. Processes
+        that compute one batch together do not do so, since one alone would leave the others waiting.
         """
-        try:
-            told = self._gradient(batch, step)
-        except (RuntimeError, MemoryError) as error:
-            if self.parts > 1 or self.fabric.world_size > 1 or not is_out_of_memory(error):
-                raise
-            told = None
-        if told is None:
+        while (told := self._gradient_if_it_fits(batch, step)) is None:
             self._forget()
-            self.parts = 2
-            told = self._gradient(batch, step)
+            self.parts *= 2
         self._finish(step)
         return told
+
+    def _gradient_if_it_fits(self, batch: Batch, step: int) -> tuple[float, dict[str, float]] | None:
+        """None when memory ran out and smaller parts may fit; nothing of the attempt is held any more then."""
+        try:
+            return self._gradient(batch, step)
+        except (RuntimeError, MemoryError) as error:
+            if self.parts >= len(batch) or self.fabric.world_size > 1 or not is_out_of_memory(error):
+                raise
+            return None
 
     def _gradient(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
         self.optimiser.zero_grad(set_to_none=True)

@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from unittest import mock
 
 import numpy as np
 import torch
-from durable_disks import RefusingDisk
+from durable_disks import RefusingDisk, SmallDisk, used_bytes
 from model_folders import QUICK_TUNING, go_live_with_tiny, told
 from soak_table import Figure, Size, all_of, measured, none_of
 
@@ -33,7 +34,7 @@ from src_training.evaluation import home_panel
 from src_training.evaluation.metrics import frame_metrics
 from src_training.inference.runtimes import import_openvino
 from src_training.models.gate import decide
-from src_training.runs import Run, child
+from src_training.runs import Run, child, recording
 from src_training.runs import run as run_module
 from src_training.runs.launching import LOG_FILE, PROCESS_FILE, vouch
 from src_training.runs.process import Identity
@@ -211,21 +212,22 @@ class Harness:
         return all_of("resuming with another snapshot: refused", int(said), 1)
 
     def full_disk(self, expected: object) -> Figure:
-        """No space for a checkpoint from some step on, and then space again."""
+        """No space from some step on, and then space again."""
         process = self.launch(_full)
         paused = self.until_paused(process)
         self.look(process)
         (process.run.folder / "full").unlink()
         self.until_over(process, "finished")
         good = paused and _same(_state(process.run), expected)
-        return all_of("disk full at a checkpoint: paused, went on, bit-identical", int(good), 1)
+        return all_of("a full disk: paused, said so, went on, bit-identical", int(good), 1)
 
     def full_disk_cancelled(self) -> Figure:
         process = self.launch(_full)
         paused = self.until_paused(process)
-        process.run.cancel()
+        with mock.patch.object(durable, "disk", RefusingDisk(process.run.folder, errno.ENOSPC)):
+            process.run.cancel()
         self.until_over(process, "cancelled")
-        return all_of("cancelled while it waits for space: ended", int(paused), 1)
+        return all_of("cancelled on a full disk: ended, and said so", int(paused), 1)
 
     def until_paused(self, process: Process) -> bool:
         end = time.monotonic() + _PATIENCE_S
@@ -304,16 +306,25 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _full(folder: Path) -> None:
-    """No space for checkpoints while the folder holds a file of that name."""
+    """From step 3 on no more space in the whole run folder, while it holds a file of that name."""
 
-    class Full(RefusingDisk):
-        def _check(self, path: Path) -> None:
-            self.refusing = (folder / "full").exists()
-            super()._check(path)
+    class Full(SmallDisk):
+        def _left(self, path: Path) -> int:
+            full = (folder / "full").exists()
+            if full != bool(self.capacity):
+                self.capacity = {folder: used_bytes(folder)} if full else {}
+            return super()._left(path)
 
-    (folder / "full").touch()
-    pausing._LOOK_S = 0.05
-    durable.disk = Full(folder / "checkpoints", errno.ENOSPC)
+    keep = loop._Keeper.keep
+
+    def fill_and_keep(keeper: Any) -> None:
+        if keeper.progress.step == 3:
+            (folder / "full").touch()
+        keep(keeper)
+
+    loop._Keeper.keep = fill_and_keep  # type: ignore[method-assign]
+    pausing._LOOK_S = recording._LOOK_S = 0.05
+    durable.disk = Full({})
 
 
 def _not_finite(folder: Path) -> None:

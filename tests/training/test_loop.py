@@ -381,18 +381,36 @@ def gradients_of(samples, objective, parts=1):
     return torch.cat([p.grad.flatten() for p in network.parameters()]), stepper.parts
 
 
-def test_running_out_of_memory_goes_on_with_half_a_batch_and_the_same_gradient():
-    def short_of_memory(network, batch, step):
-        if len(batch) > 4:
+def memory_for(frames, tried=None):
+    """An objective whose device holds so many frames at a time; ``tried`` takes the sizes it is asked for."""
+
+    def objective(network, batch, step):
+        if tried is not None:
+            tried.append(len(batch))
+        if len(batch) > frames:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
         return TaskObjective(0.5)(network, batch, step)
 
+    return objective
+
+
+@pytest.mark.parametrize(("frames", "expected"), [(8, 1), (4, 2), (3, 4), (1, 8)])
+def test_running_out_of_memory_goes_on_in_smaller_parts_with_the_same_gradient(frames, expected):
     samples = drawn_samples()
-    whole, parts = gradients_of(samples, TaskObjective(0.5))
-    assert parts == 1
-    halved, parts = gradients_of(samples, short_of_memory)
-    assert parts == 2
-    assert torch.allclose(whole, halved, atol=1e-6)
+    whole, _ = gradients_of(samples, TaskObjective(0.5))
+    in_parts, parts = gradients_of(samples, memory_for(frames))
+    assert parts == expected
+    assert torch.allclose(whole, in_parts, atol=1e-6)
+
+
+def test_a_resumed_run_knows_what_its_memory_holds_and_equals_an_unbroken_one(tmp_path):
+    unbroken = run(tmp_path / "unbroken", objective=memory_for(1)).state_dict()
+    asked, tried = itertools.count(), []
+    with pytest.raises(Cancelled, match="step 14"):
+        run(tmp_path / "broken", Watcher(cancelled=lambda: next(asked) >= 13), memory_for(1))
+    resumed = run(tmp_path / "broken", objective=memory_for(1, tried)).state_dict()
+    assert set(tried) == {1}
+    assert all(torch.equal(resumed[name], unbroken[name]) for name in unbroken)
 
 
 def test_a_run_that_was_short_of_memory_says_so_and_finishes(tmp_path):
@@ -406,13 +424,18 @@ def test_a_run_that_was_short_of_memory_says_so_and_finishes(tmp_path):
 
     events = []
     run(tmp_path, Watcher(emit=events.append), once_short, steps=5)
-    assert sum("half a batch" in event.get("message", "") for event in events) == 1
+    said = [event["message"] for event in events if event["event"] == "log"]
+    assert said == ["out of memory: from now on a batch is computed in 2 parts"]
     assert (tmp_path / "best.pt").exists()
 
 
-def test_memory_that_never_suffices_ends_the_run(tmp_path):
-    def never(_network, _batch, _step):
+def test_memory_that_does_not_suffice_for_one_frame_ends_the_run(tmp_path):
+    tried = []
+
+    def never(_network, batch, _step):
+        tried.append(len(batch))
         raise MemoryError
 
     with pytest.raises(MemoryError):
         run(tmp_path, objective=never)
+    assert tried == [4, 2, 1]
