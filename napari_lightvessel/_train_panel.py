@@ -74,7 +74,9 @@ class TrainPanel(Section):
             "Keep the old one", self.trainer.keep, "The new model stays in the store, not live"
         )
         self.ask = AskBar()
-        self.rollback_button = button("Roll back", self.trainer.roll_back)
+        self.rollback_button = button(
+            "Roll back", self.trainer.roll_back, "Back to the model before this one"
+        )
         self.line = TellLine()
 
     def _lay_out(self) -> None:
@@ -184,13 +186,7 @@ class TrainPanel(Section):
         reason = reason or self.method.missing()
         self.start_button.setText(self.method.words())
         allow(self.start_button, reason, "Train on the accepted frames in the background")
-        before = self.session.workspace.models.current() if self.session.workspace else None
-        self.rollback_button.setVisible(before is not None)
-        allow(
-            self.rollback_button,
-            "" if before else "Nothing was promoted yet.",
-            "Back to the model before this one",
-        )
+        self.rollback_button.setVisible(self.session.shelf.live is not None)
         waiting = self.trainer.waiting()
         restyle(self.start_button, "lv", "" if waiting else "primary")
         restyle(self.promote_button, "lv", "primary" if waiting else "")
