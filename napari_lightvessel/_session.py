@@ -18,6 +18,7 @@ from napari_lightvessel._shelf import Shelf, read_shelf
 from src_training import Model, Workspace
 from src_training.errors import LightVesselError
 
+OUTDATED = "The image holds other pixels now, which this mask does not belong to. Select the image."
 _IDLE_S = 30.0  # a frame looked at for longer than this without a step counts no more towards its effort
 
 
@@ -94,7 +95,7 @@ class Session:
         if self.covered:
             return "The frames that got worse are in view instead of the cine. Close them first."
         if self.state.outdated:
-            return "The image holds other pixels now, which this mask does not belong to. Select the image."
+            return OUTDATED
         return ""
 
     def no_frame(self) -> str:
