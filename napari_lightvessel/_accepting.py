@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from psygnal import Signal
 
-from napari_lightvessel import _jobs, _preferences
+from napari_lightvessel import _jobs, _preferences, _session
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
 from napari_lightvessel._session import Session
@@ -61,6 +61,11 @@ class Accepter:
         """The shown frame was reviewed, wholly or inside ``region`` (rows, columns)."""
         self._decide(ACCEPTED, region)
 
+    def accept_edits(self, state: CineState) -> None:
+        """Every edited frame of this cine was reviewed, whether it is on the table or not."""
+        for t in state.open_edits():
+            self._take(state, t, ACCEPTED)
+
     def no_vessel(self) -> None:
         """The shown frame holds no vessel: its mask is emptied (undoable) and saved."""
         self._decide(NO_VESSEL)
@@ -80,19 +85,28 @@ class Accepter:
 
     def blocked(self) -> str:
         """Why nothing can be accepted now; empty when it can."""
-        if self.session.state is not None and self.session.workspace is None:
+        state = self.session.state
+        refused = self.refusal(state) if state is not None else ""
+        return refused or self.session.blocked() or self.session.no_frame()
+
+    def refusal(self, state: CineState) -> str:
+        """Why no frame of this cine can be accepted; empty when they can."""
+        if self.session.workspace is None:
             return "Needs a workspace to save into: New… or Open… at the top."
-        return self.session.blocked() or self.session.no_frame()
+        return _session.OUTDATED if state.outdated else ""
 
     # -- deciding ------------------------------------------------------------------------------------------
 
     def _decide(self, status: str, region: Region | None = None) -> None:
-        reason = self.blocked()
+        reason, state, t = self.blocked(), self.session.state, self.session.frame
         if reason:
             self.failed.emit(reason)
-            return
+        elif state is not None and t is not None:
+            self._take(state, t, status, region)
+
+    def _take(self, state: CineState, t: int, status: str, region: Region | None = None) -> None:
         try:
-            save = self._prepare(status, region)
+            save = self._prepare(state, t, status, region)
         except LightVesselError as error:
             self.failed.emit(str(error))
             return
@@ -102,9 +116,9 @@ class Accepter:
         self.session.frame_decided.emit(save.state, save.t)
         self._next()
 
-    def _prepare(self, status: str, region: Region | None) -> _Save:
-        state, t, workspace = self.session.state, self.session.frame, self.session.workspace
-        assert state is not None and workspace is not None and t is not None
+    def _prepare(self, state: CineState, t: int, status: str, region: Region | None) -> _Save:
+        workspace = self.session.workspace
+        assert workspace is not None
         if status == NO_VESSEL and state.mask is not None:
             state.mask.replace(t, np.zeros(state.cine.shape[1:], np.uint8))
         labels = state.labels(t).copy()

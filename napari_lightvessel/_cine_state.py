@@ -108,6 +108,10 @@ class CineState:
         """Every frame with changes that are not in the dataset."""
         return [t for t in range(self.n_frames) if self.edited(t)]
 
+    def open_edits(self) -> list[int]:
+        """Edited frames that are not on their way into the dataset."""
+        return [t for t in self.edited_frames() if not self.marks[t].saving]
+
     def protected(self, t: int) -> bool:
         """Whether a prediction must not touch frame ``t`` unasked."""
         return self.marks[t].decided or self.edited(t)

@@ -15,11 +15,12 @@ from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
-from napari_lightvessel._marks import UNSURE, VESSEL, count_words
-from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._marks import UNSURE, VESSEL
+from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, wide
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
+from napari_lightvessel._unaccepted_bar import UnacceptedBar
 from src_training.dataset import known_patient
 from src_training.errors import LightVesselError
 
@@ -74,7 +75,7 @@ class CorrectPanel(Section):
         self.patient.setToolTip(
             "A pseudonym, never a name. Frames of one patient stay on one side of the split."
         )
-        self.ask = AskBar()
+        self.ask = UnacceptedBar(self.session, self.accepter)
         self.line = TellLine()
 
     def _lay_out(self) -> None:
@@ -98,7 +99,6 @@ class CorrectPanel(Section):
         session.frame_changed.connect(self._on_frame)
         session.marks_changed.connect(self._on_marks)
         session.frame_decided.connect(self._on_decided)
-        session.mask_removed.connect(self._on_mask_removed)
         session.workspace_changed.connect(self._on_workspace)
         accepter.saving.connect(lambda text: self.line.tell(text, "busy"))
         accepter.saved.connect(lambda text: self.line.tell(text, "good"))
@@ -195,8 +195,6 @@ class CorrectPanel(Section):
 
     def _on_marks(self, state: CineState) -> None:
         if state is self.session.state:
-            if self.session.mask_in_view():
-                self.ask.hide()
             self.patient.setText(state.patient)
             self._follow_layer(state)
             self._show_edits()
@@ -216,20 +214,6 @@ class CorrectPanel(Section):
     def _on_workspace(self, _workspace: object) -> None:
         self.line.tell("")
         self._show_controls()
-
-    def _on_mask_removed(self, state: CineState) -> None:
-        edited = state.edited_frames()
-        if not edited:
-            state.drop_mask()
-            return
-        question = (
-            f"The vessel layer was removed. It holds {count_words(len(edited))} with edits not yet saved."
-        )
-        self.ask.ask(question, "Bring it back", "Let it go", lambda: self._bring_back(state), state.drop_mask)
-
-    def _bring_back(self, state: CineState) -> None:
-        state.ensure_mask(self.session.viewer)
-        self.session.marks_changed.emit(state)
 
     def _show_edits(self) -> None:
         self.frames.show_state(self.session.state)

@@ -13,6 +13,7 @@ from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
+from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._posting import Postman
 from napari_lightvessel._recalling import Recaller
@@ -52,7 +53,8 @@ class LightVesselWidget(QWidget):
         self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
         self.correct = CorrectPanel(self.session, self.accepter, self.recaller, self.colours)
         self.trainer = Trainer(self.session, self)
-        self.train = TrainPanel(self.session, self.trainer, self.colours)
+        self.losing = LosingViewer(self.session)
+        self.train = TrainPanel(self.session, self.trainer, self.losing, self.colours)
         self.journalist.trouble.connect(self.correct.show_trouble)
         self.postman.published.connect(lambda line: self.correct.line.tell(line, "good"))
         self.postman.failed.connect(lambda line: self.correct.line.tell(line, "bad"))
@@ -117,6 +119,7 @@ class LightVesselWidget(QWidget):
         """What works or listens, in the order in which it is closed."""
         return (
             self.recoverer,
+            self.losing,
             self.segmenter,
             self.accepter,
             self.postman,

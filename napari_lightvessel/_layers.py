@@ -1,4 +1,4 @@
-"""The only file that makes or reads napari layers: images become cines, masks become Labels, and back."""
+"""Cines and their masks as napari layers: images become cines, masks become Labels, and back."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 _METADATA_KEY = "lightvessel_cine"
+_NO_CINE_KEY = "lightvessel_no_cine"  # on an Image that is shown and is no cine to work on
 _STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
-_AXES = ("frame", "y", "x")  # the name at napari's slider
+AXES = ("frame", "y", "x")  # the name at napari's slider
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
 UNSURE_COLOUR = "#b9c4d0"
@@ -37,7 +38,7 @@ def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple
     settings: dict[str, Any] = {
         "name": cine.name,
         "metadata": {_METADATA_KEY: cine},
-        "axis_labels": _AXES[-data.ndim :],
+        "axis_labels": AXES[-data.ndim :],
         "colormap": "gray",
         "contrast_limits": (low, high if high > low else low + 1),
     }
@@ -45,8 +46,13 @@ def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple
 
 
 def is_image(layer: Layer | None) -> bool:
-    """Whether a layer is a plain Image (Labels is not one, though it derives from the same base)."""
-    return isinstance(layer, Image)
+    """Whether a layer is an Image to work on (Labels is none, though it derives from the same base)."""
+    return isinstance(layer, Image) and _NO_CINE_KEY not in layer.metadata
+
+
+def no_cine() -> dict[str, Any]:
+    """Metadata of an Image that is only shown."""
+    return {_NO_CINE_KEY: True}
 
 
 def cine_of(layer: Image) -> Cine:
@@ -83,7 +89,7 @@ def known_states(viewer: ViewerModel) -> list[Any]:
 
 def lone_labels(data: np.ndarray, name: str) -> Labels:
     """Labels (T, Y, X) that belong to no open cine, in our colours."""
-    return Labels(data, name=name, opacity=0.55, colormap=_label_colours(), axis_labels=_AXES)
+    return Labels(data, name=name, opacity=0.55, colormap=_label_colours(), axis_labels=AXES)
 
 
 class MaskLayer:

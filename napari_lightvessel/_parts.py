@@ -116,14 +116,16 @@ class AskBar(QFrame):
         self.reason.setPlaceholderText("reason")
         self.reason.textChanged.connect(self._on_reason)
         self.yes, self.no = button("", self._on_yes), button("", self._on_no)
+        self.later = button("Later", self._on_later)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(8, 6, 8, 6)
         rows.addWidget(self.text)
         rows.addWidget(self.reason)
-        rows.addWidget(row(None, self.no, self.yes))
+        rows.addWidget(row(self.later, None, self.no, self.yes))
         self._answer: Callable[[], object] | None = None
         self._refused: Callable[[], object] | None = None
         self._needs_reason = False
+        self._put_off: Callable[[], object] | None = None
         self.hide()
 
     def ask(
@@ -135,8 +137,12 @@ class AskBar(QFrame):
         refused: Callable[[], object] | None = None,
         *,
         reason: Literal["none", "welcome", "needed"] = "none",
+        later: Callable[[], object] | None = None,
     ) -> None:
-        """Show ``question``; ``answer`` is called on yes, which may want a written reason first."""
+        """Show ``question``; ``answer`` is called on yes, which may want a written reason first.
+
+        ``later`` is called when the question is put off; without it, it cannot be.
+        """
         self._needs_reason = reason == "needed"
         self.reason.clear()
         self.reason.setVisible(reason != "none")
@@ -144,7 +150,8 @@ class AskBar(QFrame):
         self.text.setText(question)
         self.yes.setText(yes)
         self.no.setText(no)
-        self._answer, self._refused = answer, refused
+        self._answer, self._refused, self._put_off = answer, refused, later
+        self.later.setVisible(later is not None)
         self.show()
 
     def _on_reason(self, text: str) -> None:
@@ -159,6 +166,11 @@ class AskBar(QFrame):
         self.hide()
         if self._refused is not None:
             self._refused()
+
+    def _on_later(self) -> None:
+        self.hide()
+        if self._put_off is not None:
+            self._put_off()
 
 
 def button(text: str, clicked: Callable[[], None], tip: str = "", primary: bool = False) -> QPushButton:

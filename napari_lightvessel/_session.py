@@ -18,6 +18,7 @@ from napari_lightvessel._shelf import Shelf, read_shelf
 from src_training import Model, Workspace
 from src_training.errors import LightVesselError
 
+OUTDATED = "The image holds other pixels now, which this mask does not belong to. Select the image."
 _IDLE_S = 30.0  # a frame looked at for longer than this without a step counts no more towards its effort
 
 
@@ -46,6 +47,7 @@ class Session:
         self.model: Model | None = None
         self.frame: int | None = 0  # None while the viewer shows no frame of the cine
         self.is_open = False
+        self.covered = False
         self._states = _layers.known_states(viewer)  # work of a dock that was closed before
         self._frame_since = time.monotonic()
         self._connect()
@@ -90,8 +92,10 @@ class Session:
         """Why nothing can be done with the present cine; empty when it can."""
         if self.state is None:
             return "Open an angiogram first."
+        if self.covered:
+            return "The frames that got worse are in view instead of the cine. Close them first."
         if self.state.outdated:
-            return "The image holds other pixels now, which this mask does not belong to. Select the image."
+            return OUTDATED
         return ""
 
     def no_frame(self) -> str:
@@ -100,6 +104,11 @@ class Session:
             return ""
         name, last = self.state.image.name, self.state.n_frames - 1
         return f"No frame of {name} is in view. Move the slider to one of frames 0 to {last}, in the 2D view."
+
+    def cover(self, covered: bool) -> None:
+        """Something else is shown in place of the cine, which then nobody can work on; or no more."""
+        self.covered = covered
+        self.frame_changed.emit(self.frame)
 
     def mask_in_view(self) -> bool:
         """Whether the present cine has its Labels layer in the viewer."""

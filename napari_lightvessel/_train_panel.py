@@ -8,6 +8,8 @@ from qtpy.QtGui import QTextCursor
 from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
 
 from napari_lightvessel import _verdict
+from napari_lightvessel._losing import LosingViewer
+from napari_lightvessel._losing_bar import LosingBar
 from napari_lightvessel._method import FIELDS, MethodChooser
 from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, restyle, row, wide
 from napari_lightvessel._session import Session
@@ -27,9 +29,12 @@ _NO_WORKSPACE = "Needs a workspace: New… or Open… at the top."
 class TrainPanel(Section):
     """Shows and steers a Trainer."""
 
-    def __init__(self, session: Session, trainer: Trainer, colours: Colours) -> None:
+    def __init__(
+        self, session: Session, trainer: Trainer, losing_viewer: LosingViewer, colours: Colours
+    ) -> None:
         super().__init__("3  Train")
         self.session, self.trainer, self.colours = session, trainer, colours
+        self.losing_viewer = losing_viewer
         self.curve: Curve | None = None
         self.form: SettingsForm | None = None
         self._make_parts()
@@ -63,12 +68,13 @@ class TrainPanel(Section):
         self.log.setReadOnly(True)
         self.log.setFixedHeight(92)
         self.verdict = TellLine()
+        self.losing = LosingBar(self.losing_viewer)
         self.promote_button = button("Promote", self.promote)
         self.keep_button = button(
             "Keep the old one", self.trainer.keep, "The new model stays in the store, not live"
         )
         self.ask = AskBar()
-        self.rollback_button = button("Roll back", self.roll_back)
+        self.rollback_button = button("Roll back", self.roll_back, "Back to the model before this one")
         self.line = TellLine()
 
     def _lay_out(self) -> None:
@@ -80,7 +86,7 @@ class TrainPanel(Section):
         self.add(self.words, self.method)
         self.add(row(wide(self.start_button), self.more_button))
         self.add(self.form_holder, self.progress, self.bar, self.curve_holder, self.log)
-        self.add(self.verdict, self.decision, self.ask, self.line)
+        self.add(self.verdict, self.losing, self.decision, self.ask, self.line)
         self.add(row(None, self.rollback_button))
         for part in (self.form_holder, self.log, self.decision):
             part.hide()
@@ -188,13 +194,7 @@ class TrainPanel(Section):
         reason = reason or self.method.missing()
         self.start_button.setText(self.method.words())
         allow(self.start_button, reason, "Train on the accepted frames in the background")
-        before = self.session.workspace.models.current() if self.session.workspace else None
-        self.rollback_button.setVisible(before is not None)
-        allow(
-            self.rollback_button,
-            "" if before else "Nothing was promoted yet.",
-            "Back to the model before this one",
-        )
+        self.rollback_button.setVisible(self.session.shelf.live is not None)
         waiting = self.trainer.waiting()
         restyle(self.start_button, "lv", "" if waiting else "primary")
         restyle(self.promote_button, "lv", "primary" if waiting else "")
@@ -216,6 +216,7 @@ class TrainPanel(Section):
         self._show_curve(view)
         self._show_log(view)
         self.verdict.tell(*_verdict.outcome(view))
+        self.losing.offer(view.state.compared if view is not None and view.over else None)
         self._show_controls()
 
     def _show_curve(self, view: RunView | None) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from src_training.cli.common import JsonFlag, result, say
-from src_training.errors import ModelError
-from src_training.runs.telling import figures_text
+from src_training.errors import ModelError, Refused
+from src_training.runs.telling import figures_text, losing_text
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -60,11 +60,13 @@ def list_models(workspace: Path | None = Place, as_json: bool = JsonFlag) -> int
 
 
 def show(workspace: str | None = Place, model: str | None = Which, as_json: bool = JsonFlag) -> int:
-    """A model's card."""
+    """A model's card; beside it the frames on which its newest comparison saw it do worse."""
     import json
 
     found = _find(workspace, model)
     print(found.card.to_json() if not as_json else json.dumps(found.card.model_dump(mode="json")), flush=True)
+    if workspace is not None and _is_workspace(workspace) and (losing := _losing_of(workspace, found)):
+        say(losing)
     return 0
 
 
@@ -96,7 +98,9 @@ def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json:
     place = _opened(workspace)
     decision = contest(place, load_model(model, place))
     record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
-    result([figures_text(record), f"{decision.verdict}: {' '.join(decision.reasons)}"], record, as_json)
+    verdict = f"{decision.verdict}: {' '.join(decision.reasons)}"
+    told = [figures_text(record), verdict, losing_text(record)]
+    result([line for line in told if line], record, as_json)
     return 0
 
 
@@ -176,8 +180,19 @@ def _find(workspace: str | None, model: str | None) -> Model:
         return default_model()
     if model is not None:
         return load_model(model, _opened(Path(workspace)))
-    is_workspace = (Path(workspace) / "dataset" / "dataset.json").is_file()
-    return default_model(_opened(Path(workspace))) if is_workspace else load_model(workspace)
+    return default_model(_opened(Path(workspace))) if _is_workspace(workspace) else load_model(workspace)
+
+
+def _is_workspace(path: str) -> bool:
+    return (Path(path) / "dataset" / "dataset.json").is_file()
+
+
+def _losing_of(workspace: str, model: Model) -> str:
+    """What its newest comparison in this workspace says of frames that got worse; empty without one."""
+    try:
+        return losing_text(_opened(Path(workspace)).models.comparison(model.id).as_dict())
+    except Refused:  # it was not compared yet
+        return ""
 
 
 def _workspace(path: Path | None) -> Workspace | None:

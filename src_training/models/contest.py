@@ -10,6 +10,7 @@ from src_training.inference import Predictor
 from src_training.models.gate import Decision, decide
 from src_training.models.library import default_model
 from src_training.models.loading import Model
+from src_training.models.losing import judged_name
 
 if TYPE_CHECKING:
     from src_training.dataset import Revision
@@ -57,8 +58,7 @@ def _learnt_cases(workspace: Workspace, model: Model) -> set[str]:
 
 
 def _item(revision: Revision) -> EvalItem:
-    name = f"{revision.case} frame {revision.frame_index}"
-    return EvalItem(name, revision.patient_key, revision.frame(), revision.mask())
+    return EvalItem(judged_name(revision), revision.patient_key, revision.frame(), revision.mask())
 
 
 def _freeze(workspace: Workspace, revisions: list[Revision]) -> str | None:

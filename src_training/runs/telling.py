@@ -34,6 +34,14 @@ def figures_text(record: dict[str, Any]) -> str:
     )
 
 
+def losing_text(record: dict[str, Any]) -> str:
+    """The frames of a comparison that got worse, a line each, worst first; empty when there are none."""
+    if not record["losing_frames"]:
+        return ""
+    lines = [f"  {change:+.3f}  {name}" for name, change in record["losing_frames"]]
+    return "\n".join(["frames that got worse (change of Dice), worst first:", *lines])
+
+
 def _started(event: dict[str, Any]) -> str:
     steps = f", {event['steps']} steps" if event.get("steps") else ""
     return f"{event['kind']} started{steps}"
