@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from src_training.regular import NotRegular, open_regular
+
 EVENTS_FILE = "events.jsonl"
+_LARGEST = 1 << 30  # of years of training
 
 Event = dict[str, Any]
 
@@ -17,10 +20,10 @@ def read_events(path: Path, since_byte: int = 0) -> tuple[list[Event], int]:
     A last line without its end is left for the next call; lines that are no events are passed over.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, _LARGEST) as file:
             file.seek(since_byte)
             data = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotRegular):
         return [], since_byte
     whole = data[: data.rfind(b"\n") + 1]
     events = [event for line in whole.splitlines() if (event := _event(line)) is not None]

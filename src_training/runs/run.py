@@ -11,6 +11,7 @@ from typing import Any
 
 from src_training import durable
 from src_training.errors import RunError
+from src_training.regular import read_regular
 from src_training.runs import reserve
 from src_training.runs.autopsy import cause_of_end, overdue
 from src_training.runs.events import EVENTS_FILE, Event, read_events
@@ -21,6 +22,7 @@ from src_training.runs.state import RunState
 from src_training.runs.writing import launched_event, writing
 
 CONFIG_FILE = "config.json"
+_LARGEST_FACTS = 1 << 20
 _POLL_S = 0.2
 
 
@@ -39,7 +41,7 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What was asked for: ``kind``, ``settings``, ``threads``, ``tool_version``, ``created``."""
         try:
-            config = json.loads((self.folder / CONFIG_FILE).read_bytes())
+            config = json.loads(read_regular(self.folder / CONFIG_FILE, _LARGEST_FACTS))
             if isinstance(config["kind"], str) and isinstance(config["settings"], dict):
                 return dict(config)
         except (OSError, ValueError, KeyError, TypeError):
@@ -123,7 +125,7 @@ class Run:
         """Who answers for the run: its own process, and before that whoever started it."""
         for name in (PROCESS_FILE, LAUNCH_FILE):
             try:
-                identity = Identity.from_json(json.loads((self.folder / name).read_bytes()))
+                identity = Identity.from_json(json.loads(read_regular(self.folder / name, _LARGEST_FACTS)))
             except (OSError, ValueError):
                 continue
             if identity is not None:
