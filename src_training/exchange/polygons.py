@@ -1,4 +1,4 @@
-"""Masks as polygons and back, exact to the pixel: a pixel is inside when its centre is.
+"""Masks as polygons from which `filling` makes them again, to the pixel: a pixel is inside when its centre is.
 
 Coordinates are COCO's: x, y from the image's upper left corner, so that the centre of the first pixel is (0.5, 0.5).
 """
@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from skimage.measure import find_contours, label, regionprops
-
-from src_training.exchange.filling import fill
 
 Polygon = NDArray[np.float64]  # (N, 2) of x, y
 
@@ -26,14 +24,6 @@ def polygons_of(mask: NDArray[np.bool_]) -> list[Polygon]:
         ring = _joined([one[:-1] for one in rings])
         found.append(ring[:, ::-1] + (left - 0.5, top - 0.5))
     return found
-
-
-def mask_of(polygons: list[Polygon], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels (Y, X) whose centres lie in one of the polygons."""
-    mask = np.zeros(shape, bool)
-    for polygon in polygons:
-        fill(mask, polygon, True)
-    return mask
 
 
 def _joined(rings: list[NDArray]) -> NDArray:

@@ -20,7 +20,8 @@ from src_training.cine.cine import Grey
 from src_training.cli import main
 from src_training.errors import DatasetError
 from src_training.exchange import FORMATS, arriving, export
-from src_training.exchange.polygons import mask_of, polygons_of
+from src_training.exchange.filling import fill
+from src_training.exchange.polygons import polygons_of
 
 SIZE = (40, 56)
 
@@ -60,6 +61,13 @@ def stored(workspace: Workspace) -> dict[bytes, np.ndarray]:
     """Mask by pixels, of everything that was reviewed."""
     heads = [h for h in workspace.dataset.heads() if h.status in ("accepted", "no_vessel")]
     return {head.image().tobytes(): head.mask() for head in heads}
+
+
+def mask_of(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    for polygon in polygons:
+        fill(mask, polygon, True)
+    return mask
 
 
 @settings(max_examples=150, deadline=None)
