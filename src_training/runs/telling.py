@@ -34,12 +34,12 @@ def figures_text(record: dict[str, Any]) -> str:
     )
 
 
-def losing_text(record: dict[str, Any]) -> str:
+def losing_lines(record: dict[str, Any]) -> list[str]:
     """The frames of a comparison that got worse, a line each, worst first; empty when there are none."""
     if not record["losing_frames"]:
-        return ""
+        return []
     lines = [f"  {change:+.3f}  {name}" for name, change in record["losing_frames"]]
-    return "\n".join(["frames that got worse (change of Dice), worst first:", *lines])
+    return ["frames that got worse (change of Dice), worst first:", *lines]
 
 
 def _started(event: dict[str, Any]) -> str:
