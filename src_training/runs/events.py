@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from src_training.runs.reading import open_file, parse_record
 
 EVENTS_FILE = "events.jsonl"
 
@@ -14,13 +15,14 @@ Event = dict[str, Any]
 def read_events(path: Path, since_byte: int = 0) -> tuple[list[Event], int]:
     """Events written after ``since_byte``, and where to go on reading.
 
-    A last line without its end is left for the next call; lines that are no events are passed over.
+    A last line without its end is left for the next call; lines that are no events are passed over, and a file
+    that cannot be read holds none.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(since_byte)
             data = file.read()
-    except FileNotFoundError:
+    except OSError:
         return [], since_byte
     whole = data[: data.rfind(b"\n") + 1]
     events = [event for line in whole.splitlines() if (event := _event(line)) is not None]
@@ -28,8 +30,5 @@ def read_events(path: Path, since_byte: int = 0) -> tuple[list[Event], int]:
 
 
 def _event(line: bytes) -> Event | None:
-    try:
-        record = json.loads(line)
-    except ValueError:  # undecodable bytes included
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("event"), str) else None
+    record = parse_record(line)
+    return record if record is not None and isinstance(record.get("event"), str) else None

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from src_training.runs.reading import open_file
+
 _TAIL_BYTES = 64 * 1024
 
 
 def tail(path: Path, n: int) -> str:
-    """The last ``n`` lines, at most 64 KiB; empty when there is no log."""
+    """The last ``n`` lines, at most 64 KiB; empty when there is no log to read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ""
     return "\n".join(text.splitlines()[-n:]) if n > 0 else ""
 

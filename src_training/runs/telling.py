@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from src_training.errors import printable
+
 
 def event_text(event: dict[str, Any]) -> str:
     """One event in a line."""
     kind = event.get("event", "")
     try:
-        return _LINES[kind](event)
-    except (KeyError, TypeError, ValueError):
-        return str(event.get("message") or kind)  # of another version, or with nothing more to say
+        return printable(_LINES[kind](event))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return printable(str(event.get("message") or kind))  # of another version, or with nothing more to say
 
 
 def compared_text(event: dict[str, Any]) -> str:
