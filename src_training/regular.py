@@ -5,10 +5,13 @@ A pipe makes whoever opens it wait for a writer, a device may never end.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 # Windows has neither: there no name in a folder is a pipe or a terminal.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -32,10 +35,19 @@ def read_regular(path: Path, most: int) -> bytes:
 
     Raises NotRegular, and OSError when the system refuses.
     """
+    with open_regular(path, most) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+@contextlib.contextmanager
+def open_regular(path: Path, most: int | None = None) -> Iterator[BinaryIO]:
+    """An ordinary file, open for reading.
+
+    Raises NotRegular, and OSError when the system refuses.
+    """
     with open(path, "rb", opener=_open) as file:
-        facts = os.fstat(file.fileno())
-        _check(facts, path, most)
-        return file.read(facts.st_size)
+        _check(os.fstat(file.fileno()), path, most)
+        yield file
 
 
 def size_of_regular(path: Path, most: int | None = None, *, follow: bool = True) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from src_training.runs.reading import open_file, parse_record
+from src_training.regular import open_regular
+from src_training.runs.reading import parse_record
 
 EVENTS_FILE = "events.jsonl"
+_LARGEST = 1 << 30  # of years of training
 
 Event = dict[str, Any]
 
@@ -19,7 +21,7 @@ def read_events(path: Path, since_byte: int = 0) -> tuple[list[Event], int]:
     that cannot be read holds none.
     """
     try:
-        with open_file(path) as file:
+        with open_regular(path, _LARGEST) as file:
             file.seek(since_byte)
             data = file.read()
     except OSError:

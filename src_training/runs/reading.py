@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
-import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+from src_training.regular import read_regular
+
+_LARGEST = 1 << 20  # bytes of a record; its settings are the largest part
 _DEEPEST = 64  # levels of nesting; our own records have four
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Open a regular file for reading; OSError for all else, such as a pipe, which would keep us waiting for ever."""
-    fd = os.open(path, _FLAGS)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return open(fd, "rb")
-    os.close(fd)
-    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """The JSON object that a file holds; None when it is missing or holds anything else."""
     try:
-        with open_file(path) as file:
-            return parse_record(file.read())
+        return parse_record(read_regular(path, _LARGEST))
     except OSError:
         return None
 
