@@ -89,6 +89,10 @@ class Journalist:
         state.journal = entry
         self._entries[id(state)] = (state, entry)
 
+    def forget(self, journal: Journal) -> None:
+        """Remove a journal that nobody wants; what cannot be removed is offered again next time."""
+        self.writer.discard(JournalEntry(journal.facts, journal))
+
     def close(self) -> None:
         """Look a last time; without an edit, or with all of them let go, nothing is left behind."""
         _jobs.stop(self._timer)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from psygnal import Signal
@@ -18,6 +21,15 @@ from src_training.errors import LightVesselError
 from src_training.journal import Journal, left_behind
 
 _Edits = dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a journal gave: labels (Y, X) by frame, a line for every damaged one, and whether its cine can be opened."""
+
+    edits: _Edits
+    damaged: list[str]
+    file_is_there: bool
 
 
 class Recoverer:
@@ -45,16 +57,14 @@ class Recoverer:
 
     def discard(self) -> None:
         """The person wants the first no more."""
-        self.waiting.pop(0).discard()
+        self.journalist.forget(self.waiting.pop(0))
         self.told.emit("", "info")
         self.offer()
 
     def recover(self) -> None:
         """Bring the first back onto its cine, which is opened if need be."""
         journal = self.waiting[0]
-        self._job = _jobs.start(
-            lambda _cancelled: _edits_of(journal), done=self._bring_back, failed=self._failed, visible=False
-        )
+        self._aside(lambda: _read(journal), self._bring_back)
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -74,24 +84,38 @@ class Recoverer:
         self.told.emit(line, "bad")
         self.offer()
 
-    def _bring_back(self, read: tuple[_Edits, list[str]]) -> None:
-        self._job = None
-        edits, damaged = read
-        journal = self.waiting[0]
-        state = self._cine_of(journal)
-        if state is None:
-            self._show_alone(journal, edits)
-        elif state.edited_frames():
-            self._not_now(f"{state.image.name} has new edits. Accept or undo them, then recover.")
-        else:
-            self._go_on(state, journal, edits, damaged)
+    def _aside(self, act: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """The disk may take its time, and the window does not wait for it."""
 
-    def _go_on(self, state: CineState, journal: Journal, edits: _Edits, damaged: list[str]) -> None:
-        try:
-            journal.take_over()
-        except OSError as error:
-            self._not_now(f"The edits cannot be recovered now. {durable.cure_for(error)}")
+        def over(outcome: Any) -> None:
+            self._job = None
+            done(outcome)
+
+        self._job = _jobs.start(lambda _cancelled: act(), done=over, failed=self._failed, visible=False)
+
+    def _bring_back(self, read: _Read) -> None:
+        journal = self.waiting[0]
+        state = self._cine_of(journal, read.file_is_there)
+        if state is None:
+            self._show_alone(journal, read.edits)
+        elif self._is_free(state):
+            self._aside(lambda: _take_over(journal), lambda _none: self._go_on(state, journal, read))
+
+    def _is_free(self, state: CineState) -> bool:
+        """Whether recovered edits would cover nothing; told when they would."""
+        if state.edited_frames():
+            self._not_now(f"{state.image.name} has new edits. Accept or undo them, then recover.")
+            return False
+        return True
+
+    def _go_on(self, state: CineState, journal: Journal, read: _Read) -> None:
+        """The journal is ours now, in which time somebody may have painted or closed the cine."""
+        if state not in self.session.states():
+            self._not_now(f"{state.image.name} was closed meanwhile. Recover again.")
             return
+        if not self._is_free(state):
+            return
+        edits, damaged = read.edits, read.damaged
         put_back(self.session, state, edits)
         self.journalist.adopt(state, journal, edits)
         line = f"Recovered {count_words(len(edits))} of {state.image.name}: look, then accept."
@@ -113,11 +137,11 @@ class Recoverer:
             "Open it and recover again to accept them."
         )
 
-    def _cine_of(self, journal: Journal) -> CineState | None:
+    def _cine_of(self, journal: Journal, file_is_there: bool) -> CineState | None:
         """The open cine that the edits belong to; its file is opened when it is not."""
         state = self._open_cine(journal)
         source = journal.facts.source
-        if state is None and source is not None and Path(source).exists():
+        if state is None and file_is_there:
             self.session.viewer.open(source, plugin="napari-lightvessel")  # type: ignore[attr-defined]
             state = self._open_cine(journal)
         return state
@@ -146,7 +170,7 @@ def put_back(session: Session, state: CineState, edits: _Edits) -> None:
     session.go_to(min(edits))
 
 
-def _edits_of(journal: Journal) -> tuple[_Edits, list[str]]:
+def _read(journal: Journal) -> _Read:
     edits: _Edits = {}
     damaged = []
     for t in journal.frames():
@@ -156,4 +180,12 @@ def _edits_of(journal: Journal) -> tuple[_Edits, list[str]]:
             damaged.append(str(error))
     if not edits:
         raise LightVesselError(f"{journal.facts.name}: {' '.join(damaged)}")
-    return edits, damaged
+    source = journal.facts.source
+    return _Read(edits, damaged, source is not None and Path(source).exists())
+
+
+def _take_over(journal: Journal) -> None:
+    try:
+        journal.take_over()
+    except OSError as error:
+        raise LightVesselError(f"The edits cannot be recovered now. {durable.cure_for(error)}") from error

@@ -10,7 +10,7 @@ import typer
 
 from src_training.cli.common import JsonFlag, result, say
 from src_training.errors import ModelError, Refused
-from src_training.runs.telling import figures_text, losing_text
+from src_training.runs.telling import figures_text, losing_lines
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -65,8 +65,9 @@ def show(workspace: str | None = Place, model: str | None = Which, as_json: bool
 
     found = _find(workspace, model)
     print(found.card.to_json() if not as_json else json.dumps(found.card.model_dump(mode="json")), flush=True)
-    if workspace is not None and _is_workspace(workspace) and (losing := _losing_of(workspace, found)):
-        say(losing)
+    if workspace is not None and _is_workspace(workspace):
+        for line in _losing_of(workspace, found):
+            say(line)
     return 0
 
 
@@ -99,8 +100,7 @@ def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json:
     decision = contest(place, load_model(model, place))
     record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
     verdict = f"{decision.verdict}: {' '.join(decision.reasons)}"
-    told = [figures_text(record), verdict, losing_text(record)]
-    result([line for line in told if line], record, as_json)
+    result([figures_text(record), verdict, *losing_lines(record)], record, as_json)
     return 0
 
 
@@ -187,12 +187,12 @@ def _is_workspace(path: str) -> bool:
     return (Path(path) / "dataset" / "dataset.json").is_file()
 
 
-def _losing_of(workspace: str, model: Model) -> str:
+def _losing_of(workspace: str, model: Model) -> list[str]:
     """What its newest comparison in this workspace says of frames that got worse; empty without one."""
     try:
-        return losing_text(_opened(Path(workspace)).models.comparison(model.id).as_dict())
+        return losing_lines(_opened(Path(workspace)).models.comparison(model.id).as_dict())
     except Refused:  # it was not compared yet
-        return ""
+        return []
 
 
 def _workspace(path: Path | None) -> Workspace | None:

@@ -68,15 +68,15 @@ def _chosen(workspace: Path, run: str) -> Run:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    state = run.status()
+    state, damage = run.status(), run.damage()
     return {
         "run": run.id,
-        "status": state.status,
+        "status": "damaged" if damage else state.status,
         "step": state.step,
         "steps": state.steps,
         "eta_s": state.eta_s,
         "model_id": state.model_id,
-        "message": state.message,
+        "message": damage.removeprefix(f"{run.id}: ") or state.message,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import traceback
@@ -15,6 +14,7 @@ from src_training.runs import selftest
 from src_training.runs.context import RunContext
 from src_training.runs.launching import PROCESS_FILE, durable_json
 from src_training.runs.process import Identity, step_back
+from src_training.runs.reading import read_record
 from src_training.runs.run import Run
 from src_training.runs.writing import log
 
@@ -88,7 +88,7 @@ def _register(folder: Path) -> None:
         with open(path, "xb") as file:
             file.write(durable_json(Identity.of().to_json()))
     except FileExistsError as error:
-        identity = Identity.from_json(_json(path))
+        identity = Identity.from_json(read_record(path))
         alive = identity is not None and identity.is_alive
         cure = "Cancel it first." if alive else "Resume it: lightvessel runs resume WORKSPACE RUN."
         raise RunError(
@@ -102,10 +102,3 @@ def _listen(context: RunContext) -> None:
         signal.signal(getattr(signal, name), lambda *_: context.stop.set())
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None

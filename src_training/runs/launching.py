@@ -31,8 +31,11 @@ def spawn(folder: Path, *, detach: bool, threads: int) -> None:
 
     Raises RunError when the system refuses.
     """
+    log_file = folder / LOG_FILE
+    if log_file.exists() and not log_file.is_file():
+        raise RunError(f"{folder.name}: {LOG_FILE} is no regular file. Start a new run.")
     try:
-        with open(folder / LOG_FILE, "ab") as log:
+        with open(log_file, "ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "src_training", "run", str(folder)],
                 stdin=subprocess.DEVNULL,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from src_training.regular import NotRegular, open_regular
+from src_training.regular import open_regular
 
 _TAIL_BYTES = 64 * 1024
 
 
 def tail(path: Path, n: int) -> str:
-    """The last ``n`` lines, at most 64 KiB; empty when there is no log."""
+    """The last ``n`` lines, at most 64 KiB; empty when there is no log to read."""
     try:
         with open_regular(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = file.read().decode("utf-8", errors="replace")
-    except (FileNotFoundError, NotRegular):
+    except OSError:
         return ""
     return "\n".join(text.splitlines()[-n:]) if n > 0 else ""
 

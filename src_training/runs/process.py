@@ -39,7 +39,7 @@ class Identity:
         """Read what ``to_json`` wrote; None when it is anything else."""
         try:
             return cls(str(record["host"]), str(record["boot"]), int(record["pid"]), float(record["started"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _started(pid: int) -> float | None:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
         return _ticks(pid) if sys.platform == "linux" else process.create_time()
-    except (psutil.Error, OSError, ValueError, IndexError):
+    except (psutil.Error, OSError, ValueError, OverflowError, IndexError):
         return None
 
 

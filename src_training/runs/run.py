@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import threading
 import time
 from pathlib import Path
@@ -11,18 +10,17 @@ from typing import Any
 
 from src_training import durable
 from src_training.errors import RunError
-from src_training.regular import read_regular
 from src_training.runs import reserve
 from src_training.runs.autopsy import cause_of_end, overdue
 from src_training.runs.events import EVENTS_FILE, Event, read_events
 from src_training.runs.launching import LAUNCH_FILE, LOG_FILE, PROCESS_FILE, spawn, vouch
 from src_training.runs.log import tail
 from src_training.runs.process import Identity
+from src_training.runs.reading import read_record
 from src_training.runs.state import RunState
 from src_training.runs.writing import launched_event, writing
 
 CONFIG_FILE = "config.json"
-_LARGEST_FACTS = 1 << 20
 _POLL_S = 0.2
 
 
@@ -40,13 +38,22 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """What was asked for: ``kind``, ``settings``, ``threads``, ``tool_version``, ``created``."""
-        try:
-            config = json.loads(read_regular(self.folder / CONFIG_FILE, _LARGEST_FACTS))
-            if isinstance(config["kind"], str) and isinstance(config["settings"], dict):
-                return dict(config)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+        config = read_record(self.folder / CONFIG_FILE) or {}
+        if isinstance(config.get("kind"), str) and isinstance(config.get("settings"), dict):
+            return config
         raise RunError(f"{self.id}: {CONFIG_FILE} is missing or damaged. Start a new run.")
+
+    def damage(self) -> str:
+        """One line when its folder cannot be read as that of a run; empty for a sound one."""
+        try:
+            self.config()
+        except RunError as error:
+            return str(error)
+        path = self.folder / EVENTS_FILE
+        nothing_understood = self._fold() == RunState() and self._read_to > 0
+        if nothing_understood or (path.exists() and not path.is_file()):
+            return f"{self.id}: {EVENTS_FILE} is damaged. Start a new run."
+        return ""
 
     def status(self) -> RunState:
         """What the run has come to; *interrupted* when it has not ended and its process is gone."""
@@ -124,10 +131,7 @@ class Run:
     def _process(self) -> Identity | None:
         """Who answers for the run: its own process, and before that whoever started it."""
         for name in (PROCESS_FILE, LAUNCH_FILE):
-            try:
-                identity = Identity.from_json(json.loads(read_regular(self.folder / name, _LARGEST_FACTS)))
-            except (OSError, ValueError):
-                continue
+            identity = Identity.from_json(read_record(self.folder / name))
             if identity is not None:
                 return identity
         return None

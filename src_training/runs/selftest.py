@@ -23,7 +23,7 @@ def count(settings: dict[str, Any], context: RunContext) -> None:
     steps, seconds = int(settings.get("steps", 10)), float(settings.get("seconds", 1.0))
     watcher = Watcher(context.emit, context.cancelled)
     checkpoint = context.folder / "checkpoints" / "last.json"
-    step = json.loads(checkpoint.read_bytes())["step"] if checkpoint.exists() else 0
+    step = json.loads(checkpoint.read_bytes())["step"] if checkpoint.is_file() else 0
     while step < steps:
         context.stop.wait(seconds / steps)
         step += 1

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from src_training.errors import printable
 from src_training.runs.events import Event
+from src_training.runs.telling import compared_text
 
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
+_MOST_STEPS = 2**31 - 1  # what a progress bar can count to
 
 
 @dataclass
@@ -47,7 +50,7 @@ class RunState:
             if take is not None:
                 try:
                     take(self, event)
-                except (KeyError, TypeError, ValueError, AttributeError):
+                except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                     continue  # an event of another version: what it cannot say is not worth a broken view
             self.updated = str(event.get("time") or self.updated)
         return self
@@ -59,13 +62,13 @@ def _launched(state: RunState, event: Event) -> None:
 
 def _started(state: RunState, event: Event) -> None:
     state.status = "running"
-    state.steps = int(event.get("steps") or state.steps)
+    state.steps = _steps(event.get("steps") or state.steps)
 
 
 def _progress(state: RunState, event: Event) -> None:
     state.status = "running"
-    state.step, state.steps = int(event["step"]), int(event.get("steps") or state.steps)
-    state.eta_s = event.get("seconds_left")
+    state.step, state.steps = _steps(event["step"]), _steps(event.get("steps") or state.steps)
+    state.eta_s = None if (left := event.get("seconds_left")) is None else float(left)
     # A resumed run goes back to its checkpoint and takes some steps again.
     state.losses = _before(state.losses, state.step)
     state.validations = _before(state.validations, state.step)
@@ -74,37 +77,46 @@ def _progress(state: RunState, event: Event) -> None:
 
 
 def _validated(state: RunState, event: Event) -> None:
-    step, metrics = int(event["step"]), dict(event["metrics"])
+    step = _steps(event["step"])
+    metrics = {str(name): float(value) for name, value in event["metrics"].items()}
     state.validations = [*_before(state.validations, step), (step, metrics)]
     state.metrics = metrics
 
 
 def _checkpoint(state: RunState, event: Event) -> None:
-    state.step = int(event["step"])  # progress is told about once a second, a checkpoint to the step
+    state.step = _steps(event["step"])  # progress is told about once a second, a checkpoint to the step
 
 
 def _compared(state: RunState, event: Event) -> None:
+    compared_text(event)  # one that cannot be told is none
     state.compared = event
 
 
 def _log(state: RunState, event: Event) -> None:
-    state.message = str(event["message"])
+    state.message = printable(str(event["message"]))
 
 
 def _finished(state: RunState, event: Event) -> None:
     state.status, state.eta_s, state.message = "finished", None, ""
-    state.model_id = event.get("model_id")
+    state.model_id = model_id if isinstance(model_id := event.get("model_id"), str) else None
 
 
 def _cancelled(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "cancelled", None
-    state.message = str(event.get("message") or "cancelled")
+    state.message = printable(str(event.get("message") or "cancelled"))
 
 
 def _failed(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "failed", None
-    state.message = str(event.get("message") or "failed")
-    state.exit_code = int(event.get("exit_code") or 1)
+    state.message = printable(str(event.get("message") or "failed"))
+    code = int(event.get("exit_code") or 1)
+    state.exit_code = code if 0 < code < 256 else 1
+
+
+def _steps(value: Any) -> int:
+    if not 0 <= (steps := int(value)) <= _MOST_STEPS:
+        raise ValueError(value)
+    return steps
 
 
 def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:

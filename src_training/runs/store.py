@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import secrets
 import shutil
@@ -55,7 +56,7 @@ class RunStore:
         """All runs, the oldest first."""
         if not self.folder.is_dir():
             return []
-        return [Run(path) for path in sorted(self.folder.iterdir()) if (path / CONFIG_FILE).is_file()]
+        return [Run(path) for path in sorted(self.folder.iterdir()) if os.path.isfile(path / CONFIG_FILE)]
 
     def get(self, run_id: str) -> Run:
         """The run with this id, or with the one id that begins so; RunError tells what there is instead."""

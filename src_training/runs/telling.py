@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from src_training.errors import printable
+
 
 def event_text(event: dict[str, Any]) -> str:
     """One event in a line."""
     kind = event.get("event", "")
     try:
-        return _LINES[kind](event)
-    except (KeyError, TypeError, ValueError):
-        return str(event.get("message") or kind)  # of another version, or with nothing more to say
+        return printable(_LINES[kind](event))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return printable(str(event.get("message") or kind))  # of another version, or with nothing more to say
 
 
 def compared_text(event: dict[str, Any]) -> str:
@@ -34,12 +36,12 @@ def figures_text(record: dict[str, Any]) -> str:
     )
 
 
-def losing_text(record: dict[str, Any]) -> str:
+def losing_lines(record: dict[str, Any]) -> list[str]:
     """The frames of a comparison that got worse, a line each, worst first; empty when there are none."""
     if not record["losing_frames"]:
-        return ""
+        return []
     lines = [f"  {change:+.3f}  {name}" for name, change in record["losing_frames"]]
-    return "\n".join(["frames that got worse (change of Dice), worst first:", *lines])
+    return ["frames that got worse (change of Dice), worst first:", *lines]
 
 
 def _started(event: dict[str, Any]) -> str:

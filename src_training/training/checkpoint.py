@@ -50,7 +50,7 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> Any:
 def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
     """Restore ``last.pt`` into the state, and return its progress; None where there is none."""
     path = folder / LAST
-    if not path.exists():
+    if not path.is_file():
         return None
     try:
         record = read_state(path)

@@ -1,4 +1,4 @@
-"""A real napari whose journal is on a disk that hangs: ``python journal_stall_child.py SECONDS [BUG]``.
+"""A real napari whose journals are on a disk that hangs: ``python journal_stall_child.py SECONDS [BUG]``.
 
 Prints ``gap <longest time that its event loop stood still, s> kept <frames in the journal afterwards>``.
 """
@@ -13,14 +13,18 @@ from unittest import mock
 
 import napari
 import numpy as np
-from stalled_disk import HangingDisk, longest_gap, settle, three_strokes, wait
+from stalled_disk import HangingDisk, left_by_the_dead, longest_gap, recovery, settle, three_strokes, wait
 
+from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._demo import show_dock
+from napari_lightvessel._dock import LightVesselWidget
 from napari_lightvessel._journalling import JournalWriter
+from napari_lightvessel._recovery import Recoverer
+from src_training.journal import JournalFacts
 
 
 def main(seconds: float) -> None:
-    """Strokes on three frames while every sync of the disk takes so long."""
+    """Strokes on three frames, then the recovery of a fourth, each while a sync of the disk takes so long."""
     viewer = napari.Viewer()
     dock = show_dock(viewer)
     viewer.add_image(np.zeros((6, 512, 512), np.uint8), name="run")
@@ -33,9 +37,31 @@ def main(seconds: float) -> None:
 
     gap = longest_gap(HangingDisk(seconds, once=True), three_strokes(stroke, seconds + 1))
     wait(lambda: dock.journalist.writer.wait(0.1))
-    print(f"gap {gap:.3f} kept {len(dock.session.state.journal.journal.frames())}", flush=True)
+    kept = len(dock.session.state.journal.journal.frames())
+    gap = max(gap, gap_of_a_recovery(dock, seconds))
+    print(f"gap {gap:.3f} kept {kept}", flush=True)
     dock.session.edits_let_go.emit()
     viewer.close()
+
+
+def gap_of_a_recovery(dock: LightVesselWidget, seconds: float) -> float:
+    """A dead process's edits on frame 2 of another cine come back."""
+    state = opened(dock, np.ones((6, 512, 512), np.uint8))
+    labels = np.pad(np.ones((20, 20), np.uint8), 246)
+    facts = JournalFacts("other", None, state.cine.shape, state.fingerprint)
+    journal = left_by_the_dead(facts, {2: labels})
+    gap = longest_gap(HangingDisk(seconds, once=True), recovery(dock, journal, seconds + 1))
+    wait(lambda: state.edited_frames() == [2])
+    return gap
+
+
+def opened(dock: LightVesselWidget, frames: np.ndarray) -> CineState:
+    """A cine on the table whose pixels are known."""
+    dock.viewer.add_image(frames, name="other")
+    state = dock.session.state
+    assert state is not None
+    wait(lambda: bool(state.fingerprint))
+    return state
 
 
 @contextlib.contextmanager
@@ -49,7 +75,22 @@ def written_in_the_windows_thread() -> Iterator[None]:
         yield
 
 
-BUGS = {"": contextlib.nullcontext, "written in the window's thread": written_in_the_windows_thread}
+@contextlib.contextmanager
+def taken_over_in_the_windows_thread() -> Iterator[None]:
+    """A recovery that the GUI thread does itself."""
+
+    def aside(recoverer: Recoverer, act: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        done(act())
+
+    with mock.patch.object(Recoverer, "_aside", aside):
+        yield
+
+
+BUGS = {
+    "": contextlib.nullcontext,
+    "written in the window's thread": written_in_the_windows_thread,
+    "taken over in the window's thread": taken_over_in_the_windows_thread,
+}
 
 if __name__ == "__main__":
     with BUGS["".join(sys.argv[2:])]():

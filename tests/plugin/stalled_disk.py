@@ -7,10 +7,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from unittest import mock
 
+import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_lightvessel._dock import LightVesselWidget
+from napari_lightvessel._journalling import journal_folder
 from src_training import durable
+from src_training.journal import Journal, JournalFacts
 
 
 class HangingDisk(durable.Disk):
@@ -46,6 +50,27 @@ def three_strokes(stroke: Callable[[int], None], seconds: float) -> Callable[[],
         for t in (1, 3, 4):
             stroke(t)
             settle(0.3)
+        settle(seconds)
+
+    return work
+
+
+def left_by_the_dead(facts: JournalFacts, edits: dict[int, np.ndarray]) -> Journal:
+    """A journal as a process leaves it that was killed."""
+    journal = Journal.begin(journal_folder(), facts)
+    for t, labels in edits.items():
+        journal.keep(t, labels)
+    record = journal.folder / "journal.json"
+    record.write_text(record.read_text().replace('"pid": ', '"pid": 9'))
+    return journal
+
+
+def recovery(dock: LightVesselWidget, journal: Journal, seconds: float) -> Callable[[], None]:
+    """A press on Recover, and so many seconds in which the journal is taken over."""
+
+    def work() -> None:
+        dock.recoverer._found([journal])
+        dock.recovery_bar.ask.yes.click()
         settle(seconds)
 
     return work

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from journal_kills import paint_and_kill
-from stalled_disk import HangingDisk, longest_gap, three_strokes
+from stalled_disk import HangingDisk, left_by_the_dead, longest_gap, recovery, three_strokes
 
 from napari_lightvessel._demo import show_dock
 from napari_lightvessel._journalling import journal_folder
@@ -53,12 +54,7 @@ def left_by_a_crash(dock, state) -> Journal:
     dock.journalist.look()
     assert dock.journalist.writer.wait(10)
     journal = entry.journal
-    gone = Journal.begin(journal_folder(), journal.facts)
-    for t in journal.frames():
-        gone.keep(t, journal.labels(t))
-    text = (gone.folder / "journal.json").read_text().replace('"pid": ', '"pid": 9')
-    (gone.folder / "journal.json").write_text(text)
-    return gone
+    return left_by_the_dead(journal.facts, {t: journal.labels(t) for t in journal.frames()})
 
 
 def test_a_kill_loses_two_seconds_and_a_stroke_at_most(tmp_path):
@@ -168,6 +164,43 @@ def test_a_disk_that_hangs_never_stops_the_window(dock, painted, qtbot):
     qtbot.waitUntil(lambda: kept() == [1, 2, 3, 4], timeout=30_000)
 
 
+def test_a_disk_that_hangs_does_not_stop_the_window_that_recovers(dock, painted, qtbot):
+    qtbot.waitUntil(lambda: kept() == [2], timeout=10_000)
+    gone = left_by_a_crash(dock, painted)
+    painted.mask.layer.undo()
+    qtbot.waitUntil(lambda: kept() == [2], timeout=10_000)  # the dead one's; what was undone is dropped
+    gap = longest_gap(HangingDisk(4.0), recovery(dock, gone, 3.0))
+    assert gap < 2.0 and painted.edited_frames() == []
+    qtbot.waitUntil(lambda: painted.edited_frames() == [2], timeout=30_000)
+    assert Journal.open(gone.folder).owner.is_alive
+
+
+def test_what_was_painted_while_the_disk_hung_is_not_covered(dock, painted, qtbot):
+    qtbot.waitUntil(lambda: kept() == [2], timeout=10_000)
+    gone = left_by_a_crash(dock, painted)
+    painted.mask.layer.undo()
+
+    def work() -> None:
+        recovery(dock, gone, 1.0)()
+        stroke(dock, painted, 5)
+        qtbot.waitUntil(lambda: not dock.recoverer.busy, timeout=30_000)
+
+    longest_gap(HangingDisk(3.0), work)
+    assert "new edits" in dock.recovery_bar.line.text() and not dock.recovery_bar.ask.isHidden()
+    assert painted.edited_frames() == [5] and gone.frames() == [2]
+
+
+def test_edits_are_discarded_beside_the_window(dock, qtbot, monkeypatch):
+    removers = []
+    monkeypatch.setattr(Journal, "discard", lambda _journal: removers.append(threading.current_thread()))
+    facts = JournalFacts("IM9", None, (3, 32, 40))
+    dock.recoverer._found([left_by_the_dead(facts, {1: np.ones((32, 40), np.uint8)})])
+    dock.recovery_bar.ask.no.click()
+    dock.recovery_bar.ask.yes.click()
+    qtbot.waitUntil(lambda: bool(removers), timeout=10_000)
+    assert removers[0] is not threading.main_thread()
+
+
 def test_a_full_disk_is_said_and_tried_again(dock, painted, qtbot, monkeypatch):
     class Full(durable.Disk):
         def sync(self, fd: int) -> None:
@@ -210,7 +243,8 @@ def test_discarding_asks_twice(dock, qtbot):
     assert "that nobody accepted" in ask.text.text() and gone.frames() == [1]
     ask.no.click()
     ask.yes.click()
-    assert ask.isHidden() and not gone.folder.exists()
+    assert ask.isHidden()
+    qtbot.waitUntil(lambda: not gone.folder.exists(), timeout=10_000)
 
 
 def test_damaged_frames_are_told_and_the_others_come_back(dock, painted, qtbot):

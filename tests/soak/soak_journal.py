@@ -29,7 +29,7 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
     yield all_of(f"{kills}: painters that painted", sum(strokes > 5 for strokes, _, _ in found), count)
     gap, kept = gap_of_a_stalled_journal(_STALL_S[size], _bug)
     yield Figure(
-        f"a sync of the journal that takes {_STALL_S[size]} s: longest stop of the window",
+        f"a sync of the journal that takes {_STALL_S[size]} s, painting and recovering: longest stop of the window",
         f"{1000 * gap:.0f} ms",
         f"100 ms; at most {_FROZEN_S:.0f} s",
         gap < _FROZEN_S,
@@ -51,6 +51,13 @@ def _in_the_windows_thread() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _taken_over_in_the_windows_thread() -> Iterator[None]:
+    """A recovery whose disk the GUI thread waits for."""
+    with mock.patch.dict(globals(), _bug="taken over in the window's thread"), _no_kills():
+        yield
+
+
 def _no_kills() -> contextlib.AbstractContextManager[object]:
     """They would show nothing of this bug."""
     return mock.patch.dict(_KILLS, quick=(1, 0))
@@ -58,6 +65,10 @@ def _no_kills() -> contextlib.AbstractContextManager[object]:
 
 PART = Part(
     run,
-    {"looked for edits once a minute": _late, "journal written by the window": _in_the_windows_thread},
+    {
+        "looked for edits once a minute": _late,
+        "journal written by the window": _in_the_windows_thread,
+        "edits recovered by the window": _taken_over_in_the_windows_thread,
+    },
     windows=True,
 )

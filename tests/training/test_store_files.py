@@ -15,7 +15,12 @@ from src_training.evaluation import Comparison
 from src_training.models.gate import decide
 
 DEEP = b"[" * 100_000
-DEEP_BUT_CLOSED = b'{"model": ' + b"[" * 500 + b"]" * 500 + b"}"
+DEEP_BUT_CLOSED = (
+    b'{"model": "m", "previous": null, "utc": "", "action": "x", "decision": {"x": '
+    + b"[" * 900
+    + b"]" * 900
+    + b"}}"
+)
 HOSTILE = {
     "deep": DEEP,
     "deep but closed": DEEP_BUT_CLOSED,
