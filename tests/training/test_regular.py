@@ -138,11 +138,16 @@ def test_a_workspace_whose_facts_are_a_pipe_is_no_workspace(workspace, tmp_path,
         assert "not a workspace" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["events.jsonl", "process.json", "launch.json", "log.txt"])
-def test_a_run_with_a_pipe_in_it_is_listed_as_interrupted(workspace, capsys, name):
+RUN_FILES = dict.fromkeys(["process.json", "launch.json", "log.txt"], "interrupted") | {
+    "events.jsonl": "damaged"
+}
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_a_run_with_a_pipe_in_it_is_listed_and_never_waited_for(workspace, capsys, name):
     folder = workspace.path / "runs" / "20260101T000000-finetune-abcd"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"kind": "finetune", "settings": {}}')
     pipe(folder / name)
     assert main(["runs", "list", str(workspace.path)]) == 0
-    assert "interrupted" in capsys.readouterr().out
+    assert RUN_FILES[name] in capsys.readouterr().out
