@@ -109,7 +109,11 @@ class LosingViewer:
             self._go_to((here + by) % len(self._shown.sheet.names))
 
     def close_frames(self, _event: object = None) -> None:
-        """Take the frames out of the viewer, which then looks as it did before."""
+        """Take the frames out of the viewer, which then looks as it did before; those on their way do not come."""
+        if self._job is not None:
+            self._job.forget()
+            self._job = None
+            self.told.emit("", "info")
         shown, self._shown = self._shown, None
         if shown is None:
             return
@@ -123,8 +127,6 @@ class LosingViewer:
 
     def close(self) -> None:
         """The dock closes: leave the viewer as it was, and hear nothing more."""
-        if self._job is not None:
-            self._job.forget()
         self.close_frames()
         self.session.cine_changed.disconnect(self.close_frames)
         for emitter, slot in self._connections():

@@ -1,28 +1,51 @@
-"""What the plugin remembers between sessions (last workspace, decisions): one small JSON file of the user's."""
+"""What the plugin remembers between sessions (last workspace, decisions): one small JSON file of the user's own."""
 
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from src_training import durable
 from src_training.workspace import user_config_dir
+
+_lock = threading.Lock()
+_news: dict[Path, dict[str, Any]] = {}  # by file: what is not in it yet
+_writer = ThreadPoolExecutor(1, thread_name_prefix="preferences")  # Python ends when it has written
 
 
 def get(key: str, default: Any = None) -> Any:
     """A remembered value, or ``default``."""
-    return _read().get(key, default)
+    path = _path()
+    with _lock:
+        news = dict(_news.get(path, {}))
+    return {**_read(path), **news}.get(key, default)
 
 
 def put(key: str, value: Any) -> None:
-    """Remember a value; a folder that cannot be written only means that it is forgotten."""
+    """Remember a value, written beside the GUI thread.
+
+    A folder that cannot be written only means that it is forgotten at the end.
+    """
     path = _path()
+    with _lock:
+        _news.setdefault(path, {})[key] = value
+    _writer.submit(_write, path)
+
+
+def _write(path: Path) -> None:
+    with _lock:
+        news = dict(_news.get(path, {}))
+    text = json.dumps({**_read(path), **news}, indent=1, ensure_ascii=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**_read(), key: value}, indent=1, sort_keys=True, ensure_ascii=False)
-        path.write_text(text, encoding="utf-8")
+        durable.make_dir(path.parent)
+        durable.replace(path, text.encode(), private=True)  # it may hold what a person typed about patients
     except OSError:
         return
+    with _lock:
+        _news[path] = {key: value for key, value in _news[path].items() if news.get(key) is not value}
 
 
 def annotator() -> str:
@@ -30,9 +53,9 @@ def annotator() -> str:
     return get("annotator", "")
 
 
-def _read() -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_path().read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

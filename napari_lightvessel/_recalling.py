@@ -16,7 +16,7 @@ from src_training import Cine, Dataset, Frame, Revision
 from src_training.errors import UnreadableCine
 
 _REGION_SHARE = 0.3  # more unreviewed pixels than this: a region was accepted, not the whole frame
-_REMEMBERED = 2000  # pseudonyms kept in the user's preferences
+_REMEMBERED = 200  # pseudonyms kept in the user's preferences: of the cines that were named last
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class Recaller:
         state.patient = pseudonym
         if state.fingerprint:
             known = _preferences.get("patients", {})
-            kept = dict(list(known.items())[-_REMEMBERED:])
-            _preferences.put("patients", {**kept, state.fingerprint: pseudonym})
+            _preferences.put("patients", _with_patient(known, state.fingerprint, pseudonym))
         self.look()
 
     def close(self) -> None:
@@ -108,6 +107,13 @@ class Recaller:
             if self.session.state.mask is not None:
                 self.session.state.mask.refresh()
             self.session.marks_changed.emit(self.session.state)
+
+
+def _with_patient(known: dict[str, str], fingerprint: str, pseudonym: str) -> dict[str, str]:
+    """The pseudonyms by fingerprint with this one last; an empty one is forgotten, and the oldest beyond the limit."""
+    others = {key: name for key, name in known.items() if key != fingerprint and name}
+    kept = {**others, fingerprint: pseudonym} if pseudonym else others
+    return dict(list(kept.items())[-_REMEMBERED:])
 
 
 def _search(dataset: Dataset, cine: Cine, patient: str) -> Callable[[Callable[[], bool]], Iterator[_Found]]:

@@ -44,9 +44,12 @@ def write_new(path: Path, data: bytes, *, sync: bool = True, private: bool = Fal
         sync_dir(path.parent)
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Give ``path`` new content atomically: a reader sees the old or the new, never a mixture."""
-    _publish(path, data, 0o666)
+def replace(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Give ``path`` new content atomically: a reader sees the old or the new, never a mixture.
+
+    ``private``: readable by the user only, from now on.
+    """
+    _publish(path, data, 0o600 if private else 0o666)
     sync_dir(path.parent)
 
 

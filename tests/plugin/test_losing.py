@@ -116,6 +116,15 @@ def test_what_takes_their_place_closes_them(viewer, dock, losing, frames, qtbot,
     assert not dock.session.covered and not dock.train.losing.show_button.isHidden()
 
 
+def test_frames_on_their_way_do_not_come_when_another_run_is_shown(viewer, dock, losing, qtbot):
+    dock.train.losing.show_button.click()
+    job = dock.losing._job
+    tell_verdict(dock, losing[:1])
+    assert not dock.losing.busy and dock.train.losing.show_button.isEnabled()
+    qtbot.waitUntil(lambda: job._outcome is None, timeout=60_000)  # it is over
+    assert [layer.name for layer in viewer.layers] == ["IM5"]
+
+
 def test_a_case_that_is_gone_is_told_in_a_line_and_the_other_is_shown(viewer, dock, losing, qtbot):
     remove_case(dock, losing[0])
     image, *_ = show(dock, qtbot)
