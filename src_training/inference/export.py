@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
     from src_training.models import Model
     from src_training.networks.network import Network
 
+_FULL_BYTES = 1 << 20  # with less than this left, a write that failed did so for want of space
+
 
 def write_ir(network: Network, folder: Path) -> None:
     """Write ``openvino.xml`` and ``.bin``: fused, float32 arithmetic on half-precision weights, any H and W.
 
-    Input (1, 1, H, W) normalised; output probability of the same shape.
+    Input (1, 1, H, W) normalised; output probability of the same shape. Raises OSError when the disk is full.
     """
     import torch
 
@@ -36,7 +40,12 @@ def write_ir(network: Network, folder: Path) -> None:
     example = torch.zeros(1, 1, 64, 64)
     with torch.inference_mode():
         converted = openvino.convert_model(Probability().eval(), example_input=example, input=[1, 1, -1, -1])
-    openvino.save_model(converted, folder / IR_FILE, compress_to_fp16=False)
+    try:
+        openvino.save_model(converted, folder / IR_FILE, compress_to_fp16=False)
+    except RuntimeError as error:  # OpenVINO does not say why it could not write
+        if shutil.disk_usage(folder).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+        raise
 
 
 def cached_ir(model: Model) -> Path:
