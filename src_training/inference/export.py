@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
 
 _EXPORT_VERSION = 1  # raise it when `write_ir` makes something else of the same weights
 _IR_FILES = ("openvino.bin", IR_FILE)  # in the order they are written: the last one says that it is whole
+_FULL_BYTES = 1 << 20  # with less than this left, a write that failed did so for want of space
 _log = logging.getLogger(__name__)
 
 
 def write_ir(network: Network, folder: Path) -> None:
     """Write ``openvino.xml`` and ``.bin``: fused, float32 arithmetic on half-precision weights, any H and W.
 
-    Input (1, 1, H, W) normalised; output probability of the same shape.
+    Input (1, 1, H, W) normalised; output probability of the same shape. Raises OSError when the disk is full.
     """
     import torch
 
@@ -44,7 +47,12 @@ def write_ir(network: Network, folder: Path) -> None:
     example = torch.zeros(1, 1, 64, 64)
     with torch.inference_mode():
         converted = openvino.convert_model(Probability().eval(), example_input=example, input=[1, 1, -1, -1])
-    openvino.save_model(converted, folder / IR_FILE, compress_to_fp16=False)
+    try:
+        openvino.save_model(converted, folder / IR_FILE, compress_to_fp16=False)
+    except RuntimeError as error:  # OpenVINO does not say why it could not write
+        if shutil.disk_usage(folder).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+        raise
 
 
 def cached_ir(model: Model) -> Path:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from src_training.evaluation import EvalItem, compare, evaluate, home_panel
 from src_training.inference import Predictor
+from src_training.losing import judged_name
 from src_training.models.gate import Decision, decide
 from src_training.models.library import default_model
 from src_training.models.loading import Model
-from src_training.models.losing import judged_name
 
 if TYPE_CHECKING:
     from src_training.dataset import Revision

@@ -20,6 +20,7 @@ from src_training.networks.network import Network
 from src_training.training.devices import pick_device
 from src_training.training.loop import fit
 from src_training.training.objectives import AnchoredObjective, TaskObjective
+from src_training.training.pausing import write_when_there_is_space
 from src_training.training.progress import Watcher
 from src_training.training.publish import stage_model
 from src_training.training.replay import replay_samples
@@ -81,7 +82,13 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     watcher.emit({"event": "log", "message": describe(material, base)})
     tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher, workspace)
     watcher.emit({"event": "log", "message": describe_choice(choice)})
-    return publish(workspace, tuned, choice, base, settings, revisions, run)
+    made: list[Model] = []
+    write_when_there_is_space(
+        lambda: made.append(publish(workspace, tuned, choice, base, settings, revisions, run)),
+        settings.steps,
+        watcher,
+    )
+    return made[0]
 
 
 def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:

@@ -44,7 +44,7 @@ def _written(write: Callable[[], None]) -> bool:
         write()
     except OSError as error:
         if not durable.is_full(error):
-            raise RunError(f"the checkpoint cannot be written: {durable.cure_for(error)}") from error
+            raise RunError(f"what was learnt cannot be written: {durable.cure_for(error)}") from error
         return False
     return True
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from durable_disks import RefusingDisk
+from model_folders import QUICK_TUNING, TINY, go_live_with_tiny
 
-from src_training import Workspace
+from src_training import Workspace, durable
 from src_training.dataset import Frame
 from src_training.errors import DatasetError, RunError
-from src_training.training.finetune import Choice, beginning, with_threshold
+from src_training.inference import export
+from src_training.networks import build_network
+from src_training.training import pausing, replay
+from src_training.training.finetune import Choice, beginning, finetune, with_threshold
+from src_training.training.progress import Watcher
 from src_training.training.settings import FinetuneSettings
 from src_training.training.validation import Validator
 
@@ -61,6 +70,38 @@ def test_a_run_whose_snapshot_was_exchanged_is_not_resumed(workspace, run):
     workspace.dataset.snapshot(run.name, list(workspace.dataset.heads()))
     with pytest.raises(RunError, match="not the one it began with"):
         beginning(workspace, FinetuneSettings(), run)
+
+
+def test_a_new_model_waits_for_space_to_be_kept(workspace, run, tmp_path, monkeypatch):
+    append(workspace, 1)
+    go_live_with_tiny(workspace, tmp_path / "staged")
+    shipped = replay.replay_frames()[:8]
+    monkeypatch.setattr(replay, "replay_frames", lambda: shipped)
+    monkeypatch.setattr(pausing, "_LOOK_S", 0.01)
+    disk = RefusingDisk(workspace.models.folder, errno.ENOSPC)
+    monkeypatch.setattr(durable, "disk", disk)
+    said = []
+
+    def tell(event):
+        said.append(event.get("message", ""))
+        if said[-1].startswith("paused"):
+            disk.refusing = False
+
+    model = finetune(workspace, FinetuneSettings(**QUICK_TUNING, device="cpu"), run, Watcher(emit=tell))
+    assert said[-1] == "there is space again: going on from step 4"
+    assert model.id in workspace.models.ids()
+
+
+@pytest.mark.parametrize(("free", "expected"), [(0, OSError), (10**9, RuntimeError)])
+def test_an_openvino_network_that_does_not_fit_the_disk_says_so(tmp_path, monkeypatch, free, expected):
+    def refuse(*_args, **_named):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr(export.import_openvino(), "save_model", refuse)
+    monkeypatch.setattr(export.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    with pytest.raises(expected) as caught:
+        export.write_ir(build_network(TINY).eval(), tmp_path)
+    assert expected is RuntimeError or durable.is_full(caught.value)
 
 
 class Curves(Validator):

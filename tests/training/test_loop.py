@@ -216,7 +216,7 @@ def test_a_run_that_waits_for_space_can_be_cancelled(tmp_path, monkeypatch):
 
 def test_a_disk_that_refuses_otherwise_ends_the_run_with_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(durable, "disk", RefusingDisk(tmp_path, errno.EROFS))
-    with pytest.raises(RunError, match=r"checkpoint cannot be written: .*write permission"):
+    with pytest.raises(RunError, match=r"what was learnt cannot be written: .*write permission"):
         run(tmp_path)
 
 
