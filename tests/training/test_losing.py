@@ -12,8 +12,8 @@ from judged_workspaces import SIDES, judged_workspace
 from src_training.cli import main
 from src_training.errors import DatasetError, ModelError
 from src_training.evaluation import home_panel
+from src_training.losing import losing_frames
 from src_training.models.contest import contest
-from src_training.models.losing import losing_frames
 
 
 @pytest.fixture
