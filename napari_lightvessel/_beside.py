@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_lightvessel._layers import AXES, UNSURE_COLOUR, VESSEL_COLOUR, no_cine
 from napari_lightvessel._marks import IGNORE, UNSURE, VESSEL, count_words
-from src_training.models.losing import Drawn, LosingFrame
+from src_training.models import Drawn, LosingFrame
 
 _MISSED, _TOO_MUCH = 3, 4
 MISSED_COLOUR, TOO_MUCH_COLOUR = "#2fb7ff", "#ff4fd8"

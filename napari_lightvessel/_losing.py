@@ -16,7 +16,7 @@ from napari_lightvessel._session import Session
 from src_training import Workspace
 from src_training.errors import DatasetError, LightVesselError
 from src_training.evaluation import Comparison
-from src_training.models.losing import LosingFrame, losing_frames
+from src_training.models import LosingFrame, losing_frames
 
 
 @dataclass

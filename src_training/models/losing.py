@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from src_training.errors import DatasetError
 from src_training.evaluation import frame_metrics
-from src_training.inference import Predictor
 from src_training.models.library import load_model
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
     from src_training.evaluation import Comparison
+    from src_training.inference import Predictor
     from src_training.workspace import Workspace
 
 
@@ -47,6 +47,8 @@ def losing_frames(
     A frame that the workspace does not hold any more is an error in its place. Raises ModelError when one of
     the models is gone.
     """
+    from src_training.inference import Predictor
+
     current, candidate = (
         Predictor.load(load_model(model_id, workspace))
         for model_id in (comparison.current, comparison.candidate)
