@@ -12,6 +12,7 @@ from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import TellLine, allow, button, faint, row, wide
 from napari_lightvessel._style import SPACING
+from src_training.errors import ModelError
 from src_training.evaluation import Comparison
 
 _LEGEND = " &nbsp; ".join(
@@ -47,12 +48,18 @@ class LosingBar(QWidget):
 
     def offer(self, compared: dict[str, Any] | None) -> None:
         """Offer the losing frames of a comparison as a run told it; None: there is none."""
-        comparison = Comparison.from_dict(compared) if compared and compared.get("losing_frames") else None
+        damage = ""
+        try:
+            comparison = (
+                Comparison.from_dict(compared) if compared and compared.get("losing_frames") else None
+            )
+        except ModelError as error:  # the run's events are a file, which others can write, too
+            comparison, damage = None, str(error)
         if comparison is not None and comparison == self._comparison:
             return
         self._comparison = comparison
         self.losing.close_frames()
-        self.line.tell("")
+        self.line.tell(damage, "bad")
         self._follow()
 
     def _show_frames(self) -> None:
@@ -66,8 +73,8 @@ class LosingBar(QWidget):
     def _follow(self) -> None:
         sheet, here = self.losing.sheet, self.losing.here
         losing = self._comparison.losing_frames if self._comparison else ()
-        self.setVisible(bool(losing))
-        self.show_button.setVisible(sheet is None)
+        self.setVisible(bool(losing) or bool(self.line.text()))
+        self.show_button.setVisible(bool(losing) and sheet is None)
         self.show_button.setText(f"Show the {count_words(len(losing))} that got worse")
         allow(self.show_button, "They are being segmented." if self.losing.busy else "")
         for part in (self.legend, self.way):

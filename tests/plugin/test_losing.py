@@ -14,6 +14,20 @@ from src_training.evaluation import Comparison
 from src_training.runs import RunState
 
 SIDES = (96, 128)
+WORSE = Comparison(
+    candidate="small-syntax",
+    current="small",
+    frames=2,
+    patients=1,
+    delta_dice=-0.1,
+    dice_interval=(-0.1, -0.1),
+    delta_cldice=-0.1,
+    cldice_interval=(-0.1, -0.1),
+    worse_patients=1,
+    worst_patient=-0.1,
+    home_dice_candidate=0.8,
+    home_dice_current=0.8,
+)
 MISSED, TOO_MUCH = 3, 4
 
 
@@ -34,11 +48,12 @@ def losing(viewer, dock, frames, tmp_path, new_workspace):
 
 def tell_verdict(dock, names: list[str]) -> None:
     """Let the Train section show a run that ended with this comparison."""
-    figures = dict.fromkeys((*Comparison.__dataclass_fields__, "home_delta_dice"), 0)
-    models = {"candidate": "small-syntax", "current": "small"}
     decision = {"verdict": "refuse", "reasons": ["a patient falls by 0.2."]}
-    compared = {**figures, **models, "dice_interval": [0, 0], "snapshot": None, "decision": decision}
-    compared["losing_frames"] = [[name, -0.1] for name in names]
+    losing = [[name, -0.1] for name in names]
+    tell(dock, WORSE.as_dict() | {"losing_frames": losing, "decision": decision})
+
+
+def tell(dock, compared: dict) -> None:
     dock.trainer.view = RunView(None, RunState(status="finished", compared=compared))
     dock.trainer.run_changed.emit(dock.trainer.view)
 
@@ -49,6 +64,13 @@ def show(dock, qtbot) -> list:
     dock.train.losing.show_button.click()
     qtbot.waitUntil(lambda: not dock.losing.busy, timeout=60_000)
     return [layer for layer in dock.viewer.layers if layer not in before]
+
+
+def test_a_comparison_that_is_damaged_offers_nothing_and_is_told_in_a_line(dock, losing):
+    record = WORSE.as_dict() | {"losing_frames": [["a frame", "much"]]}
+    tell(dock, record | {"decision": {"verdict": "refuse", "reasons": []}})
+    bar = dock.train.losing
+    assert "a stored comparison is damaged" in bar.line.text() and bar.show_button.isHidden()
 
 
 def test_losing_frames_are_shown_side_by_side_with_all_three_masks(viewer, dock, losing, qtbot):
