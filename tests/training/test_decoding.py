@@ -151,10 +151,18 @@ def _runs(pid):
 
 @POSIX
 def test_ctrl_c_reaches_whoever_asks_and_no_answer_is_taken_for_another(tmp_path, decoders, hostile):
-    decoders("import time; time.sleep(0.8); return real(data)")
+    begun = tmp_path / "begun"
+    decoders(f"import time; open({str(begun)!r}, 'w').close(); time.sleep(0.8); return real(data)")
     cine = read_cine(hostile)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    begun.unlink(missing_ok=True)
+
+    def interrupt():
+        while not begun.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt, daemon=True).start()
     try:
         with pytest.raises(KeyboardInterrupt):
             cine.frame(0)
