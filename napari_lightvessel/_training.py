@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
-from src_training import Model, Run, Workspace
+from src_training import Model, ModelStore, Run, Workspace
 from src_training.runs import RunState
 
 _POLL_MS = 700  # events are read at this pace, however fast the run writes them
@@ -91,23 +91,25 @@ class Trainer:
 
     def promote(self, reason: str | None = None) -> None:
         """Make the run's model the live one; ``reason`` overrides a gate that cannot tell."""
-        view, workspace = self.view, self.session.workspace
-        if view is None or workspace is None or view.state.model_id is None:
-            return
-        model_id = view.state.model_id
-
-        def done(_none: object) -> None:
-            self._settle(view)
-            self.session.refresh_models()
-            self.decided.emit("promoted", model_id)
-
-        self._aside(
-            lambda: workspace.models.promote(model_id, override=reason, by=_preferences.annotator()),
-            done=done,
+        by = _preferences.annotator()
+        self._decide(
+            "promoted",
+            lambda models, model_id: models.promote(model_id, override=reason, by=by),
+            then=self.session.refresh_models,
         )
 
     def keep(self) -> None:
         """Leave the live model as it is, and record that; the new one stays in the store."""
+        by = _preferences.annotator()
+        self._decide("kept", lambda models, model_id: models.keep(model_id, by=by))
+
+    def _decide(
+        self,
+        word: str,
+        record: Callable[[ModelStore, str], object],
+        then: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Record a decision about the run's model beside the window, and tell it once it is durable."""
         view, workspace = self.view, self.session.workspace
         if view is None or workspace is None or view.state.model_id is None:
             return
@@ -115,9 +117,10 @@ class Trainer:
 
         def done(_none: object) -> None:
             self._settle(view)
-            self.decided.emit("kept", model_id)
+            then()
+            self.decided.emit(word, model_id)
 
-        self._aside(lambda: workspace.models.keep(model_id, by=_preferences.annotator()), done=done)
+        self._aside(lambda: record(workspace.models, model_id), done=done)
 
     def roll_back(self, reason: str = "") -> None:
         """Go back to the model before the live one; ``reason`` is recorded, even when there is none."""

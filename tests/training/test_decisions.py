@@ -6,30 +6,12 @@ import json
 
 import pytest
 from durable_disks import LoggingDisk
-from model_folders import stage_tiny, told
+from model_folders import told
 
-from src_training import Workspace, durable
+from src_training import durable
 from src_training.cli import main
 from src_training.errors import DatasetError, ModelError, Refused
 from src_training.models.gate import decide
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    return Workspace.create(tmp_path / "workspace")
-
-
-@pytest.fixture
-def store(workspace):
-    return workspace.models
-
-
-@pytest.fixture
-def model_id(store, tmp_path):
-    """A model that was compared with the live one, on too few patients to tell."""
-    model = store.add(stage_tiny(tmp_path / "staged"))
-    store.keep_comparison(told(model.id))
-    return model.id
 
 
 def test_every_decision_says_who_and_why(store, model_id):

@@ -6,9 +6,8 @@ import json
 import os
 
 import pytest
-from model_folders import stage_tiny, told
+from model_folders import told
 
-from src_training import Workspace
 from src_training.cli import main
 from src_training.errors import LightVesselError, ModelError
 from src_training.evaluation import Comparison
@@ -33,24 +32,6 @@ HOSTILE = {
     "more digits than Python reads": b'{"seq": ' + b"9" * 5000 + b"}",
     "too large": b'{"x": "' + b" " * 2**20 + b'"}',
 }
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    return Workspace.create(tmp_path / "workspace")
-
-
-@pytest.fixture
-def store(workspace):
-    return workspace.models
-
-
-@pytest.fixture
-def model_id(store, tmp_path):
-    """A model that was compared with the live one, on too few patients to tell."""
-    model = store.add(stage_tiny(tmp_path / "staged"))
-    store.keep_comparison(told(model.id))
-    return model.id
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)

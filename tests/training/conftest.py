@@ -1,0 +1,26 @@
+"""What several tests of the model store begin with."""
+
+from __future__ import annotations
+
+import pytest
+from model_folders import stage_tiny, told
+
+from src_training import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace.create(tmp_path / "workspace")
+
+
+@pytest.fixture
+def store(workspace):
+    return workspace.models
+
+
+@pytest.fixture
+def model_id(store, tmp_path):
+    """A model that was compared with the live one, on too few patients to tell."""
+    model = store.add(stage_tiny(tmp_path / "staged"))
+    store.keep_comparison(told(model.id))
+    return model.id
