@@ -32,7 +32,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Two workers with one thread each; all windows belong to one of them (tests/plugin/conftest.py). A worker that
+# Two workers with one thread each; all windows belong to one of them (tests/conftest.py). A worker that
 # dies is the end of it, red: put in another's place, pytest-xdist once waited for it for ever.
 test: setup lint
 	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadgroup

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+WINDOWS = REPOSITORY / "tests" / "plugin"
 SHARED_DATA = Path(os.environ.get("LIGHTVESSEL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all windows in one worker of pytest-xdist: two of them would take each other's focus.
+
+    Here and first of its kind: from the folder's own conftest.py the mark comes after pytest-xdist has looked for it.
+    """
+    for item in items:
+        if WINDOWS in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("windows"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from src_training import synthetic_cine
-
-HERE = Path(__file__).resolve().parent
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all windows in one worker of pytest-xdist: two of them would take each other's focus.
-
-    First of its kind: pytest-xdist reads the mark in the same hook and would otherwise have looked already.
-    """
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("windows"))
 
 
 @pytest.fixture(scope="session")
