@@ -34,7 +34,7 @@ class Grounds:
 
     ``by`` is a pseudonym as in the dataset (`Origin.annotator`; DatasetError for anything else), empty where nobody
     is named. ``override`` is the reason that stood against a gate that could not tell, ``reason`` that of any other
-    decision. Both are kept as one line.
+    decision; of a refusal without a decision of the gate it is what the person was told. Both are kept as one line.
     """
 
     by: str = ""
@@ -105,7 +105,8 @@ def decision_text(record: dict[str, Any]) -> str:
     if record["action"] == "kept":
         what = f"kept {record['before']} live, not {record['model']}"
     by = record["by"] or "someone unnamed"
-    why = record["override"] or record["reason"] or _gate_text(record["decision"]) or "no reason given"
+    given = None if record["action"] == "refused" else record["override"]  # there it did not suffice
+    why = given or record["reason"] or _gate_text(record["decision"]) or "no reason given"
     return printable(f"{record['utc']} {what}; by {by}: {why}")
 
 

@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,21 +124,13 @@ class ModelStore:
         DatasetError : ``by`` is no pseudonym.
         """
         model = self._find(model_id) or self.get(model_id)
-        decision = decision or decide(self.comparison(model_id))
-        if decision.comparison.candidate != model_id:
-            raise Refused(
-                f"{model_id} is not promoted: the comparison is of {decision.comparison.candidate}."
-            )
-        if decision.comparison.current != self._live_id():
-            raise Refused(
-                f"{model_id} is not promoted: it was compared with {decision.comparison.current}, but "
-                f"{self._live_id()} is live now. Run: lightvessel models compare."
-            )
-        grounds = Grounds(by, override=override, decision=decision)
+        grounds = Grounds(by, override=override)
         try:
-            check_promotion(decision, override)
-        except Refused:
-            self._log.add("refused", model_id, self._live_id(), grounds)
+            grounds = replace(grounds, decision=(judged := self._judged_now(model_id, decision)))
+            check_promotion(judged, override)
+        except Refused as refusal:
+            reason = "" if grounds.decision else str(refusal)  # what the gate said is in the decision
+            self._log.add("refused", model_id, self._live_id(), replace(grounds, reason=reason))
             raise
         self._switch("promoted", model, [*self._earlier(), self._live_id()], grounds)
         return model
@@ -230,6 +223,19 @@ class ModelStore:
             return self.get(model_id)
         except ModelError:
             return None
+
+    def _judged_now(self, model_id: str, decision: Decision | None) -> Decision:
+        """The decision given, or the gate's; Refused where it is not about this model and the one that is live."""
+        decision = decision or decide(self.comparison(model_id))
+        compared = decision.comparison
+        if compared.candidate != model_id:
+            raise Refused(f"{model_id} is not promoted: the comparison is of {compared.candidate}.")
+        if compared.current != self._live_id():
+            raise Refused(
+                f"{model_id} is not promoted: it was compared with {compared.current}, but "
+                f"{self._live_id()} is live now. Run: lightvessel models compare."
+            )
+        return decision
 
     def _judged(self, model_id: str) -> Decision | None:
         """What the gate says of a model that was compared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 
@@ -15,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from src_training import ModelStore, Workspace, builtin_models, default_model, durable, load_model
 from src_training.cli import main
 from src_training.errors import ModelError, Refused
+from src_training.models.decisions import decision_text
 from src_training.models.gate import decide
 from src_training.models.loading import open_model
 
@@ -262,8 +264,11 @@ def test_what_has_not_earned_it_does_not_go_live(copy, workspace, comparison, ov
     if comparison:
         workspace.models.keep_comparison(comparison(model.id))
     with pytest.raises(Refused, match=message):
-        workspace.models.promote(model.id, override=override)
+        workspace.models.promote(model.id, override=override, by="reader-1")
     assert default_model(workspace).id == "small"
+    (refused,) = workspace.models.history()
+    assert (refused["action"], refused["by"], refused["override"]) == ("refused", "reader-1", override)
+    assert re.search(message, decision_text(refused))
 
 
 def test_an_override_is_recorded_with_its_reason(copy, workspace):
