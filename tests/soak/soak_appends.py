@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,14 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
 
 def _killed(size: Size, folder: Path) -> Iterator[Figure]:
     dataset = Dataset.create(folder)
-    acknowledged = [_append(dataset, number, patient=f"P{number % 500}") for number in range(_CASES[size])]
-    rng = random.Random(0)
+    acknowledged, took = [], []
+    for number in range(_CASES[size]):
+        began = time.perf_counter()
+        acknowledged.append(_append(dataset, number, patient=f"P{number % 500}"))
+        took.append(time.perf_counter() - began)
+    rng, latest = random.Random(0), 1.5 * statistics.median(took)
     for kill in range(_KILLS[size]):
-        acknowledged += _killed_writer(folder, first=1_000_000 + 1_000 * kill, rng=rng)
+        acknowledged += _killed_writer(folder, 1_000_000 + 1_000 * kill, rng, latest)
     report = verify_folder(folder, deep=True)
     there = readable(folder)
     killed = f"{_KILLS[size]:,} kill -9 during append on {_CASES[size]:,} cases"
@@ -42,8 +47,8 @@ def _killed(size: Size, folder: Path) -> Iterator[Figure]:
     yield none_of(f"{killed}: invalid records", len(report.problems), report.revisions)
 
 
-def _killed_writer(folder: Path, first: int, rng: random.Random) -> list[str]:
-    """A process that appends until it is killed, some milliseconds after some frame; what it acknowledged."""
+def _killed_writer(folder: Path, first: int, rng: random.Random, latest: float) -> list[str]:
+    """A process that appends until it is killed, up to ``latest`` seconds after some frame; what it acknowledged."""
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
@@ -51,7 +56,7 @@ def _killed_writer(folder: Path, first: int, rng: random.Random) -> list[str]:
     os.close(tell)
     with os.fdopen(told) as lines:
         acknowledged = [lines.readline() for _ in range(rng.randrange(3))]
-        time.sleep(rng.uniform(0.0, 0.012))
+        time.sleep(rng.uniform(0.0, latest))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         acknowledged += lines.readlines()
