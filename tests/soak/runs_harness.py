@@ -23,6 +23,7 @@ from unittest import mock
 import numpy as np
 import torch
 from durable_disks import RefusingDisk, SmallDisk, used_bytes
+from forking import forked
 from model_folders import QUICK_TUNING, go_live_with_tiny, told
 from soak_table import Figure, Size, all_of, measured, none_of
 
@@ -96,25 +97,19 @@ class Harness:
     def _spawn(self, folder: Path, *, detach: bool, threads: int) -> None:
         told_by_child, tell = os.pipe()
         sys.stdout.flush()
-        pid = os.fork()
-        if pid == 0:
-            self._be_the_run(folder, tell)
+        pid = forked(lambda: self._be_the_run(folder, tell))
         os.close(tell)
         vouch(folder, Identity.of(pid))
         self._started = Process(Run(folder), pid, os.fdopen(told_by_child))
 
-    def _be_the_run(self, folder: Path, tell: int) -> None:
-        code = 1
-        try:
-            os.setsid()
-            signal.alarm(int(3 * _PATIENCE_S))  # should nobody be left to end it
-            log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(log, 1), os.dup2(log, 2)
-            _tell_steps(tell)
-            self.prepare(folder)
-            code = child.main(folder)
-        finally:
-            os._exit(code)
+    def _be_the_run(self, folder: Path, tell: int) -> int:
+        os.setsid()
+        signal.alarm(int(3 * _PATIENCE_S))  # should nobody be left to end it
+        log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1), os.dup2(log, 2)
+        _tell_steps(tell)
+        self.prepare(folder)
+        return child.main(folder)
 
     # -- looking on ----------------------------------------------------------------------------------------
 

@@ -9,10 +9,12 @@ import signal
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 from durable_disks import frame, mask, readable
+from forking import forked
 from soak_table import Figure, Part, Size, all_of, none_of
 
 from src_training import durable
@@ -50,9 +52,7 @@ def _killed(size: Size, folder: Path) -> Iterator[Figure]:
 def _killed_writer(folder: Path, first: int, rng: random.Random, latest: float) -> list[str]:
     """A process that appends until it is killed, up to ``latest`` seconds after some frame; what it acknowledged."""
     told, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _append_for_ever(folder, first, tell)
+    child = forked(lambda: _append_for_ever(folder, first, tell))
     os.close(tell)
     with os.fdopen(told) as lines:
         acknowledged = [lines.readline() for _ in range(rng.randrange(3))]
@@ -69,13 +69,12 @@ def _append_for_ever(folder: Path, first: int, tell: int) -> None:
         # Every other one corrects a case that other writers corrected, too.
         name = _append(dataset, number, of=number % 7 if number % 2 else None)
         os.write(tell, f"{name}\n".encode())
-    os._exit(0)
 
 
 def _crowded(size: Size, folder: Path) -> Iterator[Figure]:
     writers, each = _WRITERS[size]
     Dataset.create(folder)
-    children = [os.fork() or _append_all(folder, writer, each) for writer in range(writers)]
+    children = [forked(partial(_append_all, folder, writer, each)) for writer in range(writers)]
     failed = sum(os.waitpid(child, 0)[1] != 0 for child in children)
     report, there = verify_folder(folder, deep=True), len(readable(folder))
     crowd = f"{writers} writers x {each} appends"
@@ -85,11 +84,10 @@ def _crowded(size: Size, folder: Path) -> Iterator[Figure]:
     )
 
 
-def _append_all(folder: Path, writer: int, count: int) -> int:
+def _append_all(folder: Path, writer: int, count: int) -> None:
     dataset = Dataset.open(folder)
     for number in range(count):
         _append(dataset, 10_000 * writer + number, of=number % 5 if number % 2 else None)
-    os._exit(0)
 
 
 def _append(dataset: Dataset, number: int, *, of: int | None = None, patient: str | None = None) -> str:

@@ -17,6 +17,7 @@ from archives_contents import bad_blobs, bad_json, bad_records
 from archives_folders import bad_folders, bad_others
 from archives_packing import bombs, named_badly, odd_tars, odd_zips, packing
 from archives_sandbox import Attempt, Found, Sandbox
+from forking import forked
 from soak_table import Figure, Part, Size, all_of, none_of
 
 from src_training.dataset import record as record_module
@@ -96,14 +97,7 @@ def _killed(box: Sandbox) -> int:
     """kill -9 in the middle: the next import, an hour later, puts away what it left."""
     source = packing(zip_of, box.files)(box.inbox)
     told, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            with archives.unpacked(source):
-                os.write(tell, b"x")
-                time.sleep(60)
-        finally:
-            os._exit(1)
+    child = forked(lambda: _unpack_slowly(source, tell))
     os.close(tell)
     os.read(told, 1)
     os.close(told)
@@ -114,6 +108,12 @@ def _killed(box: Sandbox) -> int:
         os.utime(path, (time.time() - 4_000,) * 2)
     box.imported(source)
     return len(list(box.temp.iterdir())) + (not before)
+
+
+def _unpack_slowly(source: Path, tell: int) -> None:
+    with archives.unpacked(source):
+        os.write(tell, b"x")
+        time.sleep(60)
 
 
 # -- bugs ----------------------------------------------------------------------------------------------------

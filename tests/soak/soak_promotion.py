@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from unittest import mock
 
 from durable_disks import DyingDisk
+from forking import forked
 from model_folders import stage_tiny, told
 from soak_table import Figure, Part, Size, all_of, measured, none_of
 
@@ -62,9 +64,8 @@ def _killed(kills: int, folder: Path) -> Iterator[Figure]:
 def _killed_child(folder: Path, rng: random.Random) -> tuple[dict[int, Switch], list[bool]]:
     """A process that promotes and rolls back until it is killed; what it acknowledged, and what a reader saw."""
     told_by_child, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _switch_for_ever(folder, rng.randrange(2**32), tell)
+    seed = rng.randrange(2**32)
+    child = forked(lambda: _switch_for_ever(folder, seed, tell))
     os.close(tell)
     store, looked = ModelStore(folder), []
     with os.fdopen(told_by_child) as lines:
@@ -83,13 +84,7 @@ def _killed_at_every_step(folder: Path) -> Iterator[dict[int, Switch]]:
     """Child k dies at its k-th operation while it promotes and rolls back, until one comes through."""
     for step in count():
         told_by_child, tell = os.pipe()
-        child = os.fork()
-        if child == 0:
-            durable.disk = DyingDisk(step)
-            store = ModelStore(folder)
-            _acknowledge(store, "promoted", _promote(store), tell)
-            _acknowledge(store, "rolled back", store.rollback().id, tell)
-            os._exit(0)
+        child = forked(partial(_switch_and_die, folder, step, tell))
         os.close(tell)
         with os.fdopen(told_by_child) as lines:
             acknowledged = lines.readlines()
@@ -97,6 +92,13 @@ def _killed_at_every_step(folder: Path) -> Iterator[dict[int, Switch]]:
         yield _parsed(acknowledged)
         if not os.WIFSIGNALED(ended):
             return
+
+
+def _switch_and_die(folder: Path, step: int, tell: int) -> None:
+    durable.disk = DyingDisk(step)
+    store = ModelStore(folder)
+    _acknowledge(store, "promoted", _promote(store), tell)
+    _acknowledge(store, "rolled back", store.rollback().id, tell)
 
 
 def _switch_for_ever(folder: Path, seed: int, tell: int) -> None:

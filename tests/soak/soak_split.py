@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 from durable_disks import ScratchDisk, frame, mask
+from forking import forked
 from scipy.stats import binom
 from soak_table import Figure, Part, Size, all_of, none_of
 
@@ -73,12 +74,7 @@ def _told_by_writers(folder: Path, appends: int, patients: int) -> dict[str, lis
 def _writer(folder: Path, first: int, appends: int, patients: int) -> tuple[int, int]:
     """A process that appends every fourth frame; its id, and the pipe that it tells on."""
     told, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            _append_every_fourth(folder, range(first, appends, _WRITERS), patients, tell)
-        finally:
-            os._exit(0)  # what is missing then is counted
+    child = forked(lambda: _append_every_fourth(folder, range(first, appends, _WRITERS), patients, tell))
     os.close(tell)
     return child, told
 
