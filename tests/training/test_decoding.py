@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -121,18 +122,15 @@ def test_a_process_that_died_while_it_waited_is_replaced_unnoticed(tmp_path):
 
 @POSIX
 def test_a_process_that_hangs_ends_itself_when_nobody_is_left_to_kill_it(hostile):
-    code = jpegls_that(HANGS) + "child.PATIENCE_S, child._GRACE_S = 0.5, 0.5"
-    parent = f"""
-import sys
-sys.path.append({str(Path(__file__).parent)!r})
-from played_decoders import decoding_with
-from src_training.cine import read_cine
-with decoding_with({code!r}) as pool:
-    cine = read_cine({str(hostile)!r})
-    print(pool._free[0]._child.pid, flush=True)
-    cine.frame(0)
-"""
-    asking = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    asking = _python(
+        HANGS,
+        f"""
+cine = read_cine({str(hostile)!r})
+print(pool._free[0]._child.pid, flush=True)
+cine.frame(0)
+""",
+        more="child.PATIENCE_S, child._GRACE_S = 0.5, 0.5",
+    )
     pid = int(asking.stdout.readline())
     time.sleep(0.3)
     asking.send_signal(signal.SIGKILL)
@@ -143,6 +141,19 @@ with decoding_with({code!r}) as pool:
     assert not _runs(pid)
 
 
+def _python(deed, code, more=""):
+    """A Python of its own, to be killed or interrupted, that runs ``code`` with a decoder that does ``deed``."""
+    program = f"""
+import pathlib, sys
+sys.path.append({str(Path(__file__).parent)!r})
+from played_decoders import decoding_with
+from src_training.cine import read_cine
+with decoding_with({jpegls_that(deed) + more!r}) as pool:
+{textwrap.indent(code, "    ")}
+"""
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+
+
 def _runs(pid):
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -151,25 +162,29 @@ def _runs(pid):
 
 
 @POSIX
-def test_ctrl_c_reaches_whoever_asks_and_no_answer_is_taken_for_another(tmp_path, decoders, hostile):
-    begun = tmp_path / "begun"
-    decoders(f"import time; open({str(begun)!r}, 'w').close(); time.sleep(0.8); return real(data)")
-    cine = read_cine(hostile)
-    begun.unlink(missing_ok=True)
-
-    def interrupt():
-        while not begun.exists():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=interrupt, daemon=True).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            cine.frame(0)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    np.testing.assert_array_equal(cine.frame(3), FRAMES[3])
+def test_ctrl_c_reaches_whoever_asks_and_no_answer_is_taken_for_another(tmp_path, hostile):
+    begun, shown = tmp_path / "begun", tmp_path / "shown.npy"
+    asking = _python(
+        f"import time; open({str(begun)!r}, 'w').close(); time.sleep(0.8); return real(data)",
+        f"""
+import numpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cine = read_cine({str(hostile)!r})
+pathlib.Path({str(begun)!r}).unlink(missing_ok=True)
+print("opened", flush=True)
+try:
+    cine.frame(0)
+except KeyboardInterrupt:
+    numpy.save({str(shown)!r}, cine.frame(3))
+""",
+    )
+    assert asking.stdout.readline() == "opened\n"
+    until = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    asking.send_signal(signal.SIGINT)
+    assert asking.wait(120) == 0
+    np.testing.assert_array_equal(np.load(shown), FRAMES[3])
 
 
 def test_a_file_that_was_replaced_is_not_shown_for_the_one_that_was_opened(tmp_path):
