@@ -127,10 +127,13 @@ def test_a_single_frame_is_exported_too(tmp_path):
     made.dataset.append(Frame.from_cine(read_cine(source), 0), mask_of(1))
     arguments = ["dataset", "export", str(made.path), "-o", str(tmp_path / "out"), "--format", "dicom-seg"]
     assert main([*arguments, "--source", str(source)]) == 0
-    assert highdicom.seg.segread(tmp_path / "out" / "train" / "001.seg.dcm").NumberOfFrames == 1
+    (path,) = (tmp_path / "out").rglob("001.seg.dcm")  # in the part that its patient falls into
+    assert highdicom.seg.segread(path).NumberOfFrames == 1
 
 
-def test_every_frame_is_in_its_patients_part_of_the_split(source, tmp_path, capsys):
+def test_every_frame_is_in_its_patients_part_of_the_split(tmp_path, capsys):
+    (tmp_path / "clinic").mkdir()
+    source = write(tmp_path / "clinic" / "run7.dcm", grey(T, ROWS, COLUMNS, bits=12), bits=12, PatientID="")
     salt, names = "5a" * 16, [f"q{number}" for number in range(99)]
     made, cine = Workspace.create(tmp_path / "ws", split_salt=salt), read_cine(source)
     split_of = {name: bucket_of(salt, patient_key(made.dataset.site_key(), name)) for name in names}
