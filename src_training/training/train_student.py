@@ -12,9 +12,12 @@ from src_training.models.card import ModelCard, Normalisation
 from src_training.models.loading import read_card
 from src_training.networks import build_network
 from src_training.networks.network import Network
+from src_training.training.arcade import index_hash
+from src_training.training.checkpoint import LAST
 from src_training.training.decision import choose_decision, predicted, reliability
 from src_training.training.devices import is_first_process, wait_for_all
 from src_training.training.imagenet import load_imagenet
+from src_training.training.kept_settings import SETTINGS_FILE, keep_settings
 from src_training.training.loop import fit
 from src_training.training.material import Material, gather
 from src_training.training.objectives import TaskObjective
@@ -34,7 +37,10 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
+
+    Raises LightVesselError when ``output`` was begun with other settings.
     """
+    _keep_settings(settings, arcade, output, watcher)
     return train_on(gather(settings, arcade, watcher), settings, output, watcher)
 
 
@@ -59,6 +65,17 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
         publish_student(network, material.held_out, settings, output / "model", weights)
     wait_for_all()
     return read_card(output / "model")
+
+
+def _keep_settings(settings: TrainSettings, arcade: Path, output: Path, watcher: Watcher) -> None:
+    """Note in ``output`` which settings its checkpoints belong to, unless they belong to others."""
+    kept = output / SETTINGS_FILE
+    begun = any(output.glob(f"*/{LAST}"))
+    if begun and not kept.exists():
+        message = f"{output}: its checkpoints say nothing of their settings; they go on with these"
+        watcher.emit({"event": "log", "message": message})
+    told = without_paths(settings).model_dump(mode="json") | {"arcade": index_hash(arcade)}
+    keep_settings(kept, told, begun=begun)
 
 
 def sampler_of(sources: list[Source], settings: TrainSettings, network: Network) -> Sampler:
