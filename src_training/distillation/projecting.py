@@ -23,12 +23,13 @@ def fit_projector(
 ) -> None:
     """Train the projector of ``fsd-paper`` on features of the teacher and of the scratch-trained student.
 
-    Nothing but the projector changes; afterwards it is frozen. Without ``fsd-paper`` nothing happens.
+    Nothing but the projector changes, and afterwards it is frozen again. Without ``fsd-paper`` nothing happens.
     """
     if "fsd-paper" not in objective.names:
         return
     method = objective.loss("fsd-paper")
     assert isinstance(method, FsdPaper)
+    method.projector.requires_grad_(True)
     optimiser = torch.optim.Adam(method.projector.parameters(), lr=_LEARNING_RATE)
     network.eval()
     device = next(network.parameters()).device

@@ -17,6 +17,7 @@ from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
 from src_training.networks.network import Network
+from src_training.training.checkpoint import LAST
 from src_training.training.devices import pick_device
 from src_training.training.loop import fit
 from src_training.training.objectives import AnchoredObjective, TaskObjective
@@ -28,7 +29,7 @@ from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import FinetuneSettings
 from src_training.training.stepping import Objective
-from src_training.training.teaching import load_teacher, taught
+from src_training.training.teaching import fitting_teacher, taught, teacher_network
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
@@ -74,8 +75,7 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     DatasetError : no accepted frames to learn from, or some of those it began with are gone.
     RunError, Cancelled : as the loop.
     """
-    if settings.devices > 1:
-        raise RunError("a run of a workspace computes on one device. Set devices to 1.")
+    check_device(settings)
     base, revisions = beginning(workspace, settings, run)
     network = load_network(base.folder, base.card.architecture)
     material = gather(revisions, base.card, network.stride)
@@ -91,6 +91,38 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     return made[0]
 
 
+def check_beforehand(workspace: Workspace, settings: FinetuneSettings) -> None:
+    """Raise what would stop a run at once: a model, a teacher that does not fit it, the frames or the device."""
+    check_device(settings)
+    base = base_model(workspace, settings)
+    if settings.teacher:
+        teacher_of(base.card, settings, workspace)
+    training_revisions(workspace)
+
+
+def check_device(settings: FinetuneSettings) -> None:
+    """Raise RunError for more devices than one, ModelError for one that this computer lacks."""
+    if settings.devices > 1:
+        raise RunError("a run of a workspace computes on one device. Set devices to 1.")
+    pick_device(settings.device)
+
+
+def base_model(workspace: Workspace, settings: FinetuneSettings) -> Model:
+    """The model to go on from: the one that is named, or the live one."""
+    return load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+
+
+def teacher_of(student: ModelCard, settings: FinetuneSettings, workspace: Workspace | None) -> Model:
+    """The model that is to teach the student; raises ModelError when it does not fit."""
+    return fitting_teacher(
+        settings.teacher,
+        student.label_protocol,
+        workspace,
+        normalisation=student.normalisation,
+        input_size=student.input_size,
+    )
+
+
 def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:
     """The model and the frames of a run, frozen when it first starts: a snapshot of its name and ``base.json``.
 
@@ -98,7 +130,7 @@ def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tu
     """
     record = run / BASE_FILE
     if not record.is_file():
-        base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+        base = base_model(workspace, settings)
         snapshot = workspace.dataset.snapshot(run.name, training_revisions(workspace))
         durable.write_new(record, json.dumps({"model": base.id, "snapshot": snapshot.sha256}).encode())
     began, snapshot = json.loads(record.read_bytes()), workspace.dataset.load_snapshot(run.name)
@@ -135,14 +167,9 @@ def tune(
     task = TaskObjective(settings.skeleton_weight)
     objective: Objective
     if settings.teacher:
-        teacher = load_teacher(
-            settings.teacher,
-            card.label_protocol,
-            workspace,
-            normalisation=card.normalisation,
-            input_size=card.input_size,
-        )
-        objective = taught(network, task, teacher, sampler, settings, watcher)
+        teacher = teacher_network(teacher_of(card, settings, workspace))
+        begun = (checkpoints / LAST).is_file()
+        objective = taught(network, task, teacher, sampler, settings, watcher, begun=begun)
     else:
         objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
     validate = Validator(material.new_val or material.new_train)

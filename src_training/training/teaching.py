@@ -10,7 +10,7 @@ from src_training.distillation.pair import Pair
 from src_training.distillation.projecting import fit_projector
 from src_training.distillation.recipe import parse_method
 from src_training.errors import ModelError
-from src_training.models import load_model
+from src_training.models import Model, load_model
 from src_training.models.card import LabelProtocol, Normalisation
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
@@ -33,14 +33,19 @@ def taught(
     sampler: Sampler,
     settings: TaughtSettings,
     watcher: Watcher,
+    *,
+    begun: bool = False,
 ) -> TaskObjective | DistillationObjective:
     """The objective with ``teacher`` and the settings' method, ready for the loop; the task alone for ``plain``.
 
-    The network is the scratch-trained student where the published projector is to be fitted.
+    The network is the scratch-trained student where the published projector is to be fitted. ``begun``: the
+    loop has a checkpoint to go on from, which holds the projector and the weights; neither is found anew.
     """
     terms = parse_method(settings.method)
     if not terms:
         return task
+    # The parts of the objective are drawn alike whatever drew before them, so that a resumed run has the same.
+    torch.manual_seed(settings.seed)
     device = pick_device(settings.device)
     teacher.to(device)
     network.to(device).eval()
@@ -54,6 +59,8 @@ def taught(
     def tell(message: str) -> None:
         watcher.emit({"event": "log", "message": message})
 
+    if begun:
+        return objective
     fit_projector(objective, network, sampler, settings.projector_steps, tell)
     if settings.balance:
         batches = [
@@ -65,16 +72,15 @@ def taught(
     return objective
 
 
-def load_teacher(
+def fitting_teacher(
     ref: str,
     protocol: LabelProtocol,
     workspace: Workspace | None = None,
     *,
     normalisation: Normalisation = Normalisation(),
     input_size: int = INPUT_SIZE,
-) -> Network:
-    """The network of a model, for evaluation only; the other arguments are the student's label protocol
-    and how it sees frames.
+) -> Model:
+    """The model that is to teach; the other arguments are the student's label protocol and how it sees frames.
 
     Raises ModelError when there is no such model, or it sees frames in another way than the student.
     """
@@ -87,4 +93,9 @@ def load_teacher(
         raise ModelError(
             f"{ref}: labels {model.card.label_protocol}, the student {protocol}. Choose a teacher of its protocol."
         )
+    return model
+
+
+def teacher_network(model: Model) -> Network:
+    """The network of a teacher, for evaluation only."""
     return load_network(model.folder, model.card.architecture).eval().requires_grad_(False)

@@ -15,7 +15,7 @@ from src_training.networks.network import Network
 from src_training.training.arcade import index_hash
 from src_training.training.checkpoint import LAST
 from src_training.training.decision import choose_decision, predicted, reliability
-from src_training.training.devices import is_first_process, wait_for_all
+from src_training.training.devices import is_first_process, pick_device, wait_for_all
 from src_training.training.imagenet import load_imagenet
 from src_training.training.kept_settings import SETTINGS_FILE, keep_settings
 from src_training.training.loop import fit
@@ -27,7 +27,7 @@ from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import INPUT_SIZE, Sample
 from src_training.training.settings import IMAGENET, TrainSettings
 from src_training.training.stepping import Objective
-from src_training.training.teaching import load_teacher, taught
+from src_training.training.teaching import fitting_teacher, taught, teacher_network
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 
@@ -38,14 +38,20 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
 
-    Raises LightVesselError when ``output`` was begun with other settings.
+    Raises LightVesselError for a device or a teacher that will not do, and when ``output`` was begun with
+    other settings.
     """
+    pick_device(settings.device)
+    if settings.teacher:
+        fitting_teacher(settings.teacher, settings.label_protocol)
     _keep_settings(settings, arcade, output, watcher)
     return train_on(gather(settings, arcade, watcher), settings, output, watcher)
 
 
 def train_on(material: Material, settings: TrainSettings, output: Path, watcher: Watcher) -> ModelCard:
     """`train_student` on frames that were prepared before."""
+    teacher = fitting_teacher(settings.teacher, settings.label_protocol) if settings.teacher else None
+    checkpoints = output / "checkpoints"
     torch.manual_seed(settings.seed)
     network = start_network(settings)
     validate = Validator(material.held_out)
@@ -56,10 +62,10 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
         fit(network, labelled, task, validate, alone, output / "plain", watcher)
     sampler = sampler_of(material.sources, settings, network)
     objective: Objective = task
-    if settings.teacher:
-        teacher = load_teacher(settings.teacher, settings.label_protocol)
-        objective = taught(network, task, teacher, sampler, settings, watcher)
-    fit(network, sampler, objective, validate, settings, output / "checkpoints", watcher)
+    if teacher:
+        begun = (checkpoints / LAST).is_file()
+        objective = taught(network, task, teacher_network(teacher), sampler, settings, watcher, begun=begun)
+    fit(network, sampler, objective, validate, settings, checkpoints, watcher)
     weights = objective.told_weights() if isinstance(objective, DistillationObjective) else {}
     if is_first_process():
         publish_student(network, material.held_out, settings, output / "model", weights)

@@ -11,8 +11,9 @@ from durable_disks import RefusingDisk
 from model_folders import QUICK_TUNING, TINY, go_live_with_tiny
 
 from src_training import Workspace, durable
+from src_training.cli.finetune import launch
 from src_training.dataset import Frame
-from src_training.errors import DatasetError, RunError
+from src_training.errors import DatasetError, LightVesselError, RunError
 from src_training.inference import export
 from src_training.networks import build_network
 from src_training.training import pausing, replay
@@ -131,3 +132,18 @@ def test_a_threshold_that_gains_next_to_nothing_or_costs_at_home_stays():
     assert with_threshold(choice(new, base), None, new, base).threshold == 0.5
     new, base = Curves(0.9, 0.8), Curves(0.5, 0.7)  # what helps the new frames forgets the old ones
     assert with_threshold(choice(new, base), None, new, base).threshold == 0.5
+
+
+UNFIT = {
+    "protocol": ({"teacher": "teacher-syntax"}, "labels syntax, the student full-tree"),
+    "devices": ({"devices": 2}, "Set devices to 1"),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_settings_that_would_stop_a_run_at_once_leave_none_behind(workspace, what):
+    append(workspace, 1)
+    values, line = UNFIT[what]
+    with pytest.raises(LightVesselError, match=line):
+        launch(workspace.path, values | {"base_model": "small"}, [], as_json=True)
+    assert not list((workspace.path / "runs").glob("*"))
