@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 from src_training.distillation.fsd_paper import FsdPaper
 from src_training.distillation.objective import DistillationObjective
+from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler
 
 _LEARNING_RATE = 1e-3
@@ -19,7 +18,7 @@ def fit_projector(
     network: nn.Module,
     sampler: Sampler,
     steps: int,
-    tell: Callable[[str], None],
+    watcher: Watcher,
 ) -> None:
     """Train the projector of ``fsd-paper`` on features of the teacher and of the scratch-trained student.
 
@@ -34,7 +33,7 @@ def fit_projector(
     network.eval()
     device = next(network.parameters()).device
     first = last = 0.0
-    for step in range(steps):
+    for step in watcher.through(range(steps), "fitting the projector"):
         with torch.no_grad():
             pair = objective.pair(network, sampler.batch(step).to(device))
         loss = method.projector_loss(pair).mean()
@@ -44,4 +43,5 @@ def fit_projector(
         last = float(loss.detach())
         first = first or last
     method.projector.requires_grad_(False)
-    tell(f"projector: reconstruction {first:.4f} → {last:.4f} in {steps} steps; it is frozen now")
+    message = f"projector: reconstruction {first:.4f} → {last:.4f} in {steps} steps; it is frozen now"
+    watcher.emit({"event": "log", "message": message})

@@ -13,6 +13,7 @@ from scipy import fft, ndimage
 
 from src_training.errors import DatasetError
 from src_training.inference.preprocess import resample
+from src_training.training.progress import Watcher
 
 NEAR_DUPLICATE = 0.4  # of 200 val frames one lies above, the next at 0.37; unrelated pairs stay below 0.35
 _SIDE = 96
@@ -28,7 +29,7 @@ class LabelledFrame:
     mask: NDArray[np.uint8]
 
 
-def read_split(folder: Path, split: str) -> list[LabelledFrame]:
+def read_split(folder: Path, split: str, watcher: Watcher = Watcher()) -> list[LabelledFrame]:
     """Frames of one split (``train`` or ``val``) of the folder that holds ``index.csv``.
 
     Raises DatasetError when the folder is not laid out so, UnreadableCine and BadMask for its files.
@@ -43,7 +44,7 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
             np.asarray(read_cine(folder / image).stored(0), dtype=np.uint8),
             read_mask(folder / mask),
         )
-        for image, mask in _listed_frames(index, split)
+        for image, mask in watcher.through(_listed_frames(index, split), f"reading frames of {split}")
     ]
 
 
@@ -79,7 +80,7 @@ def _listed_frames(index: Path, split: str) -> list[tuple[str, str]]:
     return found
 
 
-def read_unlabelled(folder: Path) -> list[LabelledFrame]:
+def read_unlabelled(folder: Path, watcher: Watcher = Watcher()) -> list[LabelledFrame]:
     """Frames of ``unlabelled/`` in natural order, each with an empty mask that says nothing.
 
     Raises DatasetError when there are none.
@@ -89,7 +90,10 @@ def read_unlabelled(folder: Path) -> list[LabelledFrame]:
     place = folder / "unlabelled"
     if not place.is_dir():
         raise DatasetError(f"{folder}: no unlabelled/ here. Set unlabelled_share to 0, or add the frames.")
-    images = [(p.stem, np.asarray(read_cine(p).stored(0), dtype=np.uint8)) for p in find_inputs([place])]
+    images = [
+        (path.stem, np.asarray(read_cine(path).stored(0), dtype=np.uint8))
+        for path in watcher.through(find_inputs([place]), "reading unlabelled frames")
+    ]
     return [LabelledFrame(name, image, np.zeros_like(image)) for name, image in images]
 
 

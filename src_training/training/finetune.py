@@ -76,9 +76,11 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     RunError, Cancelled : as the loop.
     """
     check_device(settings)
+    if (made_before := _made_before(workspace, run)) is not None:
+        return made_before
     base, revisions = beginning(workspace, settings, run)
     network = load_network(base.folder, base.card.architecture)
-    material = gather(revisions, base.card, network.stride)
+    material = gather(revisions, base.card, network.stride, watcher)
     watcher.emit({"event": "log", "message": describe(material, base)})
     tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher, workspace)
     watcher.emit({"event": "log", "message": describe_choice(choice)})
@@ -172,9 +174,9 @@ def tune(
         objective = taught(network, task, teacher, sampler, settings, watcher, begun=begun)
     else:
         objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
-    validate = Validator(material.new_val or material.new_train)
+    validate = Validator(material.new_val or material.new_train, watcher)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
-    return choose_average(previous.cpu(), network.cpu(), material, settings, card)
+    return choose_average(previous.cpu(), network.cpu(), material, settings, card, watcher)
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
@@ -192,10 +194,14 @@ def training_revisions(workspace: Workspace) -> list[Revision]:
     return [revision for revision in heads if revision.bucket != "test"] or heads
 
 
-def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Material:
+def gather(
+    revisions: Sequence[Revision], card: ModelCard, stride: int, watcher: Watcher = Watcher()
+) -> Material:
     """Corrected frames by bucket, and the replay pack, as samples."""
-    train = [_sample(r, card, stride) for r in revisions if r.bucket != "val"]
-    val = [_sample(r, card, stride) for r in revisions if r.bucket == "val"]
+    watched = watcher.through(revisions, "preparing frames")
+    samples = [(revision.bucket, _sample(revision, card, stride)) for revision in watched]
+    train = [sample for bucket, sample in samples if bucket != "val"]
+    val = [sample for bucket, sample in samples if bucket == "val"]
     if not train:
         train, val = val, []
     if not val and len(train) >= 2 * _HELD_BACK_OWN:
@@ -208,13 +214,19 @@ def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Mater
 
 
 def choose_average(
-    old: Network, new: Network, material: Material, settings: FinetuneSettings, card: ModelCard
+    old: Network,
+    new: Network,
+    material: Material,
+    settings: FinetuneSettings,
+    card: ModelCard,
+    watcher: Watcher,
 ) -> tuple[Network, Choice]:
     """(1 - a)·old + a·new with the a that is best on validation among those that hold the base frames.
 
     If none holds them, the smallest a is taken: the gate then judges it on the home panel.
     """
-    new_val, base_val = Validator(material.new_val or material.new_train), Validator(material.base_val)
+    new_val = Validator(material.new_val or material.new_train, watcher)
+    base_val = Validator(material.base_val, watcher)
     new_before, base_before = new_val.at(old, card.threshold), base_val.at(old, card.threshold)
     tried: list[tuple[Choice, Network]] = []
     for share in sorted(settings.average_steps):
@@ -320,6 +332,11 @@ def describe_choice(choice: Choice) -> str:
         f"{choice.share:.0%} of the new weights: Dice {choice.new_dice_before:.3f} → {choice.new_dice:.3f} on "
         f"corrected frames, {choice.base_dice_before:.3f} → {choice.base_dice:.3f} on held-back base frames"
     )
+
+
+def _made_before(workspace: Workspace, run: Path) -> Model | None:
+    """The model of a run that was stopped after it had added it, while it was compared."""
+    return next((model for model in workspace.models.list() if model.card.run == run.name), None)
 
 
 def _sample(revision: Revision, card: ModelCard, stride: int) -> Sample:

@@ -61,7 +61,7 @@ def taught(
 
     if begun:
         return objective
-    fit_projector(objective, network, sampler, settings.projector_steps, tell)
+    fit_projector(objective, network, sampler, settings.projector_steps, watcher)
     if settings.balance:
         batches = [
             part.to(device) for step in range(_BALANCED_ON) for part in sampler.batch(step).split(_PARTS)

@@ -15,7 +15,7 @@ from src_training.networks.network import Network
 from src_training.training.arcade import index_hash
 from src_training.training.checkpoint import LAST
 from src_training.training.decision import choose_decision, predicted, reliability
-from src_training.training.devices import is_first_process, pick_device, wait_for_all
+from src_training.training.devices import in_company, is_first_process, pick_device, wait_for_all
 from src_training.training.imagenet import load_imagenet
 from src_training.training.kept_settings import SETTINGS_FILE, keep_settings
 from src_training.training.loop import fit
@@ -54,7 +54,7 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
     checkpoints = output / "checkpoints"
     torch.manual_seed(settings.seed)
     network = start_network(settings)
-    validate = Validator(material.held_out)
+    validate = Validator(material.held_out, watcher)
     task = TaskObjective(settings.skeleton_weight)
     if settings.plain_steps:
         alone = settings.model_copy(update={"steps": settings.plain_steps})
@@ -68,7 +68,9 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
     weights = objective.told_weights() if isinstance(objective, DistillationObjective) else {}
     if is_first_process():
-        publish_student(network, material.held_out, settings, output / "model", weights)
+        # One of several does not stop alone: the others wait for it.
+        watching = Watcher(watcher.emit) if in_company() else watcher
+        publish_student(network, material.held_out, settings, output / "model", weights, watching)
     wait_for_all()
     return read_card(output / "model")
 
@@ -102,13 +104,14 @@ def publish_student(
     settings: TrainSettings,
     folder: Path,
     weights: dict[str, float],
+    watcher: Watcher,
 ) -> ModelCard:
     """Choose the decision numbers on the held-out samples and stage the model folder.
 
     ``weights`` are those of the distillation terms, as they were found.
     """
-    probabilities = predicted(network, held_out)
-    decision = choose_decision(probabilities, held_out, settings.label_protocol)
+    probabilities = predicted(network, held_out, watcher)
+    decision = choose_decision(probabilities, held_out, settings.label_protocol, watcher)
     told = without_paths(settings)
     return stage_model(
         network,
