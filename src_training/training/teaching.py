@@ -19,11 +19,12 @@ from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler
 from src_training.training.samples import INPUT_SIZE
 from src_training.training.settings import TaughtSettings
+from src_training.training.stepping import free_memory, in_parts_that_fit
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
 
 _BALANCED_ON = 4  # batches,
-_PARTS = 4  # each in so many parts: nothing here may need more memory than a step
+_PARTS = 4  # each in so many parts: a term's gradient needs more memory than a step
 
 
 def taught(
@@ -49,27 +50,36 @@ def taught(
     device = pick_device(settings.device)
     teacher.to(device)
     network.to(device).eval()
-    few = sampler.batch(0).to(device).split(_PARTS)[0]
+    one = sampler.batch(0).to(device)
+    one = one.split(len(one))[0]
     with torch.no_grad():
-        pair = Pair.of(forward(network, few), teacher(few.image), few)
+        pair = Pair.of(forward(network, one), teacher(one.image), one)
     ramp_steps = round(settings.ramp * settings.steps)
     objective = DistillationObjective(task, teacher, terms, pair, ramp_steps)
     objective.to(device)
-
-    def tell(message: str) -> None:
-        watcher.emit({"event": "log", "message": message})
-
     if begun:
         return objective
     fit_projector(objective, network, sampler, settings.projector_steps, watcher)
     if settings.balance:
-        batches = [
-            part.to(device) for step in range(_BALANCED_ON) for part in sampler.batch(step).split(_PARTS)
-        ]
-        objective.set_weights(balanced_weights(objective, network, batches, settings.balance))
+        objective.set_weights(_balanced(objective, network, sampler, settings.balance, watcher))
     told = ", ".join(f"{name} x {weight:.3g}" for name, weight in objective.told_weights().items())
-    tell(f"taught by {settings.teacher}: {told}")
+    watcher.emit({"event": "log", "message": f"taught by {settings.teacher}: {told}"})
     return objective
+
+
+def _balanced(
+    objective: DistillationObjective, network: Network, sampler: Sampler, share: float, watcher: Watcher
+) -> list[float]:
+    """Weights that are balanced on a few batches, in parts that fit the memory."""
+    device = next(network.parameters()).device
+    batches = [sampler.batch(step) for step in range(_BALANCED_ON)]
+
+    def compute(parts: int) -> list[float]:
+        few = [part for batch in batches for part in batch.split(parts)]
+        watched = (part.to(device) for part in watcher.through(few, "balancing the terms"))
+        return balanced_weights(objective, network, watched, share)
+
+    return in_parts_that_fit(compute, _PARTS, max(map(len, batches)), free_memory)[0]
 
 
 def fitting_teacher(
