@@ -29,7 +29,13 @@ from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import FinetuneSettings
 from src_training.training.stepping import Objective
-from src_training.training.teaching import fitting_teacher, taught, teacher_network
+from src_training.training.teaching import (
+    WEIGHTS_OF_TERMS,
+    fitting_teacher,
+    taught,
+    teacher_network,
+    weights_of,
+)
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
@@ -82,11 +88,13 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     network = load_network(base.folder, base.card.architecture)
     material = gather(revisions, base.card, network.stride, watcher)
     watcher.emit({"event": "log", "message": describe(material, base)})
-    tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher, workspace)
+    tuned, choice, weights = tune(
+        network, base.card, material, settings, run / "checkpoints", watcher, workspace
+    )
     watcher.emit({"event": "log", "message": describe_choice(choice)})
     made: list[Model] = []
     write_when_there_is_space(
-        lambda: made.append(publish(workspace, tuned, choice, base, settings, revisions, run)),
+        lambda: made.append(publish(workspace, tuned, choice, base, settings, revisions, run, weights)),
         settings.steps,
         watcher,
     )
@@ -149,8 +157,9 @@ def tune(
     checkpoints: Path,
     watcher: Watcher,
     workspace: Workspace | None = None,
-) -> tuple[Network, Choice]:
-    """Fine-tune ``network`` on the material; return the average of old and new weights that won, and why.
+) -> tuple[Network, Choice, dict[str, float]]:
+    """Fine-tune ``network`` on the material; return the average of old and new weights that won, why, and the
+    weights of the distillation terms as they were found.
 
     ``workspace`` is where a teacher may be found, beside the shipped models.
     """
@@ -176,7 +185,8 @@ def tune(
         objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
     validate = Validator(material.new_val or material.new_train, watcher)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
-    return choose_average(previous.cpu(), network.cpu(), material, settings, card, watcher)
+    tuned, choice = choose_average(previous.cpu(), network.cpu(), material, settings, card, watcher)
+    return tuned, choice, weights_of(objective)
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
@@ -288,6 +298,7 @@ def publish(
     settings: FinetuneSettings,
     revisions: Sequence[Revision],
     run: Path,
+    weights: dict[str, float],
 ) -> Model:
     """Add the tuned network to the workspace's models, with a frozen list of the frames it learnt from."""
     snapshot = workspace.dataset.load_snapshot(run.name)
@@ -298,8 +309,8 @@ def publish(
     stage_model(
         network,
         staging,
-        name=f"{card.name}-{'kd' if settings.teacher else 'ft'}",
-        teacher=settings.teacher or None,
+        name=f"{card.name}-{'kd' if settings.is_taught else 'ft'}",
+        teacher=settings.teacher if settings.is_taught else None,
         normalisation=card.normalisation,
         input_size=card.input_size,
         threshold=choice.threshold,
@@ -309,7 +320,10 @@ def publish(
         run=run.name,
         dataset_snapshot=snapshot.sha256,
         trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
-        recipe={"finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json")},
+        recipe={
+            "finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json"),
+            WEIGHTS_OF_TERMS: weights,
+        },
         metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
         licence=card.licence,
         data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",

@@ -96,6 +96,11 @@ class TaughtSettings(LoopSettings):
         300, ge=1, le=100_000, title="Projector steps", description="Of fsd-paper's first stage."
     )
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether a teacher has a part in it: with the method ``plain`` it has none."""
+        return bool(self.teacher and parse_method(self.method))
+
     @field_validator("method")
     @classmethod
     def _known(cls, method: str) -> str:

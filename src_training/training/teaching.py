@@ -19,10 +19,11 @@ from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler
 from src_training.training.samples import INPUT_SIZE
 from src_training.training.settings import TaughtSettings
-from src_training.training.stepping import free_memory, in_parts_that_fit
+from src_training.training.stepping import Objective, free_memory, in_parts_that_fit
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
 
+WEIGHTS_OF_TERMS = "weights of the terms"  # in the recipe of a card
 _BALANCED_ON = 4  # batches,
 _PARTS = 4  # each in so many parts: a term's gradient needs more memory than a step
 
@@ -65,6 +66,11 @@ def taught(
     told = ", ".join(f"{name} x {weight:.3g}" for name, weight in objective.told_weights().items())
     watcher.emit({"event": "log", "message": f"taught by {settings.teacher}: {told}"})
     return objective
+
+
+def weights_of(objective: Objective) -> dict[str, float]:
+    """The weights of the distillation terms, by name, as they were found; empty without a teacher."""
+    return objective.told_weights() if isinstance(objective, DistillationObjective) else {}
 
 
 def _balanced(

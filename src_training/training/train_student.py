@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from src_training.distillation.objective import DistillationObjective
 from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
 from src_training.models.loading import read_card
@@ -27,7 +26,13 @@ from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import INPUT_SIZE, Sample
 from src_training.training.settings import IMAGENET, TrainSettings
 from src_training.training.stepping import Objective
-from src_training.training.teaching import fitting_teacher, taught, teacher_network
+from src_training.training.teaching import (
+    WEIGHTS_OF_TERMS,
+    fitting_teacher,
+    taught,
+    teacher_network,
+    weights_of,
+)
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 
@@ -66,7 +71,7 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
         begun = (checkpoints / LAST).is_file()
         objective = taught(network, task, teacher_network(teacher), sampler, settings, watcher, begun=begun)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
-    weights = objective.told_weights() if isinstance(objective, DistillationObjective) else {}
+    weights = weights_of(objective)
     if is_first_process():
         # One of several does not stop alone: the others wait for it.
         watching = Watcher(watcher.emit) if in_company() else watcher
@@ -120,11 +125,11 @@ def publish_student(
         normalisation=Normalisation(),
         input_size=INPUT_SIZE,
         label_protocol=settings.label_protocol,
-        teacher=told.teacher or None,
+        teacher=told.teacher if told.is_taught else None,
         threshold=decision.pop("threshold"),
         min_component_px=int(decision.pop("min_component_px")),
         trained_on="ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)",
-        recipe={"train student": told.model_dump(mode="json"), "weights of the terms": weights},
+        recipe={"train student": told.model_dump(mode="json"), WEIGHTS_OF_TERMS: weights},
         metrics={
             f"held-out part of ARCADE train, {len(held_out)} frames": decision,
             "reliability on those frames": reliability(probabilities, held_out),

@@ -93,6 +93,25 @@ def test_a_new_model_waits_for_space_to_be_kept(workspace, run, tmp_path, monkey
     assert model.id in workspace.models.ids()
 
 
+@pytest.mark.parametrize("method", ["plain", "soft-kd"])
+def test_a_card_names_a_teacher_that_taught_and_the_weights_that_were_found(
+    workspace, run, tmp_path, monkeypatch, method
+):
+    append(workspace, 1)
+    go_live_with_tiny(workspace, tmp_path / "staged")
+    tiny = workspace.models.current().id
+    shipped = replay.replay_frames()[:8]
+    monkeypatch.setattr(replay, "replay_frames", lambda: shipped)
+    settings = FinetuneSettings(**QUICK_TUNING, device="cpu", teacher=tiny, method=method)
+    card = finetune(workspace, settings, run, Watcher()).card
+    weights = card.recipe["weights of the terms"]
+    if method == "plain":
+        assert (card.name, card.teacher, weights) == ("tiny-ft", None, {})
+    else:
+        assert (card.name, card.teacher) == ("tiny-kd", tiny)
+        assert weights.keys() == {"soft-kd"} and weights["soft-kd"] > 0
+
+
 @pytest.mark.parametrize(("free", "expected"), [(0, OSError), (10**9, RuntimeError)])
 def test_an_openvino_network_that_does_not_fit_the_disk_says_so(tmp_path, monkeypatch, free, expected):
     def refuse(*_args, **_named):

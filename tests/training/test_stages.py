@@ -20,7 +20,7 @@ from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler, Source
 from src_training.training.settings import TrainSettings
 from src_training.training.teaching import taught
-from src_training.training.train_student import train_on
+from src_training.training.train_student import publish_student, train_on
 
 PUBLISHED = TrainSettings(
     architecture=Architecture(base_channels=8, depth=3, blocks=1),
@@ -139,3 +139,12 @@ def test_what_comes_before_the_loop_fits_a_device_that_holds_one_frame():
     for name, tensor in roomy.loss("fsd-paper").state_dict().items():
         assert torch.allclose(tensor, short.loss("fsd-paper").state_dict()[name], atol=1e-5)
     assert all(0 < weight < 1e3 for weight in short.told_weights().values())
+
+
+def test_a_teacher_that_taught_nothing_is_not_on_the_card(tmp_path):
+    settings = PUBLISHED.model_copy(
+        update={"teacher": "teacher-syntax", "label_protocol": "syntax", "method": "plain"}
+    )
+    network = build_network(settings.architecture).eval()
+    card = publish_student(network, drawn_samples(), settings, tmp_path, {}, Watcher())
+    assert card.teacher is None
