@@ -17,8 +17,8 @@ from src_training.networks.network import Network
 from src_training.training.checkpoint import (
     BEST,
     TrainingState,
+    load_best,
     load_checkpoint,
-    read_state,
     save_checkpoint,
     save_durably,
 )
@@ -51,7 +51,7 @@ def fit(
 
     Raises
     ------
-    RunError : the loss is not finite; nothing of the run can be promoted.
+    RunError : the loss is not finite; nothing of the run can be promoted. Or a checkpoint is damaged.
     Cancelled : asked to stop; a checkpoint was written first, if the disk had space for it.
     """
     torch.set_num_threads(settings.threads)
@@ -90,7 +90,7 @@ def fit(
 
     keeper.save()
     fabric.barrier()
-    network.load_state_dict(read_state(folder / BEST, fabric.device))
+    load_best(folder, network, fabric.device)
     network.eval()
 
 
