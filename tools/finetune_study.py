@@ -99,7 +99,7 @@ def one_run(
         base_val=replay[::4],
     )
     with tempfile.TemporaryDirectory() as checkpoints:
-        return tune(network, card, material, settings, Path(checkpoints), Watcher())
+        return tune(network, card, material, settings, Path(checkpoints), Watcher())[:2]
 
 
 def as_sample(frame: LabelledFrame, card: ModelCard, stride: int) -> Sample:

@@ -15,8 +15,6 @@ from src_training.runs.telling import compared_text, event_text
 
 if TYPE_CHECKING:
     from src_training.runs import Run, RunState
-    from src_training.training.settings import FinetuneSettings
-    from src_training.workspace import Workspace
 
 _POLL_S = 0.5
 
@@ -54,29 +52,18 @@ def launch(
     workspace: Path, values: dict[str, Any], assignments: list[str], *, detach: bool = False, as_json: bool
 ) -> int:
     """Start a run with these FinetuneSettings and follow it to its end, unless ``detach``ed."""
+    from src_training.training.finetune import check_beforehand
     from src_training.training.settings import FinetuneSettings
     from src_training.workspace import Workspace
 
     place = Workspace.open(workspace)
     settings = settings_from(FinetuneSettings, values, assignments)
-    _check_beforehand(place, settings)
+    check_beforehand(place, settings)  # a run that would stop at once is not left behind
     run = place.runs.launch("finetune", settings.model_dump(mode="json"), threads=settings.threads)
     if detach:
         result(f"run {run.id}", {"run": run.id}, as_json)
         return 0
     return follow(run, as_json)
-
-
-def _check_beforehand(place: Workspace, settings: FinetuneSettings) -> None:
-    """Raise now, without leaving a run, what the run would stop at: a model, its frames or its device."""
-    from src_training.models import load_model
-    from src_training.training.devices import pick_device
-    from src_training.training.finetune import training_revisions
-
-    for model in filter(None, (settings.base_model, settings.teacher)):
-        load_model(model, place)
-    training_revisions(place)
-    pick_device(settings.device)
 
 
 def follow(run: Run, as_json: bool) -> int:

@@ -179,9 +179,15 @@ def _recipe(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        found: dict[str, Any] = record.get("recipe", {}).get("train student", record)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LightVesselError(
             f"{path}: not a settings file or a card ({error}). Give a JSON file."
         ) from error
-    return found
+    recipe = _dict(record, path).get("recipe", {})
+    return _dict(_dict(recipe, path).get("train student", record), path)
+
+
+def _dict(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise LightVesselError(f"{path}: holds no settings by name. Give a settings file, or a card.json.")
+    return value

@@ -1,4 +1,4 @@
-"""Watching a training from the shell: events as lines, Ctrl-C as a polite cancel."""
+"""Watching a training from the shell: events as lines, Ctrl-C as a polite cancel, twice as one at once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 
 def watch_here(as_json: bool) -> Watcher:
-    """A watcher for a training in this process: lines on stderr, Ctrl-C asks it to stop after its step."""
+    """A watcher for a training in this process: lines on stderr.
+
+    Ctrl-C asks it to stop where it can be resumed; a second one raises KeyboardInterrupt at once.
+    """
     from src_training.training.progress import Watcher
 
     asked = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: asked.set())
+
+    def heard(*_signal: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    signal.signal(signal.SIGINT, heard)
     told = json_line if as_json else event_text
     return Watcher(emit=lambda event: say(told(event)), cancelled=asked.is_set)

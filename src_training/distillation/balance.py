@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ _LARGEST = 1000.0  # a term that has next to no gradient now may have one later
 
 
 def balanced_weights(
-    objective: DistillationObjective, network: nn.Module, batches: Sequence[Batch], share: float
+    objective: DistillationObjective, network: nn.Module, batches: Iterable[Batch], share: float
 ) -> list[float]:
     """Each term's weight times ``share`` · |task gradient| / |its gradient|, in the order of ``objective.names``.
 

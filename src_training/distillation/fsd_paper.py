@@ -45,12 +45,12 @@ class FsdPaper(nn.Module):
     """sqrt(mean over layer pairs of (c_t - c_s)² + 1e-12) - 1e-6, c = cos²(L_e, L_d) → (B,).
 
     Source: Dang et al., LightVessel, ICASSP 2023, eq. 2-3; LᵀL flattened and compared by cosine equals
-    cos² of the vectors. The projector is fitted first (`projector_loss`) and then stays as it is.
+    cos² of the vectors. The projector is fitted first (`fit_projector`), and but for that stays as it is.
     """
 
     def __init__(self, projector: Projector) -> None:
         super().__init__()
-        self.projector = projector
+        self.projector = projector.requires_grad_(False)
 
     @classmethod
     def between(cls, pair: Pair) -> FsdPaper:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,10 +56,19 @@ class Evaluation:
         return _mean([score.metrics[metric] for score in self.scores])
 
 
-def evaluate(predictor: Predictor, items: Iterable[EvalItem], metrics: Sequence[str] = METRICS) -> Evaluation:
-    """Judge ``predictor`` at its card's threshold and minimum component size on every item, by ``metrics``."""
+def evaluate(
+    predictor: Predictor,
+    items: Iterable[EvalItem],
+    metrics: Sequence[str] = METRICS,
+    check: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Judge ``predictor`` at its card's threshold and minimum component size on every item, by ``metrics``.
+
+    ``check`` is called before every frame, and may raise to end it.
+    """
 
     def judge(item: EvalItem) -> FrameScore:
+        check()
         probability = predictor.probability(item.image)
         figures = frame_metrics(probability, predictor.mask(probability), item.truth, metrics)
         return FrameScore(item.name, item.patient, figures)

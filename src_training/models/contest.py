@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from src_training.evaluation import EvalItem, compare, evaluate, home_panel
@@ -20,18 +20,24 @@ _STATUSES = ("accepted", "no_vessel")
 _JUDGED, _JUDGED_AT_HOME = ("dice", "cldice"), ("dice",)  # what a comparison tells; others would take longer
 
 
-def contest(workspace: Workspace, candidate: Model, current: Model | None = None) -> Decision:
+def contest(
+    workspace: Workspace,
+    candidate: Model,
+    current: Model | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Decision:
     """Compare, keep the comparison in the store, and say what the gate thinks.
 
-    The test frames are frozen as a snapshot, named after their content, that the comparison cites.
+    ``check`` is called before every frame, and may raise to end it: then nothing is kept. The test frames
+    are frozen as a snapshot, named after their content, that the comparison cites.
     """
     current = current or default_model(workspace)
     revisions = unlearnt(workspace, (candidate, current))
     items = [_item(revision) for revision in revisions]
     panel = home_panel(candidate.card.label_protocol)
     predictors = Predictor.load(candidate), Predictor.load(current)
-    on_test = [evaluate(predictor, items, _JUDGED) for predictor in predictors]
-    at_home = [evaluate(predictor, panel, _JUDGED_AT_HOME) for predictor in predictors]
+    on_test = [evaluate(predictor, items, _JUDGED, check) for predictor in predictors]
+    at_home = [evaluate(predictor, panel, _JUDGED_AT_HOME, check) for predictor in predictors]
     snapshot = _freeze(workspace, revisions)
     comparison = compare(on_test[0], on_test[1], at_home[0], at_home[1], snapshot)
     workspace.models.keep_comparison(comparison)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy import fft, ndimage
 
 from src_training.errors import DatasetError
 from src_training.inference.preprocess import resample
+from src_training.training.progress import Watcher
 
 NEAR_DUPLICATE = 0.4  # of 200 val frames one lies above, the next at 0.37; unrelated pairs stay below 0.35
 _SIDE = 96
@@ -27,16 +29,12 @@ class LabelledFrame:
     mask: NDArray[np.uint8]
 
 
-def read_split(folder: Path, split: str) -> list[LabelledFrame]:
+def read_split(folder: Path, split: str, watcher: Watcher = Watcher()) -> list[LabelledFrame]:
     """Frames of one split (``train`` or ``val``) of the folder that holds ``index.csv``.
 
     Raises DatasetError when the folder is not laid out so, UnreadableCine and BadMask for its files.
     """
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise DatasetError(
-            f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/."
-        )
+    index = _index_of(folder)
     from src_training.cine import read_cine
     from src_training.dataset import read_mask
 
@@ -46,8 +44,22 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
             np.asarray(read_cine(folder / image).stored(0), dtype=np.uint8),
             read_mask(folder / mask),
         )
-        for image, mask in _listed_frames(index, split)
+        for image, mask in watcher.through(_listed_frames(index, split), f"reading frames of {split}")
     ]
+
+
+def index_hash(folder: Path) -> str:
+    """SHA-256 of ``index.csv``, which names the frames; DatasetError when the folder has none."""
+    return hashlib.sha256(_index_of(folder).read_bytes()).hexdigest()
+
+
+def _index_of(folder: Path) -> Path:
+    index = folder / "index.csv"
+    if not index.is_file():
+        raise DatasetError(
+            f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/."
+        )
+    return index
 
 
 def _listed_frames(index: Path, split: str) -> list[tuple[str, str]]:
@@ -68,7 +80,7 @@ def _listed_frames(index: Path, split: str) -> list[tuple[str, str]]:
     return found
 
 
-def read_unlabelled(folder: Path) -> list[LabelledFrame]:
+def read_unlabelled(folder: Path, watcher: Watcher = Watcher()) -> list[LabelledFrame]:
     """Frames of ``unlabelled/`` in natural order, each with an empty mask that says nothing.
 
     Raises DatasetError when there are none.
@@ -78,7 +90,10 @@ def read_unlabelled(folder: Path) -> list[LabelledFrame]:
     place = folder / "unlabelled"
     if not place.is_dir():
         raise DatasetError(f"{folder}: no unlabelled/ here. Set unlabelled_share to 0, or add the frames.")
-    images = [(p.stem, np.asarray(read_cine(p).stored(0), dtype=np.uint8)) for p in find_inputs([place])]
+    images = [
+        (path.stem, np.asarray(read_cine(path).stored(0), dtype=np.uint8))
+        for path in watcher.through(find_inputs([place]), "reading unlabelled frames")
+    ]
     return [LabelledFrame(name, image, np.zeros_like(image)) for name, image in images]
 
 

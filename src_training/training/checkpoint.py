@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import torch
 from torch import nn
 
 from src_training import durable
-from src_training.errors import RunError
+from src_training.errors import RunError, is_out_of_memory
 from src_training.training.progress import Progress
 
 LAST = "last.pt"
@@ -48,16 +50,48 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> Any:
 
 
 def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
-    """Restore ``last.pt`` into the state, and return its progress; None where there is none."""
+    """Restore ``last.pt`` into the state, and return its progress; None where there is none.
+
+    Raises RunError when it, or the ``best.pt`` it goes with, is not whole or of another network.
+    """
     path = folder / LAST
     if not path.is_file():
         return None
-    try:
-        record = read_state(path)
+    record = _whole(path)
+    with _fitting(path):
         for part in fields(state):
             getattr(state, part.name).load_state_dict(record[part.name])
-        return Progress(**record["progress"])
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+        progress = Progress(**record["progress"])
+    if progress.best_step:
+        _whole(folder / BEST)  # now, not after the steps that are left
+    return progress
+
+
+def load_best(folder: Path, network: nn.Module, device: torch.device) -> None:
+    """Give the network the weights of ``best.pt``; raises RunError as `load_checkpoint`."""
+    record = _whole(folder / BEST, device)
+    with _fitting(folder / BEST):
+        network.load_state_dict(record)
+
+
+def _whole(path: Path, device: torch.device | str = "cpu") -> Any:
+    try:
+        return read_state(path, device)
+    # A decoder raises what it likes; whatever it is, the file cannot be read.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        finding = "is missing" if isinstance(error, FileNotFoundError) else "is damaged, or cut short"
+        raise RunError(f"{path}: {finding}. Remove the folder {path.parent.name} to begin anew.") from error
+
+
+@contextlib.contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        # Only torch says in words what is wrong.
+        reason = f" ({' '.join(str(error).split())[:200]})" if isinstance(error, RuntimeError) else ""
         raise RunError(
-            f"{path.name}: this checkpoint does not fit the run ({error}). Start a new run."
+            f"{path}: this checkpoint does not fit the run{reason}. Start a new run, or give another folder."
         ) from error

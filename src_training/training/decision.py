@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from src_training.inference.postprocess import mask_from_probability
 from src_training.networks.network import Network
+from src_training.training.progress import Watcher
 from src_training.training.samples import Sample
 from src_training.training.validation import predict
 
@@ -19,22 +20,24 @@ _BINS = 10
 Probabilities = Sequence[NDArray[np.float32]]
 
 
-def predicted(network: Network, samples: Sequence[Sample]) -> list[NDArray[np.float32]]:
+def predicted(
+    network: Network, samples: Sequence[Sample], watcher: Watcher = Watcher()
+) -> list[NDArray[np.float32]]:
     """Probabilities (H, W) of every sample."""
     fused = network.fused()
-    return [predict(fused, sample) for sample in samples]
+    return [predict(fused, sample) for sample in watcher.through(samples, "judging frames")]
 
 
 def choose_decision(
-    probabilities: Probabilities, held_out: Sequence[Sample], protocol: str
+    probabilities: Probabilities, held_out: Sequence[Sample], protocol: str, watcher: Watcher = Watcher()
 ) -> dict[str, float]:
     """Threshold and minimum component size with the best mean Dice on the held-out samples.
 
     For the full tree the threshold must also reach a recall of `RECALL_FLOOR` on the outlined segments.
     """
     grid = [
-        {"threshold": float(t), "min_component_px": float(m)} | _figures(probabilities, held_out, float(t), m)
-        for t in _THRESHOLDS
+        {"threshold": t, "min_component_px": float(m)} | _figures(probabilities, held_out, t, m)
+        for t in watcher.through(_THRESHOLDS.tolist(), "trying thresholds")
         for m in MIN_COMPONENTS_PX
     ]
     floor = RECALL_FLOOR if protocol == "full-tree" else 0.0

@@ -67,14 +67,15 @@ def cpu_has_bf16() -> bool:
 
 def is_first_process() -> bool:
     """Whether this is the one of several processes that writes files."""
-    return not _in_company() or torch.distributed.get_rank() == 0
+    return not in_company() or torch.distributed.get_rank() == 0
 
 
 def wait_for_all() -> None:
     """Go on when every process of the training has come here."""
-    if _in_company():
+    if in_company():
         torch.distributed.barrier()
 
 
-def _in_company() -> bool:
+def in_company() -> bool:
+    """Whether several processes train together."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()

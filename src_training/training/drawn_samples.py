@@ -9,21 +9,24 @@ import numpy as np
 from src_training.models.card import Normalisation
 from src_training.training.arcade import LabelledFrame
 from src_training.training.drawn_trees import draw_frame, remove_vessels
+from src_training.training.progress import Watcher
 from src_training.training.samples import INPUT_SIZE, Sample, make_sample
 
 _TREES_A_BACKGROUND = 3
 
 
-def drawn_samples(frames: Sequence[LabelledFrame], count: int, seed: int, stride: int) -> list[Sample]:
+def drawn_samples(
+    frames: Sequence[LabelledFrame], count: int, seed: int, stride: int, watcher: Watcher = Watcher()
+) -> list[Sample]:
     """``count`` drawn frames on backgrounds of ``frames``, equal for equal seeds; about 0.15 s each."""
     rng = np.random.default_rng([seed, count])
     order = rng.permutation(len(frames))
     samples: list[Sample] = []
-    while len(samples) < count:
-        frame = frames[order[len(samples) // _TREES_A_BACKGROUND % len(frames)]]
-        background = remove_vessels(frame.image, frame.mask)
-        for _ in range(min(_TREES_A_BACKGROUND, count - len(samples))):
-            samples.append(_sample(len(samples), *draw_frame(background, rng), stride))
+    for number in watcher.through(range(count), "drawing trees"):
+        if number % _TREES_A_BACKGROUND == 0:
+            frame = frames[order[number // _TREES_A_BACKGROUND % len(frames)]]
+            background = remove_vessels(frame.image, frame.mask)
+        samples.append(_sample(number, *draw_frame(background, rng), stride))
     return samples
 
 

@@ -17,6 +17,7 @@ from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
 from src_training.networks.network import Network
+from src_training.training.checkpoint import LAST
 from src_training.training.devices import pick_device
 from src_training.training.loop import fit
 from src_training.training.objectives import AnchoredObjective, TaskObjective
@@ -28,7 +29,13 @@ from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
 from src_training.training.settings import FinetuneSettings
 from src_training.training.stepping import Objective
-from src_training.training.teaching import load_teacher, taught
+from src_training.training.teaching import (
+    WEIGHTS_OF_TERMS,
+    fitting_teacher,
+    taught,
+    teacher_network,
+    weights_of,
+)
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
@@ -74,21 +81,56 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     DatasetError : no accepted frames to learn from, or some of those it began with are gone.
     RunError, Cancelled : as the loop.
     """
-    if settings.devices > 1:
-        raise RunError("a run of a workspace computes on one device. Set devices to 1.")
+    check_device(settings)
+    if (made_before := _made_before(workspace, run)) is not None:
+        return made_before
     base, revisions = beginning(workspace, settings, run)
     network = load_network(base.folder, base.card.architecture)
-    material = gather(revisions, base.card, network.stride)
+    material = gather(revisions, base.card, network.stride, watcher)
     watcher.emit({"event": "log", "message": describe(material, base)})
-    tuned, choice = tune(network, base.card, material, settings, run / "checkpoints", watcher, workspace)
+    tuned, choice, weights = tune(
+        network, base.card, material, settings, run / "checkpoints", watcher, workspace
+    )
     watcher.emit({"event": "log", "message": describe_choice(choice)})
     made: list[Model] = []
     write_when_there_is_space(
-        lambda: made.append(publish(workspace, tuned, choice, base, settings, revisions, run)),
+        lambda: made.append(publish(workspace, tuned, choice, base, settings, revisions, run, weights)),
         settings.steps,
         watcher,
     )
     return made[0]
+
+
+def check_beforehand(workspace: Workspace, settings: FinetuneSettings) -> None:
+    """Raise what would stop a run at once: a model, a teacher that does not fit it, the frames or the device."""
+    check_device(settings)
+    base = base_model(workspace, settings)
+    if settings.teacher:
+        teacher_of(base.card, settings, workspace)
+    training_revisions(workspace)
+
+
+def check_device(settings: FinetuneSettings) -> None:
+    """Raise RunError for more devices than one, ModelError for one that this computer lacks."""
+    if settings.devices > 1:
+        raise RunError("a run of a workspace computes on one device. Set devices to 1.")
+    pick_device(settings.device)
+
+
+def base_model(workspace: Workspace, settings: FinetuneSettings) -> Model:
+    """The model to go on from: the one that is named, or the live one."""
+    return load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+
+
+def teacher_of(student: ModelCard, settings: FinetuneSettings, workspace: Workspace | None) -> Model:
+    """The model that is to teach the student; raises ModelError when it does not fit."""
+    return fitting_teacher(
+        settings.teacher,
+        student.label_protocol,
+        workspace,
+        normalisation=student.normalisation,
+        input_size=student.input_size,
+    )
 
 
 def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:
@@ -98,7 +140,7 @@ def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tu
     """
     record = run / BASE_FILE
     if not record.is_file():
-        base = load_model(settings.base_model, workspace) if settings.base_model else default_model(workspace)
+        base = base_model(workspace, settings)
         snapshot = workspace.dataset.snapshot(run.name, training_revisions(workspace))
         durable.write_new(record, json.dumps({"model": base.id, "snapshot": snapshot.sha256}).encode())
     began, snapshot = json.loads(record.read_bytes()), workspace.dataset.load_snapshot(run.name)
@@ -115,8 +157,9 @@ def tune(
     checkpoints: Path,
     watcher: Watcher,
     workspace: Workspace | None = None,
-) -> tuple[Network, Choice]:
-    """Fine-tune ``network`` on the material; return the average of old and new weights that won, and why.
+) -> tuple[Network, Choice, dict[str, float]]:
+    """Fine-tune ``network`` on the material; return the average of old and new weights that won, why, and the
+    weights of the distillation terms as they were found.
 
     ``workspace`` is where a teacher may be found, beside the shipped models.
     """
@@ -135,19 +178,15 @@ def tune(
     task = TaskObjective(settings.skeleton_weight)
     objective: Objective
     if settings.teacher:
-        teacher = load_teacher(
-            settings.teacher,
-            card.label_protocol,
-            workspace,
-            normalisation=card.normalisation,
-            input_size=card.input_size,
-        )
-        objective = taught(network, task, teacher, sampler, settings, watcher)
+        teacher = teacher_network(teacher_of(card, settings, workspace))
+        begun = (checkpoints / LAST).is_file()
+        objective = taught(network, task, teacher, sampler, settings, watcher, begun=begun)
     else:
         objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
-    validate = Validator(material.new_val or material.new_train)
+    validate = Validator(material.new_val or material.new_train, watcher)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
-    return choose_average(previous.cpu(), network.cpu(), material, settings, card)
+    tuned, choice = choose_average(previous.cpu(), network.cpu(), material, settings, card, watcher)
+    return tuned, choice, weights_of(objective)
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
@@ -165,10 +204,14 @@ def training_revisions(workspace: Workspace) -> list[Revision]:
     return [revision for revision in heads if revision.bucket != "test"] or heads
 
 
-def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Material:
+def gather(
+    revisions: Sequence[Revision], card: ModelCard, stride: int, watcher: Watcher = Watcher()
+) -> Material:
     """Corrected frames by bucket, and the replay pack, as samples."""
-    train = [_sample(r, card, stride) for r in revisions if r.bucket != "val"]
-    val = [_sample(r, card, stride) for r in revisions if r.bucket == "val"]
+    watched = watcher.through(revisions, "preparing frames")
+    samples = [(revision.bucket, _sample(revision, card, stride)) for revision in watched]
+    train = [sample for bucket, sample in samples if bucket != "val"]
+    val = [sample for bucket, sample in samples if bucket == "val"]
     if not train:
         train, val = val, []
     if not val and len(train) >= 2 * _HELD_BACK_OWN:
@@ -181,13 +224,19 @@ def gather(revisions: Sequence[Revision], card: ModelCard, stride: int) -> Mater
 
 
 def choose_average(
-    old: Network, new: Network, material: Material, settings: FinetuneSettings, card: ModelCard
+    old: Network,
+    new: Network,
+    material: Material,
+    settings: FinetuneSettings,
+    card: ModelCard,
+    watcher: Watcher,
 ) -> tuple[Network, Choice]:
     """(1 - a)·old + a·new with the a that is best on validation among those that hold the base frames.
 
     If none holds them, the smallest a is taken: the gate then judges it on the home panel.
     """
-    new_val, base_val = Validator(material.new_val or material.new_train), Validator(material.base_val)
+    new_val = Validator(material.new_val or material.new_train, watcher)
+    base_val = Validator(material.base_val, watcher)
     new_before, base_before = new_val.at(old, card.threshold), base_val.at(old, card.threshold)
     tried: list[tuple[Choice, Network]] = []
     for share in sorted(settings.average_steps):
@@ -249,6 +298,7 @@ def publish(
     settings: FinetuneSettings,
     revisions: Sequence[Revision],
     run: Path,
+    weights: dict[str, float],
 ) -> Model:
     """Add the tuned network to the workspace's models, with a frozen list of the frames it learnt from."""
     snapshot = workspace.dataset.load_snapshot(run.name)
@@ -259,8 +309,8 @@ def publish(
     stage_model(
         network,
         staging,
-        name=f"{card.name}-{'kd' if settings.teacher else 'ft'}",
-        teacher=settings.teacher or None,
+        name=f"{card.name}-{'kd' if settings.is_taught else 'ft'}",
+        teacher=settings.teacher if settings.is_taught else None,
         normalisation=card.normalisation,
         input_size=card.input_size,
         threshold=choice.threshold,
@@ -270,7 +320,10 @@ def publish(
         run=run.name,
         dataset_snapshot=snapshot.sha256,
         trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
-        recipe={"finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json")},
+        recipe={
+            "finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json"),
+            WEIGHTS_OF_TERMS: weights,
+        },
         metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
         licence=card.licence,
         data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",
@@ -293,6 +346,11 @@ def describe_choice(choice: Choice) -> str:
         f"{choice.share:.0%} of the new weights: Dice {choice.new_dice_before:.3f} → {choice.new_dice:.3f} on "
         f"corrected frames, {choice.base_dice_before:.3f} → {choice.base_dice:.3f} on held-back base frames"
     )
+
+
+def _made_before(workspace: Workspace, run: Path) -> Model | None:
+    """The model of a run that was stopped after it had added it, while it was compared."""
+    return next((model for model in workspace.models.list() if model.card.run == run.name), None)
 
 
 def _sample(revision: Revision, card: ModelCard, stride: int) -> Sample:

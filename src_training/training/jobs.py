@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from src_training.errors import RunError
@@ -29,7 +30,8 @@ def _finetune(settings: dict[str, Any], context: RunContext) -> str:
     watcher = Watcher(context.emit, context.cancelled)
     model = finetune(context.workspace, FinetuneSettings(**settings), context.folder, watcher)
     context.emit({"event": "log", "message": f"comparing {model.id} with the model that is live"})
-    decision = contest(context.workspace, model)
+    check = partial(watcher.check, "comparing it with the live model")
+    decision = contest(context.workspace, model, check=check)
     compared = decision.comparison.as_dict() | {"decision": decision.as_dict()}
     context.emit({"event": "compared", **compared})
     return model.id

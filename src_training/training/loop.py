@@ -17,8 +17,8 @@ from src_training.networks.network import Network
 from src_training.training.checkpoint import (
     BEST,
     TrainingState,
+    load_best,
     load_checkpoint,
-    read_state,
     save_checkpoint,
     save_durably,
 )
@@ -51,7 +51,7 @@ def fit(
 
     Raises
     ------
-    RunError : the loss is not finite; nothing of the run can be promoted.
+    RunError : the loss is not finite; nothing of the run can be promoted. Or a checkpoint is damaged.
     Cancelled : asked to stop; a checkpoint was written first, if the disk had space for it.
     """
     torch.set_num_threads(settings.threads)
@@ -65,6 +65,9 @@ def fit(
     stepper = Stepper(fabric, wrapped, optimiser, objective, settings.gradient_clip, progress.parts)
     keeper = _Keeper(fabric, state, progress, validate, settings, folder, watcher)
     share_helper(helper, fabric)
+    if progress.unjudged:
+        keeper.judge()
+        keeper.keep()
 
     while progress.step < settings.steps and not keeper.gave_up:
         # What is random inside a network is drawn anew for each step, so that a resumed run draws the same.
@@ -87,7 +90,7 @@ def fit(
 
     keeper.save()
     fabric.barrier()
-    network.load_state_dict(read_state(folder / BEST, fabric.device))
+    load_best(folder, network, fabric.device)
     network.eval()
 
 
@@ -135,13 +138,19 @@ class _Keeper:
             self.emit(self.clock.progress_event(self.progress, terms))
 
     def judge(self) -> None:
-        """Validate the averaged weights when that is due, and keep them where they are the best so far."""
+        """Validate the averaged weights when that is due, and keep them where they are the best so far.
+
+        Raises Cancelled, after saving, when asked to stop meanwhile; resumed, it begins with this validation.
+        """
         progress = self.progress
         if not self._validation_due() and progress.step != self.settings.steps:
             return
         averaged = cast(Network, self.state.average.module)
-        metrics = self.validate(averaged) if self.fabric.is_global_zero else {}
-        metrics = self.fabric.broadcast(metrics)
+        metrics = self.fabric.broadcast(self._metrics(averaged) if self.fabric.is_global_zero else {})
+        progress.unjudged = not metrics
+        if progress.unjudged:
+            self._save_and_tell()
+            raise self._stopped()
         if progress.is_best(metrics["dice"]):
             self._write(lambda: save_durably(averaged.state_dict(), self.folder / BEST))
         self.emit({"event": "validated", "step": progress.step, "metrics": metrics})
@@ -152,16 +161,27 @@ class _Keeper:
         """Save after a validation and every few minutes; raises Cancelled, after saving, when asked to stop."""
         stop = bool(self.fabric.broadcast(self.asked_to_stop()))
         if stop or self._validation_due() or self.clock.checkpoint_due():
-            self.save()
-            self.emit({"event": "checkpoint", "step": self.progress.step})
+            self._save_and_tell()
         if stop:
-            raise Cancelled(
-                f"stopped at step {self.progress.step}; the checkpoint is kept and can be resumed"
-            )
+            raise self._stopped()
 
     def save(self) -> None:
         """Write the checkpoint."""
         self._write(lambda: save_checkpoint(self.folder, self.state, self.progress))
+
+    def _metrics(self, averaged: Network) -> dict[str, float]:
+        """What the validation finds; nothing where it was asked to stop meanwhile."""
+        try:
+            return self.validate(averaged)
+        except Cancelled:
+            return {}
+
+    def _save_and_tell(self) -> None:
+        self.save()
+        self.emit({"event": "checkpoint", "step": self.progress.step})
+
+    def _stopped(self) -> Cancelled:
+        return Cancelled(f"stopped at step {self.progress.step}; the checkpoint is kept and can be resumed")
 
     def _write(self, write: Callable[[], None]) -> None:
         if self.fabric.is_global_zero:

@@ -33,18 +33,24 @@ def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
     if settings.drawn_share and settings.label_protocol != "full-tree":
         raise DatasetError("drawn trees are complete: set drawn_share to 0, or label_protocol to full-tree.")
     stride = stride_of(settings.architecture)
-    train, held_out = split_holdout(read_split(arcade, "train"), settings.holdout)
+    train, held_out = split_holdout(read_split(arcade, "train", watcher), settings.holdout)
     settling = Predictor.load(settings.settle_with) if settings.settle_with else None
-    sources = [Source([_sample(f, settings.label_protocol, stride, settling) for f in train], 1.0)]
+
+    def prepared(frames: list[LabelledFrame], settling: Predictor | None = None) -> list[Sample]:
+        watched = watcher.through(frames, "preparing frames")
+        return [_sample(frame, settings.label_protocol, stride, settling) for frame in watched]
+
+    sources = [Source(prepared(train, settling), 1.0)]
     if settings.unlabelled_share:
-        unlabelled = [_unlabelled_sample(f, stride) for f in read_unlabelled(arcade)]
+        frames = watcher.through(read_unlabelled(arcade, watcher), "preparing unlabelled frames")
+        unlabelled = [_unlabelled_sample(f, stride) for f in frames]
         sources.append(Source(unlabelled, settings.unlabelled_share, labelled=False))
     if settings.drawn_share:
-        drawn = drawn_samples(train, settings.drawn_count, settings.seed, stride)
+        drawn = drawn_samples(train, settings.drawn_count, settings.seed, stride, watcher)
         sources.append(Source(drawn, settings.drawn_share))
     words = ", ".join(str(len(source.samples)) for source in sources)
     watcher.emit({"event": "log", "message": f"frames to train on: {words}; {len(held_out)} held out"})
-    return Material(sources, [_sample(f, settings.label_protocol, stride) for f in held_out])
+    return Material(sources, prepared(held_out))
 
 
 def _sample(frame: LabelledFrame, protocol: str, stride: int, settling: Predictor | None = None) -> Sample:

@@ -13,6 +13,7 @@ from src_training.distillation.recipe import LITERAL
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
+from src_training.training.kept_settings import keep_settings
 from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
 from src_training.training.progress import Watcher
@@ -159,16 +160,7 @@ def _keep_plan(plan: Plan, output: Path) -> None:
         "plain_steps": plan.plain_steps,
         "plain": {student: load_model(model).id for student, model in plan.plain.items()},
     }
-    path = output / "plan.json"
-    if not path.is_file():
-        output.mkdir(parents=True, exist_ok=True)
-        durable.write_new(path, json.dumps(told, indent=1).encode())
-    before = json.loads(path.read_bytes())
-    if before != told:
-        other = ", ".join(sorted(name for name in told if before.get(name) != told[name]))
-        raise LightVesselError(
-            f"{output}: its cells were made with other settings ({other}). Give another folder, or the same settings."
-        )
+    keep_settings(output / "plan.json", told)
 
 
 def judge_teacher(teacher: str, ruler: Ruler) -> dict[str, Any]:

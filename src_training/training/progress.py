@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from src_training.errors import Cancelled
 
 if TYPE_CHECKING:  # a run that only counts needs a watcher, but no settings
     from src_training.training.settings import LoopSettings
+
+Item = TypeVar("Item")
+_TELL_EVERY_S = 5.0
 
 
 @dataclass
@@ -19,10 +24,28 @@ class Watcher:
     emit: Callable[[dict[str, Any]], None] = lambda event: None
     cancelled: Callable[[], bool] = lambda: False
 
+    def check(self, doing: str) -> None:
+        """Raise Cancelled where somebody asked to stop."""
+        if self.cancelled():
+            raise Cancelled(f"stopped while {doing}; what was kept before can be resumed")
+
+    def through(self, items: Sequence[Item], doing: str) -> Iterator[Item]:
+        """The items, one by one: between two it may be cancelled, and now and then it tells how many are done."""
+        told = time.monotonic()
+        for done, item in enumerate(items):
+            self.check(doing)
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                self.emit({"event": "log", "message": f"{doing}: {done} of {len(items)}"})
+            yield item
+
 
 @dataclass
 class Progress:
-    """What a checkpoint holds beside weights and optimiser; ``parts`` is in how many a batch fits the memory."""
+    """What a checkpoint holds beside weights and optimiser; ``parts`` is in how many a batch fits the memory.
+
+    ``unjudged``: it was stopped while the network of this step was validated.
+    """
 
     step: int = 0
     best_score: float = -math.inf
@@ -30,6 +53,7 @@ class Progress:
     stale: int = 0
     losses: list[tuple[int, float]] = field(default_factory=list)
     parts: int = 1
+    unjudged: bool = False
 
     def is_best(self, score: float) -> bool:
         """Note a validation score (Dice); whether it is the best so far."""

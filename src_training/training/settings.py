@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -96,6 +96,11 @@ class TaughtSettings(LoopSettings):
         300, ge=1, le=100_000, title="Projector steps", description="Of fsd-paper's first stage."
     )
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether a teacher has a part in it: with the method ``plain`` it has none."""
+        return bool(self.teacher and parse_method(self.method))
+
     @field_validator("method")
     @classmethod
     def _known(cls, method: str) -> str:
@@ -179,8 +184,9 @@ class FinetuneSettings(TaughtSettings):
         description="How strongly replay frames and unreviewed pixels hold on to the previous model.",
     )
     skeleton_weight: float = Field(0.5, ge=0, le=5, title="Skeleton weight")
-    average_steps: tuple[float, ...] = Field(
+    average_steps: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (0.25, 0.5, 0.75, 1.0),
+        min_length=1,
         title="Averaging factors",
         description="Shares of the new weights that are tried; the best on validation wins.",
     )

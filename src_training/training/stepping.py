@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -13,7 +14,33 @@ from torch import Tensor, nn
 from src_training.errors import RunError, is_out_of_memory
 from src_training.training.samples import Batch
 
+Result = TypeVar("Result")
 Objective = Callable[[nn.Module, Batch, int], dict[str, Tensor]]
+
+
+def in_parts_that_fit(
+    compute: Callable[[int], Result], parts: int, most: int, forget: Callable[[], None]
+) -> tuple[Result, int]:
+    """What ``compute(parts)`` gives, and the number of parts that fitted the memory.
+
+    Each time memory runs out it is called anew with twice as many, as long as they are fewer than ``most``,
+    after ``forget`` has freed what the attempt held.
+    """
+    while True:
+        try:
+            return compute(parts), parts
+        except (RuntimeError, MemoryError) as error:
+            if parts >= most or not is_out_of_memory(error):
+                raise
+        # Only here the error, and with it all that the attempt computed, is gone.
+        forget()
+        parts *= 2
+
+
+def free_memory() -> None:
+    """Give the memory that torch keeps for later back to the device."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class Stepper:
@@ -40,25 +67,17 @@ class Stepper:
         and so are all later ones: the same gradient, but for batch statistics where they are not frozen. Processes
         that compute one batch together do not do so, since one alone would leave the others waiting.
         """
-        while (told := self._gradient_if_it_fits(batch, step)) is None:
-            self._forget()
-            self.parts *= 2
+        most = len(batch) if self.fabric.world_size == 1 else 1
+        told, self.parts = in_parts_that_fit(
+            lambda parts: self._gradient(batch, step, parts), self.parts, most, self._forget
+        )
         self._finish(step)
         return told
 
-    def _gradient_if_it_fits(self, batch: Batch, step: int) -> tuple[float, dict[str, float]] | None:
-        """None when memory ran out and smaller parts may fit; nothing of the attempt is held any more then."""
-        try:
-            return self._gradient(batch, step)
-        except (RuntimeError, MemoryError) as error:
-            if self.parts >= len(batch) or self.fabric.world_size > 1 or not is_out_of_memory(error):
-                raise
-            return None
-
-    def _gradient(self, batch: Batch, step: int) -> tuple[float, dict[str, float]]:
+    def _gradient(self, batch: Batch, step: int, count: int) -> tuple[float, dict[str, float]]:
         self.optimiser.zero_grad(set_to_none=True)
         total, told = 0.0, dict[str, float]()
-        parts = batch.split(self.parts)
+        parts = batch.split(count)
         for index, part in enumerate(parts):
             last = index == len(parts) - 1
             with self.fabric.no_backward_sync(self.network, enabled=not last):
@@ -80,8 +99,7 @@ class Stepper:
         forget = getattr(self.objective, "forget", None)
         if forget is not None:
             forget()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
 
     def _finish(self, step: int) -> None:
         for parameter in self.helpers:

@@ -10,7 +10,7 @@ from src_training.distillation.pair import Pair
 from src_training.distillation.projecting import fit_projector
 from src_training.distillation.recipe import parse_method
 from src_training.errors import ModelError
-from src_training.models import load_model
+from src_training.models import Model, load_model
 from src_training.models.card import LabelProtocol, Normalisation
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
@@ -19,11 +19,13 @@ from src_training.training.progress import Watcher
 from src_training.training.sampler import Sampler
 from src_training.training.samples import INPUT_SIZE
 from src_training.training.settings import TaughtSettings
+from src_training.training.stepping import Objective, free_memory, in_parts_that_fit
 from src_training.training.weights import load_network
 from src_training.workspace import Workspace
 
+WEIGHTS_OF_TERMS = "weights of the terms"  # in the recipe of a card
 _BALANCED_ON = 4  # batches,
-_PARTS = 4  # each in so many parts: nothing here may need more memory than a step
+_PARTS = 4  # each in so many parts: a term's gradient needs more memory than a step
 
 
 def taught(
@@ -33,48 +35,68 @@ def taught(
     sampler: Sampler,
     settings: TaughtSettings,
     watcher: Watcher,
+    *,
+    begun: bool = False,
 ) -> TaskObjective | DistillationObjective:
     """The objective with ``teacher`` and the settings' method, ready for the loop; the task alone for ``plain``.
 
-    The network is the scratch-trained student where the published projector is to be fitted.
+    The network is the scratch-trained student where the published projector is to be fitted. ``begun``: the
+    loop has a checkpoint to go on from, which holds the projector and the weights; neither is found anew.
     """
     terms = parse_method(settings.method)
     if not terms:
         return task
+    # The parts of the objective are drawn alike whatever drew before them, so that a resumed run has the same.
+    torch.manual_seed(settings.seed)
     device = pick_device(settings.device)
     teacher.to(device)
     network.to(device).eval()
-    few = sampler.batch(0).to(device).split(_PARTS)[0]
+    one = sampler.batch(0).to(device)
+    one = one.split(len(one))[0]
     with torch.no_grad():
-        pair = Pair.of(forward(network, few), teacher(few.image), few)
+        pair = Pair.of(forward(network, one), teacher(one.image), one)
     ramp_steps = round(settings.ramp * settings.steps)
     objective = DistillationObjective(task, teacher, terms, pair, ramp_steps)
     objective.to(device)
-
-    def tell(message: str) -> None:
-        watcher.emit({"event": "log", "message": message})
-
-    fit_projector(objective, network, sampler, settings.projector_steps, tell)
+    if begun:
+        return objective
+    fit_projector(objective, network, sampler, settings.projector_steps, watcher)
     if settings.balance:
-        batches = [
-            part.to(device) for step in range(_BALANCED_ON) for part in sampler.batch(step).split(_PARTS)
-        ]
-        objective.set_weights(balanced_weights(objective, network, batches, settings.balance))
+        objective.set_weights(_balanced(objective, network, sampler, settings.balance, watcher))
     told = ", ".join(f"{name} x {weight:.3g}" for name, weight in objective.told_weights().items())
-    tell(f"taught by {settings.teacher}: {told}")
+    watcher.emit({"event": "log", "message": f"taught by {settings.teacher}: {told}"})
     return objective
 
 
-def load_teacher(
+def weights_of(objective: Objective) -> dict[str, float]:
+    """The weights of the distillation terms, by name, as they were found; empty without a teacher."""
+    return objective.told_weights() if isinstance(objective, DistillationObjective) else {}
+
+
+def _balanced(
+    objective: DistillationObjective, network: Network, sampler: Sampler, share: float, watcher: Watcher
+) -> list[float]:
+    """Weights that are balanced on a few batches, in parts that fit the memory."""
+    device = next(network.parameters()).device
+    batches = [sampler.batch(step) for step in range(_BALANCED_ON)]
+
+    def compute(parts: int) -> list[float]:
+        few = [part for batch in batches for part in batch.split(parts)]
+        watched = (part.to(device) for part in watcher.through(few, "balancing the terms"))
+        return balanced_weights(objective, network, watched, share)
+
+    return in_parts_that_fit(compute, _PARTS, max(map(len, batches)), free_memory)[0]
+
+
+def fitting_teacher(
     ref: str,
     protocol: LabelProtocol,
     workspace: Workspace | None = None,
     *,
     normalisation: Normalisation = Normalisation(),
     input_size: int = INPUT_SIZE,
-) -> Network:
-    """The network of a model, for evaluation only; the other arguments are the student's label protocol
-    and how it sees frames.
+) -> Model:
+    """The model that is to teach; the other arguments are the student's label protocol and how it sees frames.
 
     Raises ModelError when there is no such model, or it sees frames in another way than the student.
     """
@@ -87,4 +109,9 @@ def load_teacher(
         raise ModelError(
             f"{ref}: labels {model.card.label_protocol}, the student {protocol}. Choose a teacher of its protocol."
         )
+    return model
+
+
+def teacher_network(model: Model) -> Network:
+    """The network of a teacher, for evaluation only."""
     return load_network(model.folder, model.card.architecture).eval().requires_grad_(False)

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import torch
 
-from src_training.distillation.objective import DistillationObjective
 from src_training.models import load_model
 from src_training.models.card import ModelCard, Normalisation
 from src_training.models.loading import read_card
 from src_training.networks import build_network
 from src_training.networks.network import Network
+from src_training.training.arcade import index_hash
+from src_training.training.checkpoint import LAST
 from src_training.training.decision import choose_decision, predicted, reliability
-from src_training.training.devices import is_first_process, wait_for_all
+from src_training.training.devices import in_company, is_first_process, pick_device, wait_for_all
 from src_training.training.imagenet import load_imagenet
+from src_training.training.kept_settings import SETTINGS_FILE, keep_settings
 from src_training.training.loop import fit
 from src_training.training.material import Material, gather
 from src_training.training.objectives import TaskObjective
@@ -24,7 +26,13 @@ from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import INPUT_SIZE, Sample
 from src_training.training.settings import IMAGENET, TrainSettings
 from src_training.training.stepping import Objective
-from src_training.training.teaching import load_teacher, taught
+from src_training.training.teaching import (
+    WEIGHTS_OF_TERMS,
+    fitting_teacher,
+    taught,
+    teacher_network,
+    weights_of,
+)
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
 
@@ -34,15 +42,24 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
+
+    Raises LightVesselError for a device or a teacher that will not do, and when ``output`` was begun with
+    other settings.
     """
+    pick_device(settings.device)
+    if settings.teacher:
+        fitting_teacher(settings.teacher, settings.label_protocol)
+    _keep_settings(settings, arcade, output, watcher)
     return train_on(gather(settings, arcade, watcher), settings, output, watcher)
 
 
 def train_on(material: Material, settings: TrainSettings, output: Path, watcher: Watcher) -> ModelCard:
     """`train_student` on frames that were prepared before."""
+    teacher = fitting_teacher(settings.teacher, settings.label_protocol) if settings.teacher else None
+    checkpoints = output / "checkpoints"
     torch.manual_seed(settings.seed)
     network = start_network(settings)
-    validate = Validator(material.held_out)
+    validate = Validator(material.held_out, watcher)
     task = TaskObjective(settings.skeleton_weight)
     if settings.plain_steps:
         alone = settings.model_copy(update={"steps": settings.plain_steps})
@@ -50,15 +67,28 @@ def train_on(material: Material, settings: TrainSettings, output: Path, watcher:
         fit(network, labelled, task, validate, alone, output / "plain", watcher)
     sampler = sampler_of(material.sources, settings, network)
     objective: Objective = task
-    if settings.teacher:
-        teacher = load_teacher(settings.teacher, settings.label_protocol)
-        objective = taught(network, task, teacher, sampler, settings, watcher)
-    fit(network, sampler, objective, validate, settings, output / "checkpoints", watcher)
-    weights = objective.told_weights() if isinstance(objective, DistillationObjective) else {}
+    if teacher:
+        begun = (checkpoints / LAST).is_file()
+        objective = taught(network, task, teacher_network(teacher), sampler, settings, watcher, begun=begun)
+    fit(network, sampler, objective, validate, settings, checkpoints, watcher)
+    weights = weights_of(objective)
     if is_first_process():
-        publish_student(network, material.held_out, settings, output / "model", weights)
+        # One of several does not stop alone: the others wait for it.
+        watching = Watcher(watcher.emit) if in_company() else watcher
+        publish_student(network, material.held_out, settings, output / "model", weights, watching)
     wait_for_all()
     return read_card(output / "model")
+
+
+def _keep_settings(settings: TrainSettings, arcade: Path, output: Path, watcher: Watcher) -> None:
+    """Note in ``output`` which settings its checkpoints belong to, unless they belong to others."""
+    kept = output / SETTINGS_FILE
+    begun = any(output.glob(f"*/{LAST}"))
+    if begun and not kept.exists():
+        message = f"{output}: its checkpoints say nothing of their settings; they go on with these"
+        watcher.emit({"event": "log", "message": message})
+    told = without_paths(settings).model_dump(mode="json") | {"arcade": index_hash(arcade)}
+    keep_settings(kept, told, begun=begun)
 
 
 def sampler_of(sources: list[Source], settings: TrainSettings, network: Network) -> Sampler:
@@ -79,13 +109,14 @@ def publish_student(
     settings: TrainSettings,
     folder: Path,
     weights: dict[str, float],
+    watcher: Watcher,
 ) -> ModelCard:
     """Choose the decision numbers on the held-out samples and stage the model folder.
 
     ``weights`` are those of the distillation terms, as they were found.
     """
-    probabilities = predicted(network, held_out)
-    decision = choose_decision(probabilities, held_out, settings.label_protocol)
+    probabilities = predicted(network, held_out, watcher)
+    decision = choose_decision(probabilities, held_out, settings.label_protocol, watcher)
     told = without_paths(settings)
     return stage_model(
         network,
@@ -94,11 +125,11 @@ def publish_student(
         normalisation=Normalisation(),
         input_size=INPUT_SIZE,
         label_protocol=settings.label_protocol,
-        teacher=told.teacher or None,
+        teacher=told.teacher if told.is_taught else None,
         threshold=decision.pop("threshold"),
         min_component_px=int(decision.pop("min_component_px")),
         trained_on="ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)",
-        recipe={"train student": told.model_dump(mode="json"), "weights of the terms": weights},
+        recipe={"train student": told.model_dump(mode="json"), WEIGHTS_OF_TERMS: weights},
         metrics={
             f"held-out part of ARCADE train, {len(held_out)} frames": decision,
             "reliability on those frames": reliability(probabilities, held_out),

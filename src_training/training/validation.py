@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from src_training.networks.network import Network
 from src_training.training.devices import has_bf16
+from src_training.training.progress import Watcher
 from src_training.training.samples import Sample
 
 THRESHOLDS = np.round(np.arange(0.2, 0.81, 0.05), 2)
 
 
 class Validator:
-    """Mean per-frame Dice over samples; 255 is left out."""
+    """Mean per-frame Dice over samples; 255 is left out. Between two frames ``watcher`` may stop it."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self.samples = samples
+    def __init__(self, samples: Sequence[Sample], watcher: Watcher = Watcher()) -> None:
+        self.samples, self.watcher = samples, watcher
 
     def __call__(self, network: Network) -> dict[str, float]:
         """{"dice": at the best of `THRESHOLDS`, "threshold", "precision", "recall"} of ``network``."""
@@ -44,7 +45,12 @@ class Validator:
     def _counts(self, network: Network, thresholds: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Pixels (N, K) that are hit, predicted, and vessel, for N samples and K thresholds."""
         fused = network.fused()
-        counts = np.stack([_counts(predict(fused, s), s.label, thresholds) for s in self.samples])
+
+        def judged(sample: Sample) -> NDArray[np.float64]:
+            self.watcher.check("judging frames")
+            return _counts(predict(fused, sample), sample.label, thresholds)
+
+        counts = np.stack([judged(sample) for sample in self.samples])
         return counts[..., 0], counts[..., 1], counts[..., 2]
 
 

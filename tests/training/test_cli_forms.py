@@ -37,6 +37,32 @@ def test_a_setting_that_cannot_be_is_said_in_a_line(kind, assignment):
     assert BAD[assignment] in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("factors", ["[]", "[0]", "[0.5, 1.5]", "[-1]"])
+def test_averaging_factors_are_shares_and_there_is_one(factors):
+    with pytest.raises(LightVesselError, match="setting average_steps"):
+        settings_from(FinetuneSettings, {}, [f"average_steps={factors}"])
+
+
+NO_RECIPES = {
+    "a list": '{"recipe": ["steps"]}',
+    "a list inside": '{"recipe": {"train student": [1]}}',
+    "only a list": "[1]",
+    "only a text": '"steps"',
+    "no JSON": "steps",
+    "deep": "[" * 9000,
+}
+
+
+@pytest.mark.parametrize("content", NO_RECIPES.values(), ids=NO_RECIPES)
+def test_a_recipe_that_is_none_is_said_in_a_line(tmp_path, capsys, content):
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(content)
+    words = ["--arcade", str(tmp_path), "-o", str(tmp_path / "out"), "--recipe", str(recipe)]
+    assert main(["train", "student", *words]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "recipe.json: " in said and "Give a" in said
+
+
 ODD_INDEXES = {
     "no column": (b"part,image\ntrain,a.png\n", "has no column 'split'"),
     "not text": (b"\x89PNG\r\n\x1a\n\xff\xfe", "cannot be read as a table"),

@@ -20,6 +20,7 @@ from src_training.models.card import Architecture
 from src_training.networks import build_network
 from src_training.networks.network import Output
 from src_training.training.objectives import TaskObjective
+from src_training.training.progress import Watcher
 from src_training.training.samples import Batch
 
 STUDENT = Architecture(base_channels=8, depth=3, blocks=1)
@@ -294,11 +295,11 @@ def test_the_projector_is_fitted_first_and_then_stays():
     told = []
     method = objective.loss("fsd-paper")
     before = method.projector_loss(objective.pair(student, batch)).mean()
-    fit_projector(objective, student, Always(), 30, told.append)
+    fit_projector(objective, student, Always(), 30, Watcher(told.append))
     after = method.projector_loss(objective.pair(student, batch)).mean()
     assert after < 0.9 * before
     assert not any(p.requires_grad for p in objective.parameters())
-    assert "reconstruction" in told[0]
+    assert "reconstruction" in told[-1]["message"]
 
 
 @pytest.mark.parametrize("student", ["enet", "erfnet", "mobilenetv2-unet"])

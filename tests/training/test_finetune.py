@@ -11,8 +11,9 @@ from durable_disks import RefusingDisk
 from model_folders import QUICK_TUNING, TINY, go_live_with_tiny
 
 from src_training import Workspace, durable
+from src_training.cli.finetune import launch
 from src_training.dataset import Frame
-from src_training.errors import DatasetError, RunError
+from src_training.errors import DatasetError, LightVesselError, RunError
 from src_training.inference import export
 from src_training.networks import build_network
 from src_training.training import pausing, replay
@@ -92,6 +93,25 @@ def test_a_new_model_waits_for_space_to_be_kept(workspace, run, tmp_path, monkey
     assert model.id in workspace.models.ids()
 
 
+@pytest.mark.parametrize("method", ["plain", "soft-kd"])
+def test_a_card_names_a_teacher_that_taught_and_the_weights_that_were_found(
+    workspace, run, tmp_path, monkeypatch, method
+):
+    append(workspace, 1)
+    go_live_with_tiny(workspace, tmp_path / "staged")
+    tiny = workspace.models.current().id
+    shipped = replay.replay_frames()[:8]
+    monkeypatch.setattr(replay, "replay_frames", lambda: shipped)
+    settings = FinetuneSettings(**QUICK_TUNING, device="cpu", teacher=tiny, method=method)
+    card = finetune(workspace, settings, run, Watcher()).card
+    weights = card.recipe["weights of the terms"]
+    if method == "plain":
+        assert (card.name, card.teacher, weights) == ("tiny-ft", None, {})
+    else:
+        assert (card.name, card.teacher) == ("tiny-kd", tiny)
+        assert weights.keys() == {"soft-kd"} and weights["soft-kd"] > 0
+
+
 @pytest.mark.parametrize(("free", "expected"), [(0, OSError), (10**9, RuntimeError)])
 def test_an_openvino_network_that_does_not_fit_the_disk_says_so(tmp_path, monkeypatch, free, expected):
     def refuse(*_args, **_named):
@@ -131,3 +151,18 @@ def test_a_threshold_that_gains_next_to_nothing_or_costs_at_home_stays():
     assert with_threshold(choice(new, base), None, new, base).threshold == 0.5
     new, base = Curves(0.9, 0.8), Curves(0.5, 0.7)  # what helps the new frames forgets the old ones
     assert with_threshold(choice(new, base), None, new, base).threshold == 0.5
+
+
+UNFIT = {
+    "protocol": ({"teacher": "teacher-syntax"}, "labels syntax, the student full-tree"),
+    "devices": ({"devices": 2}, "Set devices to 1"),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_settings_that_would_stop_a_run_at_once_leave_none_behind(workspace, what):
+    append(workspace, 1)
+    values, line = UNFIT[what]
+    with pytest.raises(LightVesselError, match=line):
+        launch(workspace.path, values | {"base_model": "small"}, [], as_json=True)
+    assert not list((workspace.path / "runs").glob("*"))

@@ -439,3 +439,36 @@ def test_memory_that_does_not_suffice_for_one_frame_ends_the_run(tmp_path):
     with pytest.raises(MemoryError):
         run(tmp_path, objective=never)
     assert tried == [4, 2, 1]
+
+
+DAMAGES = {
+    "random": (lambda data: np.random.default_rng(0).bytes(4000), "is damaged, or cut short"),
+    "cut short": (lambda data: data[: len(data) // 2], "is damaged, or cut short"),
+    "empty": (lambda data: b"", "is damaged, or cut short"),
+    "a number": (lambda data: b"e101", "is damaged, or cut short"),
+    "missing": (lambda data: None, "is missing"),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    run(folder, steps=2, validate_every=1)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [*(("last.pt", damage) for damage in DAMAGES if damage != "missing"), *(("best.pt", d) for d in DAMAGES)],
+)
+def test_a_damaged_checkpoint_is_a_line_that_names_it_and_the_cure(finished, tmp_path, name, damage):
+    harm, finding = DAMAGES[damage]
+    for part, data in finished.items():
+        content = harm(data) if part == name else data
+        if content is not None:
+            (tmp_path / part).write_bytes(content)
+    with pytest.raises(RunError) as caught:
+        run(tmp_path, steps=2, validate_every=1)
+    assert (
+        str(caught.value) == f"{tmp_path / name}: {finding}. Remove the folder {tmp_path.name} to begin anew."
+    )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
 import pytest
+from durable_disks import RefusingDisk
 
-from src_training import Workspace, synthetic_cine
+from src_training import Workspace, durable, synthetic_cine
 from src_training.cli import main
 from src_training.cli.train import starting_point
 from src_training.dataset import Frame
 from src_training.errors import DatasetError, ModelError
 from src_training.models import load_model
+from src_training.training import train_student
 from src_training.training.arcade import read_split
 from src_training.training.drawn_samples import drawn_samples
 from src_training.training.material import gather
@@ -134,6 +137,55 @@ def test_a_finished_training_is_not_repeated_and_an_unknown_teacher_is_one_line(
     command = ["distill", "--arcade", str(arcade), "-o", str(tmp_path), "--teacher", "professor", *QUICK]
     assert main(command) == 2
     assert "professor: no such model" in capsys.readouterr().err
+
+
+def student_command(arcade, output, *more):
+    words = ["train", "student", "--network", "nano", "--arcade", str(arcade), "-o", str(output), *QUICK]
+    return [*words, *more]
+
+
+def test_a_folder_begun_with_other_settings_is_left_as_it_is(arcade, tmp_path, capsys):
+    assert main(student_command(arcade, tmp_path, "--steps", "2")) == 0
+    card = (tmp_path / "model" / "card.json").read_bytes()
+    wrong = ["--steps", "2", "--set", "seed=1", "--set", "learning_rate=0.01"]
+    assert main(student_command(arcade, tmp_path, *wrong)) == 2
+    assert "begun with other settings (learning_rate, seed). Give another" in capsys.readouterr().err
+    other_frames = write_quick_arcade(tmp_path / "other", train=9)
+    assert main(student_command(other_frames, tmp_path, "--steps", "2")) == 2
+    assert "other settings (arcade)" in capsys.readouterr().err
+    assert (tmp_path / "model" / "card.json").read_bytes() == card
+    of_the_computer = ["--steps", "2", "--set", "threads=2", "--set", "device=cpu"]
+    assert main(student_command(arcade, tmp_path, *of_the_computer)) == 0
+
+
+def test_a_folder_of_an_older_version_goes_on_and_says_so(arcade, tmp_path, capsys):
+    assert main(student_command(arcade, tmp_path)) == 0
+    (tmp_path / "settings.json").unlink()
+    assert main(student_command(arcade, tmp_path)) == 0
+    assert "say nothing of their settings; they go on with these" in capsys.readouterr().err
+    assert main(student_command(arcade, tmp_path, "--set", "seed=1")) == 2
+
+
+def test_settings_under_which_nothing_was_learnt_may_be_changed(arcade, tmp_path, capsys):
+    assert main(student_command(arcade, tmp_path, "--set", "holdout=10")) == 2
+    assert "Lower holdout" in capsys.readouterr().err
+    assert main(student_command(arcade, tmp_path)) == 0
+
+
+def no_frames(*_given):
+    raise AssertionError("frames were prepared before the output was looked at")
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "read-only"])
+def test_an_output_that_cannot_be_written_to_is_a_line_before_any_frame_is_prepared(
+    arcade, tmp_path, monkeypatch, capsys, where
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(train_student, "gather", no_frames)
+    monkeypatch.setattr(durable, "disk", RefusingDisk(tmp_path / "read-only", errno.EROFS))
+    assert main(student_command(arcade, tmp_path / where)) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and f"{where}: " in said[0]
 
 
 def test_drawn_trees_are_the_same_for_the_same_seed_and_have_full_labels(arcade):
