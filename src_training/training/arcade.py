@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,7 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
 
     Raises DatasetError when the folder is not laid out so, UnreadableCine and BadMask for its files.
     """
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise DatasetError(
-            f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/."
-        )
+    index = _index(folder)
     from src_training.cine import read_cine
     from src_training.dataset import read_mask
 
@@ -48,6 +45,20 @@ def read_split(folder: Path, split: str) -> list[LabelledFrame]:
         )
         for image, mask in _listed_frames(index, split)
     ]
+
+
+def index_hash(folder: Path) -> str:
+    """sha256 of the folder's list of frames; raises DatasetError when there is none."""
+    return hashlib.sha256(_index(folder).read_bytes()).hexdigest()
+
+
+def _index(folder: Path) -> Path:
+    index = folder / "index.csv"
+    if not index.is_file():
+        raise DatasetError(
+            f"{folder}: no index.csv here. Give the ARCADE folder with index.csv, train/ and val/."
+        )
+    return index
 
 
 def _listed_frames(index: Path, split: str) -> list[tuple[str, str]]:
