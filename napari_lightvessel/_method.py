@@ -23,7 +23,7 @@ _WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
 )
 _TIPS = (
     "Learn from the accepted frames, anchored to what the model knew",
-    "A larger teacher helps the student: where features shift (FSD) and how far predictions are off (ASD)",
+    "A larger teacher helps the student: where features shift (FSD), how far predictions are off (ASD), soft labels",
     "The two losses of the paper as they were published",
     "Only the accepted and the replayed frames; for comparison",
 )

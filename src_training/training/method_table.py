@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src_training import durable
-from src_training.distillation.recipe import LITERAL
+from src_training.distillation.recipe import LITERAL, PRESETS
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
@@ -21,11 +21,10 @@ from src_training.training.train_student import train_on
 
 PLAN_FILE = "plan.json"
 PLAIN = "plain"
-FULL = "fsd-map+asd-window+soft-kd"
 UNLABELLED = "lightvessel+unlabelled"
 # Row → method text; the paper's weights are one, without ramp.
 ROWS = {
-    PLAIN: "",
+    PLAIN: PRESETS["plain"],
     "soft-kd": "soft-kd",
     "at": "at",
     "ifv": "ifv",
@@ -34,12 +33,12 @@ ROWS = {
     "fitnet": "fitnet",
     "fsd-paper": "fsd-paper",
     "asd-paper": "asd-paper",
-    "as-published": "fsd-paper+asd-paper",
+    "as-published": PRESETS["as-published"],
     "fsd-map": "fsd-map",
     "asd-window": "asd-window",
     "fsd-map+asd-window": "fsd-map+asd-window",
-    "lightvessel": FULL,
-    UNLABELLED: FULL,
+    "lightvessel": PRESETS["lightvessel"],
+    UNLABELLED: PRESETS["lightvessel"],
 }
 _AS_PUBLISHED = ("fsd-paper", "asd-paper", "as-published")
 FEW_ROWS = (PLAIN, "as-published", "lightvessel")  # for the paper's own students

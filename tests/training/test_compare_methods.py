@@ -8,7 +8,9 @@ import shutil
 import pytest
 
 from src_training.cli import compare_methods, main
+from src_training.distillation.recipe import parse_method
 from src_training.errors import Cancelled
+from src_training.models import load_model
 from src_training.training import method_table
 from src_training.training.quick_frames import write_quick_arcade
 
@@ -124,6 +126,18 @@ def test_rows_whose_method_has_changed_since_are_not_mixed_in(compare, monkeypat
     assert compare(rows="plain,cwd") == 0
     assert compare(rows="at") == 2
     assert "other settings (rows)" in capsys.readouterr().err
+
+
+def test_the_row_lightvessel_is_the_method_that_made_the_shipped_students():
+    made = {
+        load_model(student).card.recipe["train student"]["method"] for student in ("small", "small-syntax")
+    }
+    texts = [
+        *made,
+        "lightvessel",
+        *(method_table.ROWS[row] for row in ("lightvessel", method_table.UNLABELLED)),
+    ]
+    assert all(parse_method(text) == parse_method("lightvessel") for text in texts)
 
 
 def test_a_table_grows_on_another_computer(compare):
