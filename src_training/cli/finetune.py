@@ -10,10 +10,11 @@ import typer
 
 from src_training.cli.common import JsonFlag, result, say
 from src_training.cli.forms import settings_from
-from src_training.errors import Cancelled, RunError
+from src_training.errors import Cancelled, LightVesselError, RunError
 from src_training.runs.telling import compared_text, event_text
 
 if TYPE_CHECKING:
+    from src_training.models import Model
     from src_training.runs import Run, RunState
     from src_training.training.settings import FinetuneSettings
     from src_training.workspace import Workspace
@@ -32,7 +33,9 @@ def finetune(
     epochs: float | None = typer.Option(
         None, "--epochs", min=0.01, help="Instead of --steps: passes over the corrected frames."
     ),
-    base_model: str = typer.Option("", "--model", help="Model to start from; default: the live one."),
+    base_model: str = typer.Option(
+        "", "--model", metavar="ID|PATH", help="Model to start from; default: the live one."
+    ),
     assignments: list[str] = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any setting."),
     threads: int = typer.Option(1, "--threads", min=1, help="CPU threads of the run."),
     detach: bool = typer.Option(False, "--detach", help="Return at once; follow it with runs watch."),
@@ -69,14 +72,23 @@ def launch(
 
 def _check_beforehand(place: Workspace, settings: FinetuneSettings) -> None:
     """Raise now, without leaving a run, what the run would stop at: a model, its frames or its device."""
-    from src_training.models import load_model
+    from src_training.models import default_model, load_model
     from src_training.training.devices import pick_device
     from src_training.training.finetune import training_revisions
 
-    for model in filter(None, (settings.base_model, settings.teacher)):
-        load_model(model, place)
+    base = load_model(settings.base_model, place) if settings.base_model else default_model(place)
+    if settings.teacher:
+        check_teacher(base, load_model(settings.teacher, place))
     training_revisions(place)
     pick_device(settings.device)
+
+
+def check_teacher(student: Model, teacher: Model) -> None:
+    """Raise LightVesselError for a student that would be its own teacher."""
+    if student.card == teacher.card:
+        raise LightVesselError(
+            f"{student.id}: student and teacher are the same model. Choose a larger teacher."
+        )
 
 
 def follow(run: Run, as_json: bool) -> int:
