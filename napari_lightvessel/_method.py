@@ -29,8 +29,9 @@ _TIPS = (
 )
 
 
-# Settings that the boxes decide; the form leaves them out.
-FIELDS = ("base_model", "teacher", "method")
+# Settings that the form leaves out: the boxes decide them, and a run of a workspace computes on one device.
+FIELDS = ("base_model", "teacher", "method", "devices")
+_WITH_TEACHER, _WITHOUT = ("balance", "ramp", "projector_steps"), ("anchor_weight",)
 
 
 class MethodChooser(QWidget):
@@ -72,6 +73,14 @@ class MethodChooser(QWidget):
             "teacher": self.teacher.currentData() or "",
             "base_model": self.student.currentData() or "",
         }
+
+    def fixed(self) -> dict[str, Any]:
+        """Settings that the chosen way itself brings."""
+        return _WAYS[self.way.currentIndex()][1]
+
+    def unused(self) -> tuple[str, ...]:
+        """Settings that mean nothing on the chosen way."""
+        return _WITHOUT if _WAYS[self.way.currentIndex()][2] else _WITH_TEACHER
 
     def words(self) -> str:
         """What the start button does now."""
