@@ -147,6 +147,7 @@ def tune(
         objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
     validate = Validator(material.new_val or material.new_train)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
+    watcher.emit({"event": "trained", "message": "trained; choosing how much of the new weights to keep"})
     return choose_average(previous.cpu(), network.cpu(), material, settings, card)
 
 
