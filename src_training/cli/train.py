@@ -72,7 +72,7 @@ def train_teacher(
     arcade: Path = Arcade,
     output: Path = Output,
     network: str | None = typer.Option(
-        None, "--network", metavar="NAME", help=f"{_TEACHER} (the default), lite2-unet, sk-unet, …"
+        None, "--network", metavar="NAME", help=f"{_TEACHER} (the default), lite2-unet, sk-unet, res-unet, …"
     ),
     scratch: bool = typer.Option(False, "--scratch", help="Do not start the encoder from ImageNet."),
     recipe: Path | None = Recipe,
