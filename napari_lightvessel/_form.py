@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from src_training.errors import LightVesselError
 
+_DECIMALS = 4  # of a spin box: an averaging of 0.9995 is told from one
 _SMALL = 0.01  # below this a spin box's steps hide the value: such numbers are typed
 
 
@@ -28,6 +30,7 @@ class SettingsForm:
             for name, field in settings.model_fields.items()
             if name not in leave_out and not _is_nested(field)
         }
+        self._own: dict[str, Any] = {}
         self._container = Container(widgets=list(self._widgets.values()), labels=True)
         self._container.margins = (0, 0, 0, 0)
         self._container.changed.connect(lambda _value: self.changed.emit())
@@ -53,6 +56,20 @@ class SettingsForm:
         """Show these settings."""
         for name, widget in self._widgets.items():
             _write(widget, getattr(settings, name))
+
+    def fix(self, values: dict[str, Any]) -> None:
+        """Show ``values``, which are decided elsewhere, and give back what was fixed before as it stood."""
+        for name, value in self._own.items():
+            self._widgets[name].value, self._widgets[name].enabled = value, True  # type: ignore[attr-defined]
+        self._own = {name: widget.value for name, widget in self._widgets.items() if name in values}  # type: ignore[attr-defined]
+        for name in self._own:
+            _write(self._widgets[name], values[name])
+            self._widgets[name].enabled = False
+
+    def hide(self, names: Iterable[str]) -> None:
+        """Show all fields but these."""
+        for name, widget in self._widgets.items():
+            widget.visible = name not in names
 
     def __getitem__(self, name: str) -> Widget:
         return self._widgets[name]
@@ -82,7 +99,10 @@ def _widget(name: str, field: FieldInfo) -> Widget:
     if kind is int:
         return SpinBox(value=field.default, **_limits(field, 1, 2**31 - 1), **options)
     if kind is float and not 0 < abs(field.default) < _SMALL:
-        return FloatSpinBox(value=field.default, step=0.05, **_limits(field, 0.0, 1e9), **options)
+        least = 10**-_DECIMALS
+        box = FloatSpinBox(value=field.default, step=least, **_limits(field, least, 1e9), **options)
+        box.step = 0.05  # the decimals stay
+        return box
     return LineEdit(**options)
 
 

@@ -23,14 +23,15 @@ _WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
 )
 _TIPS = (
     "Learn from the accepted frames, anchored to what the model knew",
-    "A larger teacher helps the student: where features shift (FSD) and how far predictions are off (ASD)",
+    "A larger teacher helps the student: where features shift (FSD), how far predictions are off (ASD), soft labels",
     "The two losses of the paper as they were published",
     "Only the accepted and the replayed frames; for comparison",
 )
 
 
-# Settings that the boxes decide; the form leaves them out.
-FIELDS = ("base_model", "teacher", "method")
+# Settings that the form leaves out: the boxes decide them, and a run of a workspace computes on one device.
+FIELDS = ("base_model", "teacher", "method", "devices")
+_WITH_TEACHER, _WITHOUT = ("balance", "ramp", "projector_steps"), ("anchor_weight",)
 
 
 class MethodChooser(QWidget):
@@ -72,6 +73,14 @@ class MethodChooser(QWidget):
             "teacher": self.teacher.currentData() or "",
             "base_model": self.student.currentData() or "",
         }
+
+    def fixed(self) -> dict[str, Any]:
+        """Settings that the chosen way itself brings."""
+        return _WAYS[self.way.currentIndex()][1]
+
+    def unused(self) -> tuple[str, ...]:
+        """Settings that mean nothing on the chosen way."""
+        return _WITHOUT if _WAYS[self.way.currentIndex()][2] else _WITH_TEACHER
 
     def words(self) -> str:
         """What the start button does now."""

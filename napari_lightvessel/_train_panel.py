@@ -99,6 +99,7 @@ class TrainPanel(Section):
         self.session.workspace_changed.connect(self._on_workspace)
         self.session.models_changed.connect(self._show_controls)
         self.method.changed.connect(self._show_controls)
+        self.method.changed.connect(self._fit_form)
 
     # -- acting --------------------------------------------------------------------------------------------
 
@@ -145,7 +146,14 @@ class TrainPanel(Section):
 
             self.form = SettingsForm(FinetuneSettings, leave_out=FIELDS)
             self.form_rows.addWidget(self.form.native)
+            self._fit_form()
         return self.form
+
+    def _fit_form(self) -> None:
+        """Let the form show what will run: the chosen way brings some settings and has no use for others."""
+        if self.form is not None:
+            self.form.fix(self.method.fixed())
+            self.form.hide(self.method.unused())
 
     def _promote_with_reason(self) -> None:
         self.trainer.promote(self.ask.reason.text().strip())

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
 from src_training import Model, ModelStore, Run, Workspace
+from src_training.errors import DatasetError
 from src_training.runs import RunState
 
 _POLL_MS = 700  # events are read at this pace, however fast the run writes them
@@ -226,11 +227,19 @@ class Trainer:
 def count_frames(workspace: Workspace, live: Model | None) -> Figures:
     """Count accepted frames, and those that came after the live model was trained."""
     heads = [h for status in ("accepted", "no_vessel") for h in workspace.dataset.heads(status=status)]
-    seen: set[str] = set()
-    if live is not None and live.card.run:
-        seen = {revision.sha for revision in workspace.dataset.load_snapshot(live.card.run).revisions}
+    seen = _seen(workspace, live)
     patients = {head.patient_key for head in heads if head.patient_key}
     return Figures(len(heads), sum(head.sha not in seen for head in heads), len(patients))
+
+
+def _seen(workspace: Workspace, live: Model | None) -> set[str]:
+    """Revisions that the live model learnt from; none when nobody can tell any more."""
+    if live is None or not live.card.run:
+        return set()
+    try:
+        return {revision.sha for revision in workspace.dataset.load_snapshot(live.card.run).revisions}
+    except DatasetError:
+        return set()
 
 
 def _latest(workspace: Workspace) -> Run | None:

@@ -29,7 +29,7 @@ def figures_words(figures: Figures, model: str) -> str:
 def run_words(view: RunView) -> str:
     """One line on where a run stands."""
     state = view.state
-    if state.status == "running" and state.step >= state.steps > 0:
+    if state.status == "running" and state.trained:
         return "choosing and comparing…"
     if state.status == "running" and state.step:
         left = f" · {time_left(state.eta_s)}" if state.eta_s is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import typer
 
-from src_training.errors import printable
+from src_training.errors import LightVesselError, printable
 
 JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
 
@@ -39,6 +40,13 @@ def json_line(record: dict[str, Any]) -> str:
     except UnicodeEncodeError:  # a file name that is not UTF-8, or a console that is not
         return json.dumps(plain(record), allow_nan=False)
     return line
+
+
+def check_folder(output: Path) -> None:
+    """Raise LightVesselError when ``-o`` cannot be a folder because a file is in its place."""
+    for place in (output, *output.parents):
+        if os.path.exists(place) and not os.path.isdir(place):
+            raise LightVesselError(f"{place.name}: is a file, not a folder. Choose another folder with -o.")
 
 
 def listed(names: list[str], most: int = 5) -> str:

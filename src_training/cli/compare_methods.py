@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import JsonFlag, check_folder, result, say
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
 from src_training.errors import LightVesselError
@@ -61,12 +61,17 @@ def compare_methods(
     Exit code 1 when a cell failed; the others are done all the same.
     """
     from src_training.models import load_model
+    from src_training.training.arcade import index_hash
     from src_training.training.material import gather
     from src_training.training.method_report import method_table
     from src_training.training.method_ruler import Ruler
-    from src_training.training.method_table import ROWS, Plan, cells_of, judge_teacher, run_cells
+    from src_training.training.method_table import ROWS, Plan, cells_of, judge_teacher, keep_plan, run_cells
     from src_training.training.settings import TrainSettings
 
+    check_folder(output)
+    networks = students.split(",")
+    cells = cells_of(networks, rows.split(",") if rows else list(ROWS), _seeds(seeds))
+    starts = _named(plain, networks)
     watcher = watch_here(as_json)
     values: dict[str, Any] = {"steps": steps}
     if quick:
@@ -75,10 +80,10 @@ def compare_methods(
     if arcade is None or not teacher:
         raise LightVesselError("give --arcade and --teacher, or --quick.")
     values["label_protocol"] = load_model(teacher).card.label_protocol
-    plan = Plan(settings_from(TrainSettings, values, assignments), teacher, plain_steps, _named(plain))
-    chosen = rows.split(",") if rows else list(ROWS)
-    cells = cells_of(students.split(","), chosen, [int(seed) for seed in seeds.split(",")])
+    settings = settings_from(TrainSettings, values, assignments)
+    plan = Plan(settings, teacher, plain_steps, index_hash(arcade), starts)
     ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))
+    keep_plan(plan, cells, ruler, output)
     records = [judge_teacher(teacher, ruler)]
     _show(records[0], as_json)
     for record in run_cells(cells, plan, lambda s: gather(s, arcade, watcher), ruler, output, watcher):
@@ -86,15 +91,28 @@ def compare_methods(
         _show(record, as_json)
     table = method_table(records)
     (output / "table.md").write_text(table + "\n", encoding="utf-8")
+    tell = say if as_json else result
     for line in table.splitlines():
-        say(line)
-    return 1 if any(record["error"] for record in records) else 0
+        tell(line)
+    return 1 if any(record["error"] is not None for record in records) else 0
 
 
-def _named(plain: list[str]) -> dict[str, str]:
+def _seeds(text: str) -> list[int]:
+    seeds = [part.strip() for part in text.split(",")]
+    if not all(seed.isdecimal() for seed in seeds):
+        raise LightVesselError(f"--seeds {text}: not whole numbers from 0. Give for example --seeds 0,1,2.")
+    return [int(seed) for seed in seeds]
+
+
+def _named(plain: list[str], students: list[str]) -> dict[str, str]:
+    """Student → model of ``--plain``; raises LightVesselError for what is no such pair of one of the students."""
     pairs = [text.partition("=") for text in plain]
     if unclear := [student for student, _, model in pairs if not model]:
         raise LightVesselError(f"--plain {unclear[0]}: name the student and its model, as small=MODEL.")
+    if strange := [student for student, _, _ in pairs if student not in students]:
+        raise LightVesselError(
+            f"--plain {strange[0]}: not a student of this table ({', '.join(students)}). Add it to --students."
+        )
     return {student: model for student, _, model in pairs}
 
 
@@ -128,5 +146,6 @@ def _val_items(arcade: Path) -> list[EvalItem]:
 
 def _show(record: dict[str, Any], as_json: bool) -> None:
     told = {name: value for name, value in record.items() if name != "frames"}
-    figures = record["error"] or f"Dice {record['dice']:.4f} clDice {record['cldice']:.4f}"
+    failed = record["error"] is not None
+    figures = record["error"] if failed else f"Dice {record['dice']:.4f} clDice {record['cldice']:.4f}"
     result(f"{record['student']} {record['method']} seed {record['seed']}: {figures}", told, as_json)

@@ -30,7 +30,9 @@ def finetune(
     epochs: float | None = typer.Option(
         None, "--epochs", min=0.01, help="Instead of --steps: passes over the corrected frames."
     ),
-    base_model: str = typer.Option("", "--model", help="Model to start from; default: the live one."),
+    base_model: str = typer.Option(
+        "", "--model", metavar="ID|PATH", help="Model to start from; default: the live one."
+    ),
     assignments: list[str] = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any setting."),
     threads: int = typer.Option(1, "--threads", min=1, help="CPU threads of the run."),
     detach: bool = typer.Option(False, "--detach", help="Return at once; follow it with runs watch."),

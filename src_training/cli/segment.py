@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from src_training import decoding
-from src_training.cli.common import JsonFlag, result, say, say_left_out
+from src_training.cli.common import JsonFlag, check_folder, result, say, say_left_out
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) 
     sources = list(inputs) if as_cine else find_inputs(inputs)
     jobs = [Job(source, _stem(source), tuple(find_inputs([source]))) for source in sources]
     _refuse_collisions(jobs, output, probability)
-    if os.path.exists(output) and not os.path.isdir(output):
-        raise LightVesselError(f"{output.name}: is a file, not a folder. Choose another folder with -o.")
+    check_folder(output)
     return jobs
 
 

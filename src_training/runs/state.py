@@ -21,7 +21,8 @@ class RunState:
 
     ``losses`` are (step, loss), ``validations`` (step, metrics), both in the order of steps; ``metrics`` are
     those of the latest validation, ``compared`` the comparison with the live model, ``eta_s`` the seconds
-    left as the run itself estimates them. ``updated`` is when the last event was written, UTC.
+    left as the run itself estimates them. ``trained``: no further step is taken; what was learnt is weighed
+    and compared. ``updated`` is when the last event was written, UTC.
     ``exit_code`` is that of a failed run's process, 2 for an error it foresaw.
     """
 
@@ -35,6 +36,7 @@ class RunState:
     message: str = ""
     model_id: str | None = None
     eta_s: float | None = None
+    trained: bool = False
     exit_code: int | None = None
     updated: str = ""
 
@@ -58,6 +60,7 @@ class RunState:
 
 def _launched(state: RunState, event: Event) -> None:
     state.status, state.message, state.eta_s, state.exit_code = "queued", "", None, None
+    state.trained = False
 
 
 def _started(state: RunState, event: Event) -> None:
@@ -85,6 +88,11 @@ def _validated(state: RunState, event: Event) -> None:
 
 def _checkpoint(state: RunState, event: Event) -> None:
     state.step = _steps(event["step"])  # progress is told about once a second, a checkpoint to the step
+
+
+def _trained(state: RunState, event: Event) -> None:
+    state.trained, state.eta_s = True, None
+    _log(state, event)
 
 
 def _compared(state: RunState, event: Event) -> None:
@@ -131,6 +139,7 @@ _TAKE = {
     "progress": _progress,
     "validated": _validated,
     "checkpoint": _checkpoint,
+    "trained": _trained,
     "compared": _compared,
     "log": _log,
     "finished": _finished,

@@ -19,6 +19,7 @@ from src_training.runs.writing import utc_now, writing
 
 # Two fine-tunings would fight for the same cores and start from the same model.
 _ALONE = frozenset({"finetune"})
+_MODELS = ("base_model", "teacher")  # settings that name a model
 
 
 class RunStore:
@@ -41,9 +42,15 @@ class RunStore:
         threads : int
             CPU threads of its numerical libraries.
 
-        Raises RunError when another fine-tuning runs here, the disk refuses, or the process cannot start.
+        A model that the settings name by its folder is copied into the workspace's store: the run can be
+        resumed from anywhere, and no folder of this computer gets into a card.
+
+        Raises
+        ------
+        RunError : another fine-tuning runs here, the disk refuses, or the process cannot start.
+        ModelError : a model that the settings name is missing or damaged.
         """
-        run = self._make(kind, settings, threads)
+        run = self._make(kind, settings | self._stored_models(settings), threads)
         try:
             check_alone(run)
         except RunError:
@@ -78,6 +85,25 @@ class RunStore:
                 f"{self.folder.parent.name}: no runs yet. Start one: lightvessel finetune WORKSPACE."
             )
         return runs[-1]
+
+    def _stored_models(self, settings: dict[str, Any]) -> dict[str, str]:
+        """The ids of the models that the settings name, each of them shipped or in the workspace's store."""
+        from src_training.models import load_model
+        from src_training.workspace import Workspace
+
+        workspace = Workspace(self.folder.parent)
+        stored = {}
+        for field in filter(settings.get, _MODELS):
+            model = load_model(settings[field], workspace)
+            if not model.builtin:
+                try:
+                    model = workspace.models.add(model.folder)
+                except OSError as error:
+                    raise RunError(
+                        f"{model.id}: cannot be copied into the workspace: {durable.cure_for(error)}"
+                    ) from error
+            stored[field] = model.id
+        return stored
 
     def _make(self, kind: str, settings: dict[str, Any], threads: int) -> Run:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", kind):

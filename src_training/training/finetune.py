@@ -31,6 +31,7 @@ from src_training.training.settings import FinetuneSettings
 from src_training.training.stepping import Objective
 from src_training.training.teaching import (
     WEIGHTS_OF_TERMS,
+    check_other,
     fitting_teacher,
     taught,
     teacher_network,
@@ -123,14 +124,16 @@ def base_model(workspace: Workspace, settings: FinetuneSettings) -> Model:
 
 
 def teacher_of(student: ModelCard, settings: FinetuneSettings, workspace: Workspace | None) -> Model:
-    """The model that is to teach the student; raises ModelError when it does not fit."""
-    return fitting_teacher(
+    """The model that is to teach the student; raises ModelError when it does not fit, or is the student itself."""
+    teacher = fitting_teacher(
         settings.teacher,
         student.label_protocol,
         workspace,
         normalisation=student.normalisation,
         input_size=student.input_size,
     )
+    check_other(student, teacher)
+    return teacher
 
 
 def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:
@@ -185,6 +188,7 @@ def tune(
         objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
     validate = Validator(material.new_val or material.new_train, watcher)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
+    watcher.emit({"event": "trained", "message": "trained; choosing how much of the new weights to keep"})
     tuned, choice = choose_average(previous.cpu(), network.cpu(), material, settings, card, watcher)
     return tuned, choice, weights_of(objective)
 

@@ -14,7 +14,7 @@ from src_training.regular import read_regular
 
 SETTINGS_FILE = "settings.json"
 _LARGEST = 1 << 20
-_OF_THE_COMPUTER = {"device", "devices", "threads", "checkpoint_minutes"}  # they may change on the way
+OF_THE_COMPUTER = {"device", "devices", "threads", "checkpoint_minutes"}  # they may change on the way
 
 
 def keep_settings(path: Path, told: dict[str, Any], *, begun: bool = True) -> None:
@@ -45,7 +45,7 @@ def keep_settings(path: Path, told: dict[str, Any], *, begun: bool = True) -> No
 def _check_equal(folder: Path, before: Any, told: dict[str, Any]) -> None:
     before = before if isinstance(before, dict) else {}
     differing = [name for name in sorted(before.keys() | told.keys()) if before.get(name) != told.get(name)]
-    if other := [name for name in differing if name not in _OF_THE_COMPUTER]:
+    if other := [name for name in differing if name not in OF_THE_COMPUTER]:
         raise LightVesselError(
             f"{folder}: was begun with other settings ({', '.join(other)}). "
             "Give another folder, or the same settings."

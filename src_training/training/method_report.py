@@ -28,7 +28,7 @@ _COLUMNS = {
 
 def method_table(records: Sequence[dict[str, Any]]) -> str:
     """Markdown: one row a student and method, in the order of ``records``; failed cells are left out."""
-    sound = [record for record in records if not record["error"]]
+    sound = [record for record in records if record["error"] is None]
     names = [*_COLUMNS.values(), "params M", "GFLOP", "ms/frame", "Dice - plain [95 %]"]
     lines = ["| student | method | seeds | " + " | ".join(names) + " |", "|---" * (len(names) + 3) + "|"]
     for student, method in dict.fromkeys((r["student"], r["method"]) for r in sound):

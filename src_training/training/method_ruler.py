@@ -30,6 +30,10 @@ class Ruler:
         some = evenly(items, frames)
         return cls(items, some, drawn_set([item.image for item in some], trees, seed=0))
 
+    def sizes(self) -> dict[str, int]:
+        """How many frames it has of each kind."""
+        return {"items": len(self.items), "stressed": len(self.stressed), "drawn": len(self.drawn)}
+
 
 def figures(model: Path, ruler: Ruler) -> dict[str, Any]:
     """Mean per-image figures, cost, mean Dice under stress, recall of drawn trees, and Dice and clDice by frame."""

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from src_training import durable
-from src_training.distillation.recipe import LITERAL
+from src_training.distillation.recipe import LITERAL, PRESETS
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
-from src_training.training.kept_settings import keep_settings
+from src_training.training.kept_settings import OF_THE_COMPUTER
 from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
 from src_training.training.progress import Watcher
 from src_training.training.settings import TrainSettings
 from src_training.training.train_student import train_on
 
+PLAN_FILE = "plan.json"
 PLAIN = "plain"
-FULL = "fsd-map+asd-window+soft-kd"
 UNLABELLED = "lightvessel+unlabelled"
 # Row → method text; the paper's weights are one, without ramp.
 ROWS = {
-    PLAIN: "",
+    PLAIN: PRESETS["plain"],
     "soft-kd": "soft-kd",
     "at": "at",
     "ifv": "ifv",
@@ -34,12 +34,12 @@ ROWS = {
     "fitnet": "fitnet",
     "fsd-paper": "fsd-paper",
     "asd-paper": "asd-paper",
-    "as-published": "fsd-paper+asd-paper",
+    "as-published": PRESETS["as-published"],
     "fsd-map": "fsd-map",
     "asd-window": "asd-window",
     "fsd-map+asd-window": "fsd-map+asd-window",
-    "lightvessel": FULL,
-    UNLABELLED: FULL,
+    "lightvessel": PRESETS["lightvessel"],
+    UNLABELLED: PRESETS["lightvessel"],
 }
 _AS_PUBLISHED = ("fsd-paper", "asd-paper", "as-published")
 FEW_ROWS = (PLAIN, "as-published", "lightvessel")  # for the paper's own students
@@ -64,12 +64,14 @@ class Cell:
 class Plan:
     """What all cells have in common: ``base`` settings, the teacher, and steps alone before and together after.
 
-    ``plain`` names, for some students, a model trained alone before: their rows go on from it.
+    ``plain`` names, for some students, a model trained alone before: their rows go on from it. ``frames`` is
+    the hash of the list of frames (`arcade.index_hash`).
     """
 
     base: TrainSettings
     teacher: str
     plain_steps: int
+    frames: str
     plain: Mapping[str, str] = field(default_factory=dict)
 
     def alone(self, cell: Cell) -> TrainSettings:
@@ -100,11 +102,13 @@ class Plan:
 def cells_of(students: Sequence[str], rows: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
     """Every cell: all ``rows`` for the first student, the few of `FEW_ROWS` among them for the others.
 
-    Raises LightVesselError for an unknown row.
+    Raises LightVesselError for an unknown row or student.
     """
     for row in rows:
         if row not in ROWS:
             raise LightVesselError(f"{row!r} is not a row of the table. Known: {', '.join(ROWS)}.")
+    for student in students:
+        network_named(student)
     return [
         Cell(student, row, seed)
         for seed in seeds
@@ -112,6 +116,24 @@ def cells_of(students: Sequence[str], rows: Sequence[str], seeds: Sequence[int])
         for row in rows
         if student == students[0] or row in FEW_ROWS
     ]
+
+
+def keep_plan(plan: Plan, cells: Sequence[Cell], ruler: Ruler, output: Path) -> None:
+    """Remember what the cells in ``output`` have in common.
+
+    Raises LightVesselError where some were made with other settings, frames, ruler, rows or plain students.
+    """
+    told = _told(plan, cells, ruler)
+    path = output / PLAN_FILE
+    before = _read_plan(path) if path.is_file() else told
+    if other := _differences(before, told, _begun(cells, output)):
+        raise LightVesselError(
+            f"{output}: its cells were made with other settings ({', '.join(other)}). "
+            "Give another folder, or the same settings."
+        )
+    durable.make_dir(output)
+    kept = told | {name: before[name] | told[name] for name in ("plain", "rows")}
+    durable.replace(path, json.dumps(kept, indent=1).encode())
 
 
 def run_cells(
@@ -126,7 +148,6 @@ def run_cells(
 
     A cell that fails yields its error and the others go on; stopped in the middle, it resumes.
     """
-    _keep_plan(plan, output)
     materials: dict[tuple[int, bool, int], Material] = {}
 
     def material_for(settings: TrainSettings) -> Material:
@@ -138,29 +159,56 @@ def run_cells(
         return materials[key]
 
     for cell in cells:
-        folder = output / cell.name
-        record = folder / "cell.json"
-        if not record.is_file():
-            watcher.emit({"event": "log", "message": f"cell {cell.name}"})
-            try:
+        path = output / cell.name / "cell.json"
+        try:
+            if not path.is_file():
+                watcher.emit({"event": "log", "message": f"cell {cell.name}"})
                 found = _judged(cell, _trained(cell, plan, material_for, output, watcher), ruler)
-            except Cancelled:
-                raise
-            except (LightVesselError, RuntimeError, MemoryError) as error:
-                yield _line(cell) | {"error": str(error)}
-                continue
-            durable.replace(record, json.dumps(found, indent=1).encode())
-        yield json.loads(record.read_bytes())
+                durable.replace(path, json.dumps(found, indent=1).encode())
+            record = json.loads(path.read_bytes())
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other cells do not depend on it
+            record = _line(cell) | {"error": str(error) or type(error).__name__}
+        yield record
 
 
-def _keep_plan(plan: Plan, output: Path) -> None:
-    """Remember what the cells have in common; raises LightVesselError where others were made under another plan."""
-    told = plan.base.model_dump(mode="json") | {
+def _told(plan: Plan, cells: Sequence[Cell], ruler: Ruler) -> dict[str, Any]:
+    """What the cells have in common, as it is kept: no folder of this computer, nothing that only costs time."""
+    settings = plan.base.model_dump(mode="json", exclude=OF_THE_COMPUTER)
+    return settings | {
         "teacher": load_model(plan.teacher).id,
         "plain_steps": plan.plain_steps,
+        "frames": plan.frames,
+        "ruler": ruler.sizes(),
         "plain": {student: load_model(model).id for student, model in plan.plain.items()},
+        "rows": {cell.row: ROWS[cell.row] for cell in cells},
     }
-    keep_settings(output / "plan.json", told)
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        before: dict[str, Any] = json.loads(path.read_bytes())
+        return before | {name: dict(before.get(name, {})) for name in ("plain", "rows")}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LightVesselError(f"{path}: damaged. Give another folder with -o.") from error
+
+
+def _begun(cells: Sequence[Cell], output: Path) -> list[str]:
+    """Students of these cells that have some training in the folder."""
+    return [student for student in {cell.student for cell in cells} if any(output.glob(f"{student}.*"))]
+
+
+def _differences(before: dict[str, Any], told: dict[str, Any], begun: Sequence[str]) -> list[str]:
+    """Names of what differs: a table may get more rows and students, each with a plain one of its own."""
+    growing = {"plain", "rows"}
+    fixed = (before.keys() | told.keys()) - growing - OF_THE_COMPUTER
+    other = [name for name in fixed if before.get(name) != told.get(name)]
+    if any(before["plain"].get(student) != told["plain"].get(student) for student in begun):
+        other.append("plain")
+    if any(before["rows"].get(row, text) != text for row, text in told["rows"].items()):
+        other.append("rows")
+    return sorted(other)
 
 
 def judge_teacher(teacher: str, ruler: Ruler) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from src_training.distillation.projecting import fit_projector
 from src_training.distillation.recipe import parse_method
 from src_training.errors import ModelError
 from src_training.models import Model, load_model
-from src_training.models.card import LabelProtocol, Normalisation
+from src_training.models.card import LabelProtocol, ModelCard, Normalisation
 from src_training.networks.network import Network
 from src_training.training.devices import pick_device
 from src_training.training.objectives import TaskObjective, forward
@@ -110,6 +110,12 @@ def fitting_teacher(
             f"{ref}: labels {model.card.label_protocol}, the student {protocol}. Choose a teacher of its protocol."
         )
     return model
+
+
+def check_other(student: ModelCard, teacher: Model) -> None:
+    """Raise ModelError for a student that would be its own teacher."""
+    if student == teacher.card:
+        raise ModelError(f"{teacher.id}: student and teacher are the same model. Choose a larger teacher.")
 
 
 def teacher_network(model: Model) -> Network:

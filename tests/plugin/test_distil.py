@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_lightvessel._dock import LightVesselWidget
-from src_training import synthetic_cine
+from src_training import FinetuneSettings, synthetic_cine
 from src_training.dataset import Frame
 from src_training.networks import Architecture, build_network
 from src_training.training.publish import stage_model
@@ -89,8 +89,6 @@ def test_without_a_teacher_the_way_is_closed_with_the_reason(dock, tmp_path, new
 
 
 def test_the_presets_are_settings_of_the_training(dock):
-    from src_training import FinetuneSettings
-
     chooser = dock.train.method
     found = []
     for index in range(chooser.way.count()):
@@ -103,3 +101,22 @@ def test_the_presets_are_settings_of_the_training(dock):
         "lightvessel",
     ]
     assert [settings.balance for settings in found] == [0.2, 0.2, 0.0, 0.2]
+
+
+def test_the_form_shows_what_will_run(dock):
+    chooser, form = dock.train.method, dock.train.settings_form()
+    form["anchor_weight"].value = 2.0
+    form["balance"].value = 0.4
+    for index in (1, 2, 3, 0):
+        chooser.way.setCurrentIndex(index)
+        shown, runs = (
+            form.value().model_dump(),
+            FinetuneSettings(**form.value().model_dump() | chooser.settings()),
+        )
+        fixed = set(chooser.fixed()) - {"method"}
+        assert all(shown[name] == getattr(runs, name) and not form[name].enabled for name in fixed)
+        assert form["balance"].native.isHidden() == form["ramp"].native.isHidden() == (index in (0, 3))
+        assert form["anchor_weight"].native.isHidden() == (index in (1, 2))
+    assert form.value().anchor_weight == 2.0 and form.value().balance == 0.4
+    with pytest.raises(KeyError):
+        form["devices"]  # a run of a workspace computes on one

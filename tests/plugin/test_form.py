@@ -71,3 +71,25 @@ def test_the_real_settings_fit_the_form(qtbot):
     form = SettingsForm(FinetuneSettings)
     qtbot.addWidget(form.native)
     assert form.value() == FinetuneSettings()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"), [("weight_decay", 0.001), ("ema_decay", 0.999), ("checkpoint_minutes", 0.25)]
+)
+def test_a_small_or_nearly_whole_number_stays_what_was_typed(qtbot, field, typed):
+    form = SettingsForm(FinetuneSettings)
+    qtbot.addWidget(form.native)
+    box = form[field].native
+    box.selectAll()
+    qtbot.keyClicks(box, box.locale().toString(typed, "f", 4))
+    assert getattr(form.value(), field) == typed
+    assert form["ema_decay"].max < 1 and form["checkpoint_minutes"].min > 0
+
+
+def test_what_is_decided_elsewhere_is_shown_and_what_was_chosen_comes_back(form):
+    form["share"].value = 0.25
+    form.fix({"share": 0.0, "elsewhere": 1})
+    assert form.value().share == 0.0 and not form["share"].enabled
+    form.fix({"share": 0.5})
+    form.fix({})
+    assert form.value().share == 0.25 and form["share"].enabled

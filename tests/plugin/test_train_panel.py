@@ -5,8 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from napari_lightvessel._training import RunView
-from src_training import ModelStore
+import numpy as np
+
+from napari_lightvessel._training import Figures, RunView, count_frames
+from napari_lightvessel._verdict import run_words
+from src_training import ModelStore, Workspace, synthetic_cine
+from src_training.dataset import Frame
+from src_training.models import load_model
 from src_training.runs import RunState
 
 
@@ -35,3 +40,26 @@ def test_one_can_roll_back_once_a_model_is_live(dock, tmp_path, new_workspace, q
     shelf = dock.session.shelf
     dock.session._take_models(replace(shelf, live=shelf.builtin[0]))
     assert not dock.train.rollback_button.isHidden() and dock.train.rollback_button.isEnabled()
+
+
+def test_a_live_model_whose_snapshot_is_gone_leaves_every_frame_new(tmp_path):
+    workspace = Workspace.create(tmp_path / "ws")
+    made = synthetic_cine(seed=2, n_frames=2, shape=(96, 96))
+    workspace.dataset.append(Frame(np.asarray(made.cine.frame(1), np.uint8), patient="p-1"), made.masks[1])
+    model = load_model("small")
+    live = replace(model, card=model.card.model_copy(update={"run": "20260101T000000Z-finetune-abcdef"}))
+    assert count_frames(workspace, live) == Figures(accepted=1, new=1, patients=1)
+
+
+def test_a_run_that_stopped_early_says_what_it_does_then():
+    state = RunState().fold(
+        [
+            {"event": "started", "kind": "finetune", "steps": 300},
+            {"event": "progress", "step": 120, "steps": 300, "loss": 0.5, "seconds_left": 60.0},
+        ]
+    )
+    assert run_words(RunView(None, state)) == "step 120/300 · 60 s left"
+    state.fold([{"event": "trained", "message": "trained; choosing"}])
+    assert run_words(RunView(None, state)) == "choosing and comparing…" and state.eta_s is None
+    state.fold([{"event": "launched"}, {"event": "started"}])
+    assert run_words(RunView(None, state)) == "step 120/300"

@@ -90,6 +90,7 @@ def test_a_new_model_waits_for_space_to_be_kept(workspace, run, tmp_path, monkey
 
     model = finetune(workspace, FinetuneSettings(**QUICK_TUNING, device="cpu"), run, Watcher(emit=tell))
     assert said[-1] == "there is space again: going on from step 4"
+    assert any(line.startswith("trained; choosing") for line in said)
     assert model.id in workspace.models.ids()
 
 

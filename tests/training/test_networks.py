@@ -130,6 +130,10 @@ def test_the_sizes_of_the_product_are_what_their_names_promise():
     assert millions["base"] == pytest.approx(1.0, abs=0.05)
 
 
+def test_the_residual_teacher_is_large():
+    assert 10 < fused_cost(NETWORKS["res-unet"])[0] / 1e6 < 30
+
+
 def test_a_name_that_is_no_network_is_one_line():
     with pytest.raises(ModelError, match="'huge' is not a network"):
         network_named("huge")
