@@ -211,12 +211,7 @@ class Cine:
     def _default_window(self) -> tuple[float, float]:
         if self.dtype == np.uint8 and (self._grey.slope, self._grey.intercept) == (1.0, 0.0):
             return 0.0, 255.0
-        frame = self.frame(len(self) // 2)
-        finite = frame[np.isfinite(frame)].astype(np.float64).clip(-LARGEST, LARGEST)
-        if finite.size == 0:
-            return 0.0, 1.0
-        low, high = (float(value) for value in np.percentile(finite, (0.1, 99.9)))
-        return (low, high) if high > low else (low, low + max(1.0, 1e-6 * abs(low)))
+        return display_limits(self.frame(len(self) // 2))
 
     def _decode(self, t: int) -> np.ndarray:
         where = frame_name(self.name, t, len(self))
@@ -230,6 +225,24 @@ class Cine:
         # Shared by the cache: a caller that paints into a frame must copy it first.
         frame.flags.writeable = False
         return frame
+
+
+def display_limits(frame: np.ndarray) -> tuple[float, float]:
+    """The (low, high) values between which a frame (Y, X) is shown: all but a thousandth at either end."""
+    finite = frame[np.isfinite(frame)].astype(np.float64).clip(-LARGEST, LARGEST)
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (0.1, 99.9)))
+    return (low, high) if high > low else (low, low + max(1.0, 1e-6 * abs(low)))
+
+
+def eight_bit(frame: np.ndarray) -> np.ndarray:
+    """A frame (Y, X) as uint8: one of 8 bits as it is, another between its display limits, NaN as the lower one."""
+    if frame.dtype == np.uint8:
+        return frame
+    low, high = display_limits(frame)
+    share = (np.nan_to_num(frame.astype(np.float64), nan=low) - low) / (high - low)
+    return np.rint(255 * share.clip(0, 1)).astype(np.uint8)
 
 
 def frame_name(name: str, t: int, count: int) -> str:

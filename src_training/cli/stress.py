@@ -30,8 +30,6 @@ def stress(
 
     The same frames give the same stresses: figures of two models may be compared.
     """
-    import numpy as np
-
     from src_training.cli.evaluate import matched_pairs, readable_items
     from src_training.cli.segment import load_predictor
     from src_training.evaluation.stress import drawn_set, evenly, stress_report
@@ -39,7 +37,7 @@ def stress(
     pairs = matched_pairs(images, masks)
     items, bad = readable_items(evenly(pairs, frames))
     predictor = load_predictor(model, None)
-    drawn = drawn_set([np.asarray(item.image, dtype=np.uint8) for item in items], trees, seed=0)
+    drawn = drawn_set([item.image for item in items], trees, seed=0)
     for name, figures in stress_report(predictor, items, drawn).items():
         extra = "".join(f"  {key} {value:.4f}" for key, value in figures.items() if key not in _COLUMNS)
         text = f"{name:<13}" + "  ".join(f"{key} {figures[key]:.4f}" for key in _COLUMNS) + extra

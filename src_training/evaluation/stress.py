@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from src_training.cine.cine import eight_bit
 from src_training.evaluation.evaluate import EvalItem, Evaluation, evaluate
 from src_training.inference.preprocess import resample, resample_label, working_shape
 from src_training.training.drawn_background import remove_vessels
@@ -46,10 +47,10 @@ def stressed(frame: Frame, mask: Frame, name: str, rng: np.random.Generator) -> 
 
 
 def drawn_set(
-    backgrounds: Sequence[Frame], count: int, seed: int, settings: TreeSettings = TreeSettings()
+    backgrounds: Sequence[NDArray], count: int, seed: int, settings: TreeSettings = TreeSettings()
 ) -> list[Pair]:
-    """``count`` drawn trees with full labels on real frames (Y, X) uint8, whose own vessels are removed."""
-    cleaned = [remove_vessels(background) for background in backgrounds[:count]]
+    """``count`` drawn trees with full labels on real frames (Y, X) of any dtype, whose own vessels are removed."""
+    cleaned = [remove_vessels(eight_bit(background)) for background in backgrounds[:count]]
     return [
         draw_frame(cleaned[index % len(cleaned)], np.random.default_rng([seed, index]), settings)
         for index in range(count)
@@ -72,7 +73,7 @@ def stress_report(
 
     Parameters
     ----------
-    items : frames uint8 with masks; their names seed the variants.
+    items : frames of any dtype with masks; their names seed the variants, which are of 8 bits.
     drawn : (frame, label) pairs as of `drawn_set`.
     """
     report = {"as-is": _figures(evaluate(predictor, items, REPORTED))}
@@ -103,7 +104,7 @@ def vessel_width_px(label: Frame) -> NDArray[np.float32]:
 
 def _stressed_item(item: EvalItem, name: str) -> EvalItem:
     rng = np.random.default_rng([zlib.crc32(word.encode()) for word in (item.name, name)])
-    image, truth = stressed(np.asarray(item.image, dtype=np.uint8), item.truth, name, rng)
+    image, truth = stressed(eight_bit(item.image), item.truth, name, rng)
     return replace(item, image=image, truth=truth)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from src_training.cine.cine import eight_bit
 from src_training.errors import DatasetError
 from src_training.inference.preprocess import resample
 from src_training.training.progress import Watcher
@@ -41,7 +42,7 @@ def read_split(folder: Path, split: str, watcher: Watcher = Watcher()) -> list[L
     return [
         LabelledFrame(
             Path(image).stem,
-            np.asarray(read_cine(folder / image).stored(0), dtype=np.uint8),
+            eight_bit(read_cine(folder / image).frame(0)),
             read_mask(folder / mask),
         )
         for image, mask in watcher.through(_listed_frames(index, split), f"reading frames of {split}")
@@ -91,7 +92,7 @@ def read_unlabelled(folder: Path, watcher: Watcher = Watcher()) -> list[Labelled
     if not place.is_dir():
         raise DatasetError(f"{folder}: no unlabelled/ here. Set unlabelled_share to 0, or add the frames.")
     images = [
-        (path.stem, np.asarray(read_cine(path).stored(0), dtype=np.uint8))
+        (path.stem, eight_bit(read_cine(path).frame(0)))
         for path in watcher.through(find_inputs([place]), "reading unlabelled frames")
     ]
     return [LabelledFrame(name, image, np.zeros_like(image)) for name, image in images]

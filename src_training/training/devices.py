@@ -37,15 +37,19 @@ def pick_device(wish: str) -> torch.device:
 
 
 def open_fabric(device: torch.device, processes: int) -> Fabric:
-    """Lightning Fabric on ``processes`` devices of one kind; under torchrun, as many as it started.
+    """Lightning Fabric on ``processes`` devices of one kind; under torchrun, as many as it started on its nodes.
 
     Several processes are started by repeating this command; they compute one batch together (DDP).
     """
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    nodes = 1
+    if "LOCAL_WORLD_SIZE" in os.environ:  # torchrun's; Fabric tells its own processes nothing of the kind
+        processes = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // processes
     fabric = Fabric(
         accelerator=device.type,
         devices=processes if processes > 1 or device.index is None else [device.index],
-        strategy="ddp" if processes > 1 else "auto",
+        num_nodes=nodes,
+        strategy="ddp" if processes * nodes > 1 else "auto",
         precision="bf16-mixed" if has_bf16(device) else "32-true",
     )
     fabric.launch()

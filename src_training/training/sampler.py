@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,10 +73,13 @@ class Sampler:
     def _places(self, count: int, world: int, rng: np.random.Generator) -> list[tuple[Source, range]]:
         """Each source with its places in a batch of ``count``, multiples of ``world``.
 
-        What a share leaves over is rounded by chance, so that every share holds over many steps.
+        What the shares leave over is rounded by one chance for all, so that every share holds over many steps
+        and the batch its size; a place is always the first source's, whatever the others' shares.
         """
-        exact = [count * source.share / world for source in self.sources[1:]]
-        sizes = [world * math.floor(one + rng.random()) for one in exact]
+        exact = np.array([count * source.share / world for source in self.sources[1:]])
+        room = max(1, count // world - 1)
+        ends = np.cumsum(exact * room / max(room, exact.sum()))
+        sizes = (world * np.diff(np.floor(ends + rng.random()), prepend=0)).astype(int).tolist()
         first = max(world, world * round((count - sum(sizes)) / world))
         begins = np.cumsum([0, first, *sizes]).tolist()
         return [

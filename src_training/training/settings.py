@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from src_training.distillation.recipe import parse_method
 from src_training.errors import LightVesselError
 from src_training.models.card import MODEL_NAME, Architecture
 from src_training.training.augment_settings import Augmentation
 
+_MOST_OTHERS = 0.9  # of a batch: frames that are not labelled by a person
 IMAGENET = "imagenet"  # start_from: the encoder's weights from a package, see imagenet.py
 
 
@@ -156,6 +157,16 @@ class TrainSettings(TaughtSettings):
         None, title="Start from", description="Model to start from; empty: scratch."
     )
     steps: int = Field(30_000, ge=1, le=1_000_000, title="Steps")
+
+    @field_validator("drawn_share")
+    @classmethod
+    def _leaves_labelled_frames(cls, share: float, info: ValidationInfo) -> float:
+        if share + info.data.get("unlabelled_share", 0.0) > _MOST_OTHERS:
+            raise ValueError(
+                f"with unlabelled_share it is more than {_MOST_OTHERS}, which leaves too few labelled frames. "
+                "Lower one of them"
+            )
+        return share
 
 
 class FinetuneSettings(TaughtSettings):

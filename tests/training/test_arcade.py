@@ -18,8 +18,10 @@ from src_training.training.arcade import (
     LabelledFrame,
     likeness_matrix,
     read_split,
+    read_unlabelled,
     split_holdout,
 )
+from src_training.training.quick_frames import write_quick_arcade
 from src_training.training.ridges import ignore_unlabelled_vessels
 
 
@@ -107,3 +109,14 @@ def test_one_command_trains_a_student_that_segments(frames, tmp_path, capsys):
     assert probability.shape == (512, 512)
     card = json.loads((out / "model" / "card.json").read_text())
     assert card["label_protocol"] == "full-tree" and card["recipe"]["train student"]["steps"] == 3
+
+
+def test_frames_of_16_bits_are_read_like_the_same_of_8(tmp_path):
+    arcade = write_quick_arcade(tmp_path, train=1, val=1, unlabelled=1)
+    before = read_split(arcade, "train") + read_unlabelled(arcade)
+    for place in ("train/images/0.png", "unlabelled/2.png"):
+        picture = imagecodecs.png_decode((arcade / place).read_bytes()).astype(np.uint16) * 16 + 7
+        (arcade / place).write_bytes(imagecodecs.png_encode(picture))
+    for eight, sixteen in zip(before, read_split(arcade, "train") + read_unlabelled(arcade), strict=True):
+        assert sixteen.image.dtype == np.uint8
+        assert np.corrcoef(eight.image.ravel(), sixteen.image.ravel())[0, 1] > 0.99

@@ -43,6 +43,14 @@ def test_averaging_factors_are_shares_and_there_is_one(factors):
         settings_from(FinetuneSettings, {}, [f"average_steps={factors}"])
 
 
+def test_shares_that_leave_hardly_a_labelled_frame_are_refused():
+    with pytest.raises(
+        LightVesselError, match=r"setting drawn_share: with unlabelled_share it is more than 0\.9"
+    ):
+        settings_from(TrainSettings, {}, ["unlabelled_share=.8", "drawn_share=.8"])
+    settings_from(TrainSettings, {}, ["unlabelled_share=.5", "drawn_share=.4"])
+
+
 NO_RECIPES = {
     "a list": '{"recipe": ["steps"]}',
     "a list inside": '{"recipe": {"train student": [1]}}',

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+
+from src_training.training import devices
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -50,3 +53,31 @@ def test_two_processes_learn_as_one(tmp_path):
     begun = sum(float((alone[n].float() - first[n].float()).abs().sum()) for n in alone)
     moved = sum(float(tensor.float().abs().sum()) for tensor in alone.values())
     assert begun < 0.01 * moved
+
+
+TORCHRUN = {
+    "one node": ({"LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "4"}, 1, (4, 1, "ddp")),
+    "two nodes": ({"LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}, 1, (4, 2, "ddp")),
+    "nodes of one": ({"LOCAL_WORLD_SIZE": "1", "WORLD_SIZE": "3"}, 1, (1, 3, "ddp")),
+    "alone": ({}, 1, (1, 1, "auto")),
+    "our own": ({}, 2, (2, 1, "ddp")),
+}
+
+
+@pytest.mark.parametrize("how", TORCHRUN)
+def test_a_training_computes_on_all_nodes_that_torchrun_started(monkeypatch, how):
+    environment, processes, expected = TORCHRUN[how]
+    for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    class Noted:
+        def __init__(self, *, devices, num_nodes, strategy, **_rest):
+            self.given = (devices, num_nodes, strategy)
+
+        def launch(self):
+            pass
+
+    monkeypatch.setattr(devices, "Fabric", Noted)
+    assert devices.open_fabric(torch.device("cpu"), processes).given == expected

@@ -472,3 +472,19 @@ def test_a_damaged_checkpoint_is_a_line_that_names_it_and_the_cure(finished, tmp
     assert (
         str(caught.value) == f"{tmp_path / name}: {finding}. Remove the folder {tmp_path.name} to begin anew."
     )
+
+
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize("shares", [(0.25, 0.25), (0.8, 0.1), (0.9,), (0.5,), (0.3, 0.6)])
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_a_batch_holds_its_size_and_every_share_over_many_steps(world, shares, count):
+    first, *others = [Source(drawn_samples(1), share) for share in (1.0, *shares)]
+    sampler = Sampler([first, *others], seed=0, batch_pixels=0, crop_sizes=(32,), augmentation=Augmentation())
+    rng = np.random.default_rng(0)
+    sizes = np.array([[len(p) for _, p in sampler._places(count, world, rng)] for _ in range(4000)])
+    least = world * 2 if count // world < 2 else count  # a frame of the first source and one of the others'
+    assert sizes.sum(axis=1).max() <= least and sizes[:, 0].min() >= world
+    assert (sizes % world == 0).all()
+    room = max(1, count // world - 1) * world
+    wanted = np.array(shares) * count * min(1, room / (sum(shares) * count))
+    assert np.allclose(sizes[:, 1:].mean(axis=0), wanted, atol=0.06)

@@ -12,6 +12,7 @@ from src_training.evaluation import EvalItem
 from src_training.evaluation.stress import (
     REPORTED,
     VARIANTS,
+    _stressed_item,
     drawn_set,
     stress_report,
     stressed,
@@ -149,3 +150,15 @@ def test_a_model_that_loses_thin_vessels_is_found_out(drawn):
     perfect, coarse = (stress_report(Knowing(drawn, opening), [], drawn)["drawn"] for opening in (0, 5))
     assert perfect["recall_thin"] == perfect["recall_wide"] == perfect["dice"] == 1
     assert coarse["recall_thin"] < 0.3 < 0.8 < coarse["recall_wide"]
+
+
+def test_a_frame_of_16_bits_is_stressed_like_the_same_of_8():
+    frame, mask = angiogram()
+    pictures = [EvalItem("frame", None, image, mask) for image in (frame, frame.astype(np.uint16) * 16 + 7)]
+    for name in VARIANTS:
+        eight, sixteen = (_stressed_item(picture, name).image.astype(float) for picture in pictures)
+        contrast = [image.std() for image in (eight, sixteen)]
+        assert np.corrcoef(eight.ravel(), sixteen.ravel())[0, 1] > 0.98, name
+        assert contrast[0] < 2.5 * contrast[1] < 6 * contrast[0], name
+    trees = drawn_set([pictures[1].image], 1, seed=7)
+    assert trees[0][0].dtype == np.uint8 and trees[0][0].std() > 20
