@@ -46,6 +46,18 @@ def commit(
     return path
 
 
+def make_whole(revision: Revision, pixels: NDArray, mask: NDArray) -> bool:
+    """Write anew what is missing of a revision's image and mask, but for the folder's entry; whether it has both then.
+
+    False where another version packs these pixels otherwise. FileExistsError: a file was changed, and is left so.
+    """
+    for kind, write, values in (("image", write_image, pixels), ("mask", write_mask, mask)):
+        facts = revision.record[kind]
+        if not is_sound(revision.folder, facts) and write(revision.folder, values)["file"] != facts["file"]:
+            return False
+    return True
+
+
 @contextlib.contextmanager
 def saving(folder: Path) -> Iterator[None]:
     """Turn what the disk refuses into one line; what was saved before is not touched by any of it."""

@@ -78,8 +78,8 @@ class Outbox:
     def publish(self) -> Iterator[tuple[Path, Revision]]:
         """Hand over what waits, oldest first; yields every entry with its revision, durable in the dataset.
 
-        Raises NotSaved when the disk still refuses, and DatasetError, after all others, for a damaged entry. What
-        was not handed over stays.
+        Raises NotSaved when the disk still refuses, and DatasetError, after all others, for an entry or a case that
+        is damaged. What was not handed over stays.
         """
         published: dict[str, Revision] = {}
         damaged: DatasetError | None = None
@@ -92,8 +92,14 @@ class Outbox:
                     damaged = DatasetError(f"{entry.name}: cannot be read in the outbox. {error}")
                 continue
             earlier = published.get(prepared.case)  # two decisions on one frame while it waited
-            corrected = [*self._corrected(record), *([earlier] if earlier else [])]
-            revision = published[prepared.case] = self.dataset.save(prepared, corrected=corrected)
+            try:
+                corrected = [*self._corrected(record), *([earlier] if earlier else [])]
+                revision = published[prepared.case] = self.dataset.save(prepared, corrected=corrected)
+            except NotSaved:  # the disk refuses: so it will the next one
+                raise
+            except DatasetError as error:
+                damaged = error
+                continue
             _remove(entry)
             yield entry, revision
         if damaged is not None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from src_training import durable
 from src_training.dataset import keyring
 from src_training.dataset.blobs import mask_hash
-from src_training.dataset.commit import commit, names_in, record_files, saving, utc_now
+from src_training.dataset.commit import commit, make_whole, names_in, record_files, saving, utc_now
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.frame import Frame, Origin, checked_mask
 from src_training.dataset.lineage import agree, by_age, heads_of
@@ -106,8 +106,8 @@ class Dataset:
     ) -> Revision:
         """Add a frame, or a correction of one; it is durable when this returns.
 
-        The same frame, mask and status again give the revision that says so already. Earlier revisions
-        stay for ever.
+        The same frame, mask and status again give the revision that says so already, and write anew what is
+        missing of its files. Earlier revisions stay for ever.
 
         Parameters
         ----------
@@ -270,10 +270,12 @@ class Dataset:
         folder, facts = self._case_folder(prepared.case), prepared.facts
         heads = heads_of(self._readable(folder))
         same = [head for head in heads if head.says == (facts["status"], mask_hash(prepared.mask))]
-        if same and not (resolve and not agree(heads)):
-            # Its writer may not have come to the sync yet, and "saved" is about to be said.
-            durable.sync_dir(folder)
-            return same[-1]
+        if not (resolve and not agree(heads)):
+            for head in reversed(same):
+                if make_whole(head, prepared.pixels, prepared.mask):
+                    # Its writer may not have come to the sync yet, and "saved" is about to be said.
+                    durable.sync_dir(folder)
+                    return head
         replaced = heads if corrected is None else corrected
         return self._read(commit(folder, prepared.pixels, prepared.mask, facts, replaced, resolve))
 

@@ -78,6 +78,37 @@ def test_the_same_frame_mask_and_status_again_is_the_revision_that_says_so(datas
     assert len(list(first.folder.iterdir())) == 3
 
 
+@pytest.mark.parametrize("kind", ["image", "mask"])
+def test_appending_again_brings_back_a_file_that_is_missing(dataset, kind):
+    saved = dataset.append(frame(1), mask(1))
+    (saved.folder / saved.record[kind]["file"]).unlink()
+    assert dataset.append(frame(1), mask(1)) == saved
+    assert dataset.verify(deep=True).findings == []
+
+
+@pytest.mark.parametrize("kind", ["image", "mask"])
+@pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"", lambda data: data[:-1] + b"x"])
+def test_appending_again_never_says_saved_of_a_changed_file_nor_overwrites_it(dataset, kind, damage):
+    saved = dataset.append(frame(1), mask(1))
+    path = saved.folder / saved.record[kind]["file"]
+    path.write_bytes(damage(path.read_bytes()))
+    left = path.read_bytes()
+    with pytest.raises(DatasetError, match=f"not saved: {path.name} is there with other content"):
+        dataset.append(frame(1), mask(1))
+    assert path.read_bytes() == left
+
+
+def test_appending_again_where_another_version_packed_the_missing_image_is_a_revision_of_its_own(
+    dataset, monkeypatch
+):
+    saved = dataset.append(frame(1), mask(1))
+    (saved.folder / saved.record["image"]["file"]).unlink()
+    monkeypatch.setattr("src_training.dataset.pixels._LEVEL", 9)
+    again = dataset.append(frame(1), mask(1))
+    assert again.seq == 2 and np.array_equal(again.image(), frame(1).pixels)
+    assert dataset.heads() == [again]
+
+
 def test_a_frame_is_found_again_by_its_pixels_and_its_patient(dataset):
     saved = dataset.append(frame(1), mask(1))
     assert dataset.find(frame(1)) == saved

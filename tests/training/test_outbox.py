@@ -139,6 +139,24 @@ def test_a_damaged_entry_is_told_and_holds_up_no_other(dataset, refuse):
     assert len(list(dataset.cases())) == 2 and len(Outbox(dataset)) == 1
 
 
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_an_entry_goes_only_when_its_image_is_in_the_dataset(dataset, refuse, damage):
+    disk = refuse()
+    for seed in (1, 2):
+        save_or_keep(dataset, frame(seed), mask(seed))
+    disk.refusing = False
+    saved = dataset.append(frame(1), mask(1))  # the head says already what waits
+    image = saved.folder / saved.record["image"]["file"]
+    image.unlink()
+    if damage == "missing":
+        assert len(published(dataset)) == 2 and dataset.verify(deep=True).problems == []
+        return
+    image.write_bytes(b"torn")
+    with pytest.raises(DatasetError, match="other content"):
+        published(dataset)
+    assert len(Outbox(dataset)) == 1 and len(list(dataset.cases())) == 2  # the other frame went through
+
+
 def test_a_removal_that_was_cut_short_leaves_no_damaged_entry(dataset, refuse, monkeypatch):
     disk = refuse()
     kept = save_or_keep(dataset, frame(1), mask(1))
