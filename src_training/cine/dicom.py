@@ -36,6 +36,7 @@ _LOSSLESS = (
 )
 _CHOOSE_XA = "Choose the XA object of the study."
 _PIXEL_DATA = 0x7FE00010
+_PIXEL_VRS = (b"OB", b"OW", b"UN", b"OF")
 _NOT_IMAGES = (
     ("1.2.840.10008.5.1.4.1.1.104.", "an encapsulated document (PDF)"),
     ("1.2.840.10008.5.1.4.1.1.88.", "a structured report"),
@@ -50,10 +51,11 @@ def open_dicom(path: Path) -> Cine:
     with _open(path, inflated) as stream:
         tags, implicit = _read_tags(stream)
         pixels = _find_pixels(stream, implicit=implicit, little_endian=tags.little_endian)
-        n_frames = _check_object(path.name, tags, syntax, pixels)
+        _check_object(path.name, tags, syntax, pixels, at_end=not stream.read(1))
+        assert pixels is not None
         layout = pixel_layout(tags, little_endian=tags.little_endian)
         _check_layout(path.name, layout)
-        assert pixels is not None
+        n_frames = _number_of_frames(path.name, stream, tags, pixels, layout)
         pieces = _index(path.name, stream, pixels, layout, n_frames, tags)
     # 8-bit pixels in big-endian words lie swapped in pairs.
     swapped = not tags.little_endian and layout.bits_allocated == 8 and pixels.vr == "OW"
@@ -165,26 +167,50 @@ def _find_pixels(stream: BinaryIO, *, implicit: bool, little_endian: bool) -> Pi
     tag = int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)
     if len(head) < 8 or tag != _PIXEL_DATA:
         return None
+    implicit = _is_implicit(head, implicit)
     vr = "OW" if implicit else head[4:6].decode("ascii", "replace")
     length = int.from_bytes(head[4:8] if implicit else stream.read(4), order)
     return Pixels(stream.tell(), None if length == 0xFFFFFFFF else length, vr)
 
 
-def _check_object(name: str, tags: Tags, syntax: str | None, pixels: Pixels | None) -> int:
-    """Refuse what is not a greyscale image in a known encoding; return the number of frames."""
-    _check_kind(name, tags, has_pixels=pixels is not None)
+def _is_implicit(head: bytes, stated: bool) -> bool:
+    """Whether the pixel data element has no VR: its own bytes tell, for the file meta is not always right.
+
+    A length never looks like one of these VRs, whose first letters are odd numbers: lengths are even.
+    """
+    if head[4:6] in _PIXEL_VRS and head[6:8] == b"\0\0":
+        return False
+    # Some writers put "??" for a VR they do not know.
+    return stated or head[4:6] != b"??"
+
+
+def _check_object(name: str, tags: Tags, syntax: str | None, pixels: Pixels | None, *, at_end: bool) -> None:
+    """Refuse what is not a greyscale image in a known encoding."""
+    _check_kind(name, tags, has_pixels=pixels is not None, at_end=at_end)
     assert pixels is not None
     _check_syntax(name, syntax, encapsulated=pixels.length is None)
     _check_grey(name, tags)
+
+
+def _number_of_frames(name: str, stream: BinaryIO, tags: Tags, pixels: Pixels, layout: PixelLayout) -> int:
+    """As the header says; where it says nothing, as many as the pixel data has."""
     stated = tags.text("NumberOfFrames")
-    frames = 1 if stated is None else tags.number("NumberOfFrames")
+    frames = _counted(name, stream, pixels, layout) if stated is None else tags.number("NumberOfFrames")
     if frames is None or frames != int(frames):
         raise unreadable(name, f"NumberOfFrames is {stated!r}, not a number", "Export the cine again.")
     check_frames(name, int(frames))
     return int(frames)
 
 
-def _check_kind(name: str, tags: Tags, *, has_pixels: bool) -> None:
+def _counted(name: str, stream: BinaryIO, pixels: Pixels, layout: PixelLayout) -> int:
+    if pixels.length is None:
+        return encapsulated.count_frames(stream, pixels.start, name)
+    # An odd number of bytes is padded to an even one.
+    frames, rest = divmod(pixels.length, layout.frame_bytes)
+    return max(frames, 1) if rest <= 1 else 1
+
+
+def _check_kind(name: str, tags: Tags, *, has_pixels: bool, at_end: bool) -> None:
     kind = tags.text("SOPClassUID") or ""
     if kind == "1.2.840.10008.1.3.10" or "DirectoryRecordSequence" in tags.raw:
         raise unreadable(name, "the index of a disc (DICOMDIR), not a cine", "Open the files beside it.")
@@ -193,6 +219,10 @@ def _check_kind(name: str, tags: Tags, *, has_pixels: bool) -> None:
             raise unreadable(name, f"{what}, not an angiogram", _CHOOSE_XA)
     if not has_pixels:
         what = UID(kind).name if kind else "unknown kind"
+        if at_end and (not kind or "Rows" in tags.raw or what.endswith("Image Storage")):
+            raise unreadable(
+                name, "truncated: the file ends before its pixel data", "Copy or export it again."
+            )
         raise unreadable(name, f"no pixel data in this object ({what})", _CHOOSE_XA)
 
 
@@ -239,7 +269,7 @@ def _index(
     if pixels.length is None:
         table = tags.raw.get("ExtendedOffsetTable")
         return encapsulated.frame_pieces(stream, pixels.start, n_frames, table, name)
-    size = layout.rows * layout.columns * layout.bits_allocated // 8
+    size = layout.frame_bytes
     there = min(pixels.length, stream.seek(0, io.SEEK_END) - pixels.start)
     if there < size * n_frames:
         raise unreadable(

@@ -1,9 +1,10 @@
 """What the tags of an XA object mean: grey values, window, time, projection, calibration.
 
 Values are converted here from the raw bytes, so that a malformed tag counts as missing and never raises.
-What is missing has a default: one frame, one sample, MONOCHROME2, 8 bits allocated (16 when more are stored),
-all of them stored, unsigned, rescale 1 and 0, no padding, no frame time, unknown projection, uncalibrated;
-without a window 8-bit pixels show 0 to 255 and deeper ones the 0.1 to 99.9 percentiles of the middle frame.
+What is missing has a default: as many frames as the pixels are, one sample, MONOCHROME2, 8 bits allocated (16
+when more are stored), all of them stored, unsigned, rescale 1 and 0, no padding, no frame time, unknown projection,
+uncalibrated; without a window 8-bit pixels show 0 to 255 and deeper ones the 0.1 to 99.9 percentiles of the middle
+frame.
 """
 
 from __future__ import annotations
@@ -117,6 +118,11 @@ class PixelLayout:
     def dtype(self) -> np.dtype:
         """The type of stored values in memory."""
         return np.dtype(f"{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+
+    @property
+    def frame_bytes(self) -> int:
+        """The bytes of one uncompressed frame."""
+        return self.rows * self.columns * self.bits_allocated // 8
 
     @property
     def span(self) -> tuple[int, int]:

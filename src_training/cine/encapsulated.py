@@ -46,6 +46,12 @@ def frame_pieces(
     )
 
 
+def count_frames(stream: BinaryIO, start: int, name: str) -> int:
+    """How many frames the fragments hold, of which nobody tells: codestreams that begin, or offsets in the table."""
+    table, fragments = _scan(stream, start, name)
+    return max(1, len(_by_start(stream, fragments)), len(_words(table, "I")))
+
+
 def read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
     """``length`` bytes from ``offset``; fewer raise ``EOFError``: the file changed or was cut."""
     stream.seek(offset)

@@ -128,6 +128,15 @@ def write_dicom(
     return path
 
 
+def say_syntax(path: Path, syntax: str) -> Path:
+    """Let the file meta name this transfer syntax, whatever the data set is encoded in."""
+    data, value = path.read_bytes(), syntax.encode() + b"\0" * (len(syntax) % 2)
+    at = data.index(b"\x02\0\x10\0UI") + 6
+    end = at + 2 + int.from_bytes(data[at : at + 2], "little")
+    path.write_bytes(data[:at] + len(value).to_bytes(2, "little") + value + data[end:])
+    return path
+
+
 def without_a_strip(path: Path, page: int = 0) -> Path:
     """Take the third strip from a TIFF's own list of them: what tifffile then shows there is black."""
     with tifffile.TiffFile(path) as tif:

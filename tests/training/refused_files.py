@@ -27,11 +27,11 @@ FRAMES = files.grey(frames=4)
 Write = Callable[[Path], Any]
 
 
-def kind(uid):
+def kind(uid, **tags):
     """A DICOM object of another kind, without pixels."""
 
     def write(path):
-        files.write_dicom(path, FRAMES, SOPClassUID=uid)
+        files.write_dicom(path, FRAMES, SOPClassUID=uid, **tags)
         data = path.read_bytes()
         path.write_bytes(data[: data.index(b"\xe0\x7f\x10\0")])
 
@@ -68,6 +68,17 @@ def cut_by(write, count):
     def shortened(path):
         write(path)
         path.write_bytes(path.read_bytes()[:-count])
+
+    return shortened
+
+
+def cut_at(write, mark):
+    """Cut in the middle of the element that begins so."""
+
+    def shortened(path):
+        write(path)
+        data = path.read_bytes()
+        path.write_bytes(data[: data.index(mark) + 6])
 
     return shortened
 
@@ -190,8 +201,20 @@ REFUSALS: dict[str, tuple[Write, str]] = {
         "the index of a disc (DICOMDIR), not a cine. Open the files beside it.",
     ),
     "no pixels": (
+        kind("1.2.840.10008.5.1.4.1.1.66", Rows=None),
+        "no pixel data in this object (Raw Data Storage). Choose the XA object of the study.",
+    ),
+    "cut before the pixels": (
         kind(files.XA),
-        "no pixel data in this object (X-Ray Angiographic Image Storage). Choose the XA object of the study.",
+        "truncated: the file ends before its pixel data. Copy or export it again.",
+    ),
+    "cut in the tags": (
+        cut_at(dicom(), b"\x28\0\x10\0"),
+        "truncated: the file ends before its pixel data. Copy or export it again.",
+    ),
+    "cut in the meta": (
+        cut_at(dicom(), b"\x02\0\x10\0"),
+        "truncated: the file ends before its pixel data. Copy or export it again.",
     ),
     "RGB capture": (
         dicom(PhotometricInterpretation="RGB", SamplesPerPixel=3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cine_files as files
 import numpy as np
+import pydicom
 import pytest
 
 from src_training.cine import dicom, read_cine
@@ -234,3 +235,40 @@ def test_a_missing_tag_has_a_default(tmp_path, keyword):
     tags = {keyword: None} if keyword != "BitsAllocated" else {"BitsAllocated": None}
     cine = read_cine(files.write_dicom(tmp_path / "x.dcm", words, **tags))
     np.testing.assert_array_equal(cine.frame(0), words[0])
+
+
+def test_a_missing_number_of_frames_is_counted(tmp_path):
+    words = files.grey(frames=3)
+    for syntax in (files.EXPLICIT, files.RLE, files.LOSSLESS_SV1):
+        cine = read_cine(files.write_dicom(tmp_path / "x.dcm", words, syntax, NumberOfFrames=None))
+        np.testing.assert_array_equal([cine.frame(t) for t in range(len(cine))], words)
+
+
+def test_an_odd_single_frame_without_a_number_is_one_frame(tmp_path):
+    words = files.grey(frames=1, rows=47, columns=63)
+    padded = words.tobytes() + b"\0"
+    cine = read_cine(files.write_dicom(tmp_path / "x.dcm", words, pixels=padded, NumberOfFrames=None))
+    np.testing.assert_array_equal([cine.frame(t) for t in range(len(cine))], words)
+
+
+@pytest.mark.parametrize("padding", [0, 64])
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize(
+    ("syntax", "said"), [(files.IMPLICIT, files.EXPLICIT), (files.EXPLICIT, files.IMPLICIT)]
+)
+def test_a_data_set_encoded_otherwise_than_its_meta_says_is_read_as_it_is(
+    tmp_path, syntax, said, bits, padding
+):
+    trailing = {"DataSetTrailingPadding": bytes(padding)} if padding else {}
+    path = files.write_dicom(tmp_path / "x.dcm", files.grey(bits=bits), syntax, bits=bits, **trailing)
+    files.say_syntax(path, said)
+    with pytest.warns(UserWarning, match="VR"):
+        expected = pydicom.dcmread(path).pixel_array
+    cine = read_cine(path)
+    np.testing.assert_array_equal([cine.stored(t) for t in range(len(cine))], expected)
+
+
+def test_pixels_of_a_vr_that_nobody_knows_are_read(tmp_path):
+    path = files.write_dicom(tmp_path / "x.dcm", files.grey())
+    path.write_bytes(path.read_bytes().replace(b"\xe0\x7f\x10\0OB", b"\xe0\x7f\x10\0??"))
+    np.testing.assert_array_equal(read_cine(path).frame(1), files.grey()[1])
