@@ -128,8 +128,8 @@ def _shifted(pixels: NDArray, offset: int) -> tuple[NDArray, dict[str, Any]]:
 
 
 def _scaled(pixels: NDArray, low: float, high: float) -> tuple[NDArray, dict[str, Any]]:
-    scale = (high - low) / (_CODES - 1) or 1.0
+    scale = (high - low) / (_CODES - 1)  # 0: the frame has one value, which the offset holds
     finite = np.isfinite(pixels)
-    steps = (np.where(finite, pixels, low).astype(np.float64) - low) / scale
+    steps = (np.where(finite, pixels, low).astype(np.float64) - low) / (scale or 1.0)
     codes = np.where(finite, np.clip(np.rint(steps), 0, _CODES - 1) + 1, 0)
     return codes.astype(np.uint16), {"offset": low - scale, "scale": scale, "lossless": False}

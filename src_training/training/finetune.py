@@ -103,11 +103,11 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
 
 
 def check_beforehand(workspace: Workspace, settings: FinetuneSettings) -> None:
-    """Raise what would stop a run at once: a model, a teacher that does not fit it, the frames or the device."""
+    """Raise what would stop a run at once, or waste it: models, a teacher that is the student, frames or device."""
     check_device(settings)
     base = base_model(workspace, settings)
     if settings.teacher:
-        teacher_of(base.card, settings, workspace)
+        check_other(base.card, teacher_of(base.card, settings, workspace))
     training_revisions(workspace)
 
 
@@ -124,16 +124,14 @@ def base_model(workspace: Workspace, settings: FinetuneSettings) -> Model:
 
 
 def teacher_of(student: ModelCard, settings: FinetuneSettings, workspace: Workspace | None) -> Model:
-    """The model that is to teach the student; raises ModelError when it does not fit, or is the student itself."""
-    teacher = fitting_teacher(
+    """The model that is to teach the student; raises ModelError when it does not fit."""
+    return fitting_teacher(
         settings.teacher,
         student.label_protocol,
         workspace,
         normalisation=student.normalisation,
         input_size=student.input_size,
     )
-    check_other(student, teacher)
-    return teacher
 
 
 def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tuple[Model, list[Revision]]:

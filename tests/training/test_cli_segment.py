@@ -163,7 +163,7 @@ def test_two_inputs_with_one_stem_are_refused_before_anything_is_written(frames,
         (["{in}", "-o", "{tmp}/out", "--runtime", "magic"], "--runtime"),
         (["{in}", "-o", "{tmp}/out", "--workspace", "{tmp}/empty"], "workspace"),
         (["{in}", "-o", "{in}/a.png"], "a.png"),
-        (["{in}", "-o", "{in}/a.png/sub"], "a.png/sub: this folder cannot be made"),
+        (["{in}", "-o", "{in}/a.png/sub"], "a.png: is a file, not a folder"),
         (["{in}", "-o", "/proc/foo"], "/proc/foo: this folder cannot be made"),
     ],
 )

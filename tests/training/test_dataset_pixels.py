@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -48,6 +48,8 @@ def test_wider_types_that_hold_16_bits_come_back_equal(offset, codes, dtype):
 
 @settings(max_examples=60, deadline=None)
 @given(hnp.arrays("f4", SMALL, elements=st.floats(-1e6, 1e6, width=32)))
+@example(np.full((1, 1), 4.360865e-29, np.float32))
+@example(np.array([[7.25e-12, np.float32(7.25e-12)]], np.float32))
 def test_floats_come_back_within_a_65000th_of_their_range(pixels):
     back, facts, _ = round_trip(pixels)
     span = float(pixels.max()) - float(pixels.min())

@@ -176,16 +176,18 @@ def no_frames(*_given):
     raise AssertionError("frames were prepared before the output was looked at")
 
 
-@pytest.mark.parametrize("where", ["file", "file/below", "read-only"])
+@pytest.mark.parametrize(
+    ("where", "named"), [("file", "file"), ("file/below", "file"), ("read-only", "read-only")]
+)
 def test_an_output_that_cannot_be_written_to_is_a_line_before_any_frame_is_prepared(
-    arcade, tmp_path, monkeypatch, capsys, where
+    arcade, tmp_path, monkeypatch, capsys, where, named
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(train_student, "gather", no_frames)
     monkeypatch.setattr(durable, "disk", RefusingDisk(tmp_path / "read-only", errno.EROFS))
     assert main(student_command(arcade, tmp_path / where)) == 2
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and f"{where}: " in said[0]
+    assert len(said) == 1 and f"{named}: " in said[0]
 
 
 def test_drawn_trees_are_the_same_for_the_same_seed_and_have_full_labels(arcade):
