@@ -47,8 +47,10 @@ def published(monkeypatch):
         kept.update(network.state_dict(), weights=weights)
 
     def professor(_model):
-        torch.manual_seed(9)
-        return build_network(Architecture(base_channels=16, depth=3, blocks=1)).eval().requires_grad_(False)
+        with torch.random.fork_rng():  # what follows goes on where the generator stood
+            torch.manual_seed(9)
+            network = build_network(Architecture(base_channels=16, depth=3, blocks=1))
+        return network.eval().requires_grad_(False)
 
     monkeypatch.setattr(train_student, "fitting_teacher", lambda *_: SimpleNamespace())
     monkeypatch.setattr(train_student, "teacher_network", professor)
