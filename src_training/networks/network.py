@@ -67,17 +67,6 @@ def encoded(
     return features
 
 
-def decoded(stages: nn.ModuleList, encoder: dict[int, Tensor], stem_factor: int) -> dict[int, Tensor]:
-    """Features by stride of decoder stages, each fed with the encoder's and, enlarged, with what lies below."""
-    features: dict[int, Tensor] = {}
-    x = encoder[max(encoder)]
-    for level in reversed(range(len(stages))):
-        skip = encoder[stem_factor * 2**level]
-        x = stages[level](torch.cat([skip, upsampled(x, skip)], dim=1))
-        features[stem_factor * 2**level] = x
-    return features
-
-
 def upsampled(x: Tensor, like: Tensor) -> Tensor:
     """Nearest-neighbour enlargement to the size of ``like``."""
     return functional.interpolate(x, size=like.shape[-2:], mode="nearest")

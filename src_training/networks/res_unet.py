@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from src_training.models.card import Architecture
 from src_training.networks.blocks import conv_bn_relu
-from src_training.networks.network import Network, Output, decoded, encoded
+from src_training.networks.pooled_unet import PooledUNet
 
 
-class ResUNet(Network):
-    """``depth`` poolings behind a space-to-depth stem of ``stem_factor``, concat skips, depth-to-space head.
+class ResUNet(PooledUNet):
+    """``blocks`` residual blocks an encoder stage, one a decoder stage."""
 
-    Channels double at each level from ``base_channels``; ``blocks`` residual blocks an encoder stage, one
-    a decoder stage.
-    """
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__(architecture)
-        self.factor = architecture.stem_factor
-        widths = [architecture.base_channels * 2**level for level in range(architecture.depth + 1)]
-        self.stem_channels = widths[0]
-        self.encoder = nn.ModuleList(
-            nn.Sequential(
-                ResidualBlock(below, width),
-                *(ResidualBlock(width, width) for _ in range(architecture.blocks - 1)),
-            )
-            for below, width in zip([self.factor**2, *widths], widths, strict=False)
+    def encoder_stage(self, channels_in: int, channels_out: int) -> nn.Module:
+        return nn.Sequential(
+            ResidualBlock(channels_in, channels_out),
+            *(ResidualBlock(channels_out, channels_out) for _ in range(self.architecture.blocks - 1)),
         )
-        self.decoder = nn.ModuleList(ResidualBlock(3 * width, width) for width in widths[:-1])
-        self.head = nn.Conv2d(widths[0], self.factor**2, 1)
 
-    def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
-        encoder = encoded(self.encoder, x, self.factor, channel_keep)
-        decoder = decoded(self.decoder, encoder, self.factor)
-        logits = functional.pixel_shuffle(self.head(decoder[self.factor]), self.factor)
-        return Output(logits, encoder, decoder)
+    def decoder_stage(self, channels_in: int, channels_out: int) -> nn.Module:
+        return ResidualBlock(channels_in, channels_out)
 
 
 class ResidualBlock(nn.Module):

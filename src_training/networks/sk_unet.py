@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from src_training.models.card import Architecture
 from src_training.networks.blocks import conv_bn_relu
-from src_training.networks.network import Network, Output, decoded, encoded
+from src_training.networks.pooled_unet import PooledUNet
 
 _REDUCTION = 8
 _LEAST_ATTENTION = 16
 
 
-class SKUNet(Network):
-    """``depth`` poolings behind a space-to-depth stem of ``stem_factor`` (1: full resolution, as published).
+class SKUNet(PooledUNet):
+    """``blocks`` selective-kernel units an encoder stage, two 3x3 convolutions a decoder stage.
 
-    Channels double at each level from ``base_channels``; ``blocks`` selective-kernel units an encoder
-    stage, two 3x3 convolutions a decoder stage.
+    As published it has no stem: ``stem_factor`` 1.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__(architecture)
-        self.factor = architecture.stem_factor
-        widths = [architecture.base_channels * 2**level for level in range(architecture.depth + 1)]
-        self.stem_channels = widths[0]
-        self.encoder = nn.ModuleList(
-            nn.Sequential(
-                conv_bn_relu(below, width),
-                *(SelectiveKernelUnit(width) for _ in range(architecture.blocks)),
-            )
-            for below, width in zip([self.factor**2, *widths], widths, strict=False)
+    def encoder_stage(self, channels_in: int, channels_out: int) -> nn.Module:
+        return nn.Sequential(
+            conv_bn_relu(channels_in, channels_out),
+            *(SelectiveKernelUnit(channels_out) for _ in range(self.architecture.blocks)),
         )
-        self.decoder = nn.ModuleList(
-            nn.Sequential(*conv_bn_relu(3 * width, width), *conv_bn_relu(width, width))
-            for width in widths[:-1]
-        )
-        self.head = nn.Conv2d(widths[0], self.factor**2, 1)
 
-    def forward(self, x: Tensor, channel_keep: Tensor | None = None) -> Output:
-        encoder = encoded(self.encoder, x, self.factor, channel_keep)
-        decoder = decoded(self.decoder, encoder, self.factor)
-        logits = functional.pixel_shuffle(self.head(decoder[self.factor]), self.factor)
-        return Output(logits, encoder, decoder)
+    def decoder_stage(self, channels_in: int, channels_out: int) -> nn.Module:
+        return nn.Sequential(
+            *conv_bn_relu(channels_in, channels_out), *conv_bn_relu(channels_out, channels_out)
+        )
 
 
 class SelectiveKernelUnit(nn.Module):

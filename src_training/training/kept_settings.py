@@ -17,7 +17,7 @@ _LARGEST = 1 << 20
 OF_THE_COMPUTER = {"device", "devices", "threads", "checkpoint_minutes"}  # they may change on the way
 
 
-def keep_settings(path: Path, told: dict[str, Any], *, begun: bool = True) -> None:
+def keep_settings(path: Path, told: dict[str, Any], *, begun: bool) -> None:
     """Write ``told`` to ``path`` durably; where other settings are there, raise LightVesselError that names them.
 
     Unless anything has ``begun`` under the settings that are there: then they are replaced.
@@ -42,10 +42,14 @@ def keep_settings(path: Path, told: dict[str, Any], *, begun: bool = True) -> No
     _check_equal(folder, before, json.loads(content))
 
 
+def differing(before: dict[str, Any], told: dict[str, Any]) -> list[str]:
+    """Names of the settings that are others now, but for those of the computer."""
+    names = sorted((before.keys() | told.keys()) - OF_THE_COMPUTER)
+    return [name for name in names if before.get(name) != told.get(name)]
+
+
 def _check_equal(folder: Path, before: Any, told: dict[str, Any]) -> None:
-    before = before if isinstance(before, dict) else {}
-    differing = [name for name in sorted(before.keys() | told.keys()) if before.get(name) != told.get(name)]
-    if other := [name for name in differing if name not in OF_THE_COMPUTER]:
+    if other := differing(before if isinstance(before, dict) else {}, told):
         raise LightVesselError(
             f"{folder}: was begun with other settings ({', '.join(other)}). "
             "Give another folder, or the same settings."

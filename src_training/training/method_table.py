@@ -13,7 +13,7 @@ from src_training.distillation.recipe import LITERAL, PRESETS
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
-from src_training.training.kept_settings import OF_THE_COMPUTER
+from src_training.training.kept_settings import OF_THE_COMPUTER, differing
 from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
 from src_training.training.progress import Watcher
@@ -201,9 +201,7 @@ def _begun(cells: Sequence[Cell], output: Path) -> list[str]:
 
 def _differences(before: dict[str, Any], told: dict[str, Any], begun: Sequence[str]) -> list[str]:
     """Names of what differs: a table may get more rows and students, each with a plain one of its own."""
-    growing = {"plain", "rows"}
-    fixed = (before.keys() | told.keys()) - growing - OF_THE_COMPUTER
-    other = [name for name in fixed if before.get(name) != told.get(name)]
+    other = [name for name in differing(before, told) if name not in ("plain", "rows")]
     if any(before["plain"].get(student) != told["plain"].get(student) for student in begun):
         other.append("plain")
     if any(before["rows"].get(row, text) != text for row, text in told["rows"].items()):
