@@ -13,6 +13,7 @@ import torch
 
 from src_training import durable
 from src_training.dataset import Revision
+from src_training.dataset.twins import left_out_text, one_sided
 from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
@@ -77,6 +78,8 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     if settings.devices > 1:
         raise RunError("a run of a workspace computes on one device. Set devices to 1.")
     base, revisions = beginning(workspace, settings, run)
+    if left_out := left_out_text(_reviewed(workspace)):
+        watcher.emit({"event": "log", "message": left_out})
     network = load_network(base.folder, base.card.architecture)
     material = gather(revisions, base.card, network.stride)
     watcher.emit({"event": "log", "message": describe(material, base)})
@@ -151,12 +154,12 @@ def tune(
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
-    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket.
+    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket, no picture on two sides.
 
     While a workspace holds nothing but test patients, it learns from those; they then judge neither
     this model nor any that is made from it (`models.contest`).
     """
-    heads = [r for status in _TRAINING_STATUSES for r in workspace.dataset.heads(status=status)]
+    heads = one_sided(_reviewed(workspace))
     if not heads:
         raise DatasetError(
             f"{workspace.path.name}: no accepted frames to learn from. "
@@ -293,6 +296,10 @@ def describe_choice(choice: Choice) -> str:
         f"{choice.share:.0%} of the new weights: Dice {choice.new_dice_before:.3f} → {choice.new_dice:.3f} on "
         f"corrected frames, {choice.base_dice_before:.3f} → {choice.base_dice:.3f} on held-back base frames"
     )
+
+
+def _reviewed(workspace: Workspace) -> list[Revision]:
+    return [r for status in _TRAINING_STATUSES for r in workspace.dataset.heads(status=status)]
 
 
 def _sample(revision: Revision, card: ModelCard, stride: int) -> Sample:
