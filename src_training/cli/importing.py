@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import say
+from src_training.cli.common import Unread, say
 from src_training.cli.saving import (
     Annotator,
     Bright,
@@ -140,6 +140,8 @@ def _save_pairs(
                 known += outcome == before
         except (UnreadableCine, BadMask) as error:
             say(_naming(error, image, mask.name))
+        except Unread as unread:  # the frame itself is saved
+            raise Unread(f"{unread}: {len(saved) + 1} of {len(matched.pairs)} saved") from unread
     remark([labelled for labelled, _ in saved])
     remark_twins(dataset, [revision for _, revision in saved])
     found = len(matched.pairs) + len(matched.failures)
