@@ -113,7 +113,9 @@ def cure_for(error: OSError) -> str:
     if is_full(error):
         return f"{reason}. Free some space and try again."
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{reason}. Ask for write permission, or use a folder you may write to."
+        return f"{reason}. Ask for read and write permission, or use a folder that you may use."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{reason}. Use a shorter one."
     return f"{reason}. Check the disk and try again."
 
 

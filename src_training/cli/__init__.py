@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src_training.errors import Cancelled, LightVesselError, printable
@@ -39,23 +41,47 @@ def build_app() -> typer.Typer:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code (0, 1 unexpected, 2 bad input, 3 refused, 130 cancelled)."""
-    # A file name that is not UTF-8, or a console that is not, ends no command: such letters are shown as escapes.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _open_streams()
     try:
         return _run(argv)
     except LightVesselError as error:
-        print(printable(f"lightvessel: {error}"), file=sys.stderr, flush=True)
-        return error.exit_code
+        return _end(str(error), error.exit_code)
     except KeyboardInterrupt:
-        print("lightvessel: cancelled", file=sys.stderr, flush=True)
-        return 130
+        return _end("cancelled", 130)
+    except OSError as error:
+        from src_training import durable
+
+        where = (
+            Path(os.fsdecode(error.filename)).name if isinstance(error.filename, (str, bytes)) else "the disk"
+        )
+        return _end(f"{where}: {durable.cure_for(error)}", 2)
     except Exception as error:
         import traceback
 
         traceback.print_exc()
-        print(f"lightvessel: unexpected {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        return 1
+        return _end(f"unexpected {type(error).__name__}: {error}", 1)
+
+
+def _open_streams() -> None:
+    """Make both streams such that nothing written to them ends a command, nor lands in a file opened later."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+    # A file name that is not UTF-8, or a console that is not, ends no command: such letters are shown as escapes.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _end(line: str, code: int) -> int:
+    """Say why the command ends; what stdout did not take is let go, or Python would try it again when it leaves."""
+    print(printable(f"lightvessel: {line}"), file=sys.stderr, flush=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+        with contextlib.suppress(OSError):
+            os.dup2(sys.stdout.fileno(), 1)
+    return code
 
 
 def _run(argv: Sequence[str] | None) -> int:

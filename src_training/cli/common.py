@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from src_training import durable
 from src_training.errors import LightVesselError, printable
 
 JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
@@ -25,9 +26,22 @@ def result(text: str | list[str], record: dict[str, Any] | None = None, as_json:
     """A result on stdout: a line or lines for people, ``record`` as one JSON line for machines; flushed at once."""
     if not as_json:
         lines = [text] if isinstance(text, str) else text
-        print("\n".join(map(printable, lines)), flush=True)
+        _print("\n".join(map(printable, lines)))
     elif record is not None:
-        print(json_line(record), flush=True)
+        _print(json_line(record))
+
+
+class Unread(LightVesselError):
+    """Nobody takes the results any more: whoever read them has gone, or their disk is full."""
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError as error:
+        raise Unread("nobody reads the results any more, so the work stops here") from error
+    except OSError as error:
+        raise Unread(f"the results cannot be written: {durable.cure_for(error)}") from error
 
 
 def json_line(record: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from src_training.cli.saving import (
     WorkspaceFolder,
     open_dataset,
     remark,
+    remark_twins,
     tell_saved,
     writable,
 )
@@ -89,6 +90,7 @@ def append(
     remark([labelled])
     if not tell_saved(outcome):
         raise typer.Exit(2)
+    remark_twins(dataset, [outcome])
 
 
 def export_frames(
@@ -107,13 +109,16 @@ def export_frames(
     dicom-seg writes train/001.seg.dcm and so on: the number is that of the --source, the folder its part of the split.
     """
     from src_training.exchange import FORMATS, export
+    from src_training.exchange.frames import left_out
 
     dataset = open_dataset(workspace)
+    if kind not in (*FORMATS, _SEG):
+        raise DatasetError(f"format {kind!r} is not known. Use one of: {', '.join([*FORMATS, _SEG])}.")
+    if line := left_out(dataset):
+        say(line)
     if kind == _SEG:
         _export_segs(dataset, source, output, json)
         return
-    if kind not in FORMATS:
-        raise DatasetError(f"format {kind!r} is not known. Use one of: {', '.join([*FORMATS, _SEG])}.")
     frames = export(dataset, kind, output)
     counts = {split: sum(frame.split == split for frame in frames) for split in _SPLITS}
     cut = sum(not frame.exact for frame in frames)
@@ -202,8 +207,12 @@ def publish(workspace: Path = WorkspaceFolder) -> None:
     """Save the frames that wait on this computer because the workspace's disk refused them."""
     from src_training.dataset.outbox import Outbox
 
-    for _entry, revision in Outbox(open_dataset(workspace)).publish():
+    dataset = open_dataset(workspace)
+    saved = []
+    for _entry, revision in Outbox(dataset).publish():
         tell_saved(revision)
+        saved.append(revision)
+    remark_twins(dataset, saved)
 
 
 def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_json: bool) -> None:

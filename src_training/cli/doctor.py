@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +74,6 @@ def _findings(workspace: Path) -> Iterator[Finding]:
     from src_training.checkup import Finding
     from src_training.dataset.repair import quarantined
     from src_training.dataset.verify import verify_folder
-    from src_training.errors import ModelError
-    from src_training.models import ModelStore
 
     folder = _dataset_folder(workspace)
     report = verify_folder(folder, deep=True)
@@ -84,8 +83,25 @@ def _findings(workspace: Path) -> Iterator[Finding]:
     if away := quarantined(folder):
         yield Finding("quarantine", "ok", f"{away} files were put away by earlier repairs")
     yield from _waiting(workspace)
+    yield from _models(workspace)
+
+
+def _models(workspace: Path) -> Iterator[Finding]:
+    """How the workspace's models stand."""
+    from src_training.checkup import Finding
+    from src_training.errors import ModelError
+    from src_training.models import ModelStore
+
     models = ModelStore(workspace / "models")
-    for model_id in models.ids():
+    try:
+        ids = models.ids() if os.listdir(models.folder) else []
+    except FileNotFoundError:  # nothing was trained yet
+        return
+    except OSError as error:
+        cure = "Ask for permission, or put a folder in its place: nothing can go live before"
+        yield Finding("models", "problem", f"models: {error.strerror}", cure)
+        return
+    for model_id in ids:
         try:
             models.get(model_id)
         except ModelError as error:
@@ -106,7 +122,7 @@ def _waiting(workspace: Path) -> Iterator[Finding]:
 
     try:
         waiting = len(Outbox(Dataset.open(workspace / "dataset")))
-    except DatasetError:  # told among the findings
+    except (DatasetError, OSError):  # told among the findings
         return
     if waiting:
         cure = "lightvessel dataset publish WORKSPACE"

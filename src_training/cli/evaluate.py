@@ -43,7 +43,7 @@ def evaluate_command(
     from src_training.cli.segment import load_predictor
     from src_training.evaluation import evaluate
 
-    pairs = matched_pairs(images, masks)
+    pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
     items, bad = readable_items(pairs)
@@ -61,7 +61,7 @@ def evaluate_command(
     )
     if other is not None:
         _tell_difference(evaluation, evaluate(other, items), as_json)
-    return 2 if bad else 0
+    return 2 if bad or ambiguous else 0
 
 
 def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
@@ -77,27 +77,26 @@ def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
     )
 
 
-def matched_pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """(image, mask) files of one stem, in natural order; what has no partner is said.
+def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], int]:
+    """(image, mask) files of one stem, in natural order, and how many images could have several masks.
 
-    Raises LightVesselError when a folder is missing or nothing matches.
+    Those and what has no partner are said. Raises LightVesselError when a folder is missing or nothing matches.
     """
     from src_training.cine import find_inputs
-    from src_training.cine.sniff import stem_of
+    from src_training.dataset.folders import pair_up, same_folder
 
     for folder in (images, masks):
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     say_left_out(dict.fromkeys([images, masks]))
-    by_stem = {stem_of(path).removesuffix("_mask"): path for path in find_inputs([masks])}
-    found = find_inputs([images])
-    pairs = [(path, by_stem[stem_of(path)]) for path in found if stem_of(path) in by_stem]
-    if not pairs:
+    pairing = pair_up(find_inputs([images]), find_inputs([masks]), shared=same_folder(images, masks))
+    for line in pairing.ambiguous:
+        say(f"lightvessel: {line}")
+    if not pairing.pairs:
         raise LightVesselError(f"{images.name} and {masks.name}: no image has a mask of the same name.")
-    _say_unmatched("image", [p.name for p in found if stem_of(p) not in by_stem])
-    used = {mask for _, mask in pairs}
-    _say_unmatched("mask", [p.name for p in by_stem.values() if p not in used])
-    return pairs
+    _say_unmatched("image", pairing.maskless)
+    _say_unmatched("mask", pairing.imageless)
+    return pairing.pairs, len(pairing.ambiguous)
 
 
 def readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int]:
@@ -131,6 +130,6 @@ def _item(image: Path, mask: Path) -> EvalItem:
     return EvalItem(stem_of(image), None, cine.frame(0), truth)
 
 
-def _say_unmatched(kind: str, names: list[str]) -> None:
-    if names:
-        say(f"{len(names)} {kind}(s) without a partner: {listed(names)}")
+def _say_unmatched(kind: str, files: list[Path]) -> None:
+    if files:
+        say(f"{len(files)} {kind}(s) without a partner: {listed([file.name for file in files])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,5 +132,7 @@ def _steps_of(epochs: float, workspace: Path) -> int:
     from src_training.training.finetune import training_revisions
     from src_training.workspace import Workspace
 
+    if not math.isfinite(epochs):
+        raise RunError(f"--epochs {epochs}: not a number of passes. Give one such as 20.")
     frames = len(training_revisions(Workspace.open(workspace)))
     return max(1, round(epochs * frames / 4))

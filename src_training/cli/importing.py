@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import say
+from src_training.cli.common import Unread, say
 from src_training.cli.saving import (
     Annotator,
     Bright,
@@ -17,6 +17,7 @@ from src_training.cli.saving import (
     Threshold,
     WorkspaceFolder,
     remark,
+    remark_twins,
     tell_saved,
     writable,
 )
@@ -126,7 +127,7 @@ def _save_pairs(
 
     for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
         say(line)
-    saved: list[LabelledFrame] = []
+    saved: list[tuple[LabelledFrame, Revision]] = []
     known = 0
     for image, mask in matched.pairs:
         patient = patient_of.get(image.name) or patient_of.get(image.stem)
@@ -135,11 +136,14 @@ def _save_pairs(
             before = _newest(dataset, labelled.frame)
             outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin)
             if tell_saved(outcome):
-                saved.append(labelled)
+                saved.append((labelled, outcome))
                 known += outcome == before
         except (UnreadableCine, BadMask) as error:
             say(_naming(error, image, mask.name))
-    remark(saved)
+        except Unread as unread:  # the frame itself is saved
+            raise Unread(f"{unread}: {len(saved) + 1} of {len(matched.pairs)} saved") from unread
+    remark([labelled for labelled, _ in saved])
+    remark_twins(dataset, [revision for _, revision in saved])
     found = len(matched.pairs) + len(matched.failures)
     say(_summary(len(saved), found, known))
     return len(saved) == found
@@ -193,6 +197,7 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
         bad.tell(_split_patients(strangers, elsewhere, dataset))
     if unknown := sum(revision.patient_key is None for revision, _ in saved):
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only")
+    remark_twins(dataset, [revision for revision, _ in saved])
     say(_summary(len(saved), found, known=sum(not is_new for _, is_new in saved)))
     return not bad.lines
 

@@ -61,10 +61,8 @@ def list_models(workspace: Path | None = Place, as_json: bool = JsonFlag) -> int
 
 def show(workspace: str | None = Place, model: str | None = Which, as_json: bool = JsonFlag) -> int:
     """A model's card; beside it the frames on which its newest comparison saw it do worse."""
-    import json
-
     found = _find(workspace, model)
-    print(found.card.to_json() if not as_json else json.dumps(found.card.model_dump(mode="json")), flush=True)
+    result(found.card.to_json().splitlines(), found.card.model_dump(mode="json"), as_json)
     if workspace is not None and _is_workspace(workspace):
         for line in _losing_of(workspace, found):
             say(line)

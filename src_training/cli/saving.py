@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import typer
 
-from src_training.cli.common import result, say
+from src_training.cli.common import listed, result, say
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -36,7 +36,7 @@ def writable(workspace: Path) -> Dataset:
     return dataset
 
 
-def tell_saved(outcome: Revision | Kept) -> bool:
+def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
     """Say how a frame was saved; whether it is in the dataset."""
     from src_training.dataset.outbox import Kept
 
@@ -55,3 +55,16 @@ def remark(saved: Sequence[LabelledFrame]) -> None:
     burned = sum(one.maybe_burned_in for one in saved)
     if burned:
         say(f"{burned} of {len(saved)}: not stated to be free of burned-in text; look at them before sharing")
+
+
+def remark_twins(dataset: Dataset, saved: Sequence[Revision]) -> None:
+    """Say which of the saved pictures are there already under another patient, maybe on another side of the split."""
+    from src_training.dataset.twins import twins_of
+
+    twins = [f"{one.case} as {other.case}" for one, other in twins_of(dataset, saved)]
+    if twins:
+        say(
+            f"{len(twins)} of {len(saved)}: the same picture is there already under another patient, or under none "
+            f"({listed(twins, 3)}); until the wrong one is saved again with --status rejected, only one part of the "
+            "split uses it: test, else val, else train"
+        )

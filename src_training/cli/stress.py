@@ -34,7 +34,7 @@ def stress(
     from src_training.cli.segment import load_predictor
     from src_training.evaluation.stress import drawn_set, evenly, stress_report
 
-    pairs = matched_pairs(images, masks)
+    pairs, ambiguous = matched_pairs(images, masks)
     items, bad = readable_items(evenly(pairs, frames))
     predictor = load_predictor(model, None)
     drawn = drawn_set([item.image for item in items], trees, seed=0)
@@ -42,4 +42,4 @@ def stress(
         extra = "".join(f"  {key} {value:.4f}" for key, value in figures.items() if key not in _COLUMNS)
         text = f"{name:<13}" + "  ".join(f"{key} {figures[key]:.4f}" for key in _COLUMNS) + extra
         result(text, {"model": predictor.model.id, "stress": name, **figures}, as_json)
-    return 2 if bad else 0
+    return 2 if bad or ambiguous else 0

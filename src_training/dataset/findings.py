@@ -27,6 +27,8 @@ CURES = {
     "N02": "Look whose it is: it is not part of the dataset and is left alone",
     "N03": "Open the frame and accept what is right, or: lightvessel dataset append --resolve",  # a conflict
     "N04": "Nothing to do: the revision that it corrects was put away",
+    # One picture under several patients: it could be trained on and judged by.
+    "N05": "Save the wrong one again with --status rejected; until then test, else val, else train uses it alone",
 }
 
 

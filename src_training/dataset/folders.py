@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -78,31 +79,66 @@ def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Ma
     """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
     from src_training.cine.sniff import recognise
 
-    shared = _same(images, masks)
-    by_stem = _by_stem(masks, only_ending=_MASK_END if shared else "")
-    matched = Matched(images.name, files_in(images))
-    taken: dict[Path, Path] = {}
-    for image in matched.images:
-        if shared and image.stem.endswith(_MASK_END):
-            continue
-        found = [mask for stem in (stem_of(image), stem_of(image) + _MASK_END) for mask in by_stem[stem]]
-        if len(found) == 1 and found[0] not in taken:
-            taken[found[0]] = image
-            matched.pairs.append((image, MaskFile(found[0], threshold)))
-        elif found:
-            taken.update(dict.fromkeys(found, image))
-            matched.failures.append(_ambiguous(image, found, taken))
-        elif recognise(image) is not None:
-            matched.remarks.append(f"{image.name}: no mask of this name; left out")
-    lonely = [mask for group in by_stem.values() for mask in group if mask not in taken]
+    drawn = [file for file in files_in(masks) if file.suffix.lower() in _MASK_FILES]
+    pairing = pair_up(files_in(images), drawn, shared=same_folder(images, masks))
+    matched = Matched(images.name, files_in(images), failures=pairing.ambiguous)
+    matched.pairs += [(image, MaskFile(mask, threshold)) for image, mask in pairing.pairs]
+    matched.remarks += [
+        f"{image.name}: no mask of this name; left out"
+        for image in pairing.maskless
+        if recognise(image) is not None
+    ]
     matched.failures += [
-        f"{mask.name}: no image of this name. Call both alike, or add _mask." for mask in lonely
+        f"{mask.name}: no image of this name. Call both alike, or add _mask." for mask in pairing.imageless
     ]
     if not matched.pairs and not matched.failures:
         raise DatasetError(
             f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
         )
     return matched
+
+
+@dataclass
+class Pairing:
+    """Files by name: ``pairs`` of image and mask, a line for each image that could have several, and the rest."""
+
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
+    maskless: list[Path] = field(default_factory=list)
+    imageless: list[Path] = field(default_factory=list)
+
+
+def pair_up(images: Sequence[Path], masks: Sequence[Path], *, shared: bool) -> Pairing:
+    """Pair files by stem; a mask may also be called ``<stem>_mask``, and has to be in a ``shared`` folder."""
+    by_stem: defaultdict[str, list[Path]] = defaultdict(list)
+    for mask in masks:
+        stem = mask.stem if mask.suffix.lower() in _MASK_FILES else stem_of(mask)
+        if not shared or stem.endswith(_MASK_END):
+            by_stem[stem].append(mask)
+    pairing, taken = Pairing(), set[Path]()
+    for image in images:
+        if shared and stem_of(image).endswith(_MASK_END):
+            continue
+        found = [mask for stem in (stem_of(image), stem_of(image) + _MASK_END) for mask in by_stem[stem]]
+        if not found:
+            pairing.maskless.append(image)
+        elif len(found) > 1:
+            names = ", ".join(mask.name for mask in found)
+            pairing.ambiguous.append(f"{image.name}: several masks ({names}). Keep one of them.")
+        elif found[0] in taken:
+            pairing.ambiguous.append(
+                f"{image.name}: {found[0].name} was taken as the mask of another image of this name. Rename one."
+            )
+        else:
+            pairing.pairs.append((image, found[0]))
+        taken.update(found)
+    pairing.imageless = [mask for group in by_stem.values() for mask in group if mask not in taken]
+    return pairing
+
+
+def same_folder(one: Path, other: Path) -> bool:
+    """Whether both are one folder, whatever the way to it."""
+    return one.resolve() == other.resolve()
 
 
 def read_pair(
@@ -165,24 +201,6 @@ def files_in(folder: Path) -> list[Path]:
         raise DatasetError(f"{folder.name}: there is no such folder. Check the path.")
     files = [entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")]
     return sorted(files, key=lambda file: natural_key(file.name))
-
-
-def _by_stem(folder: Path, *, only_ending: str) -> defaultdict[str, list[Path]]:
-    groups: defaultdict[str, list[Path]] = defaultdict(list)
-    for file in files_in(folder):
-        if file.suffix.lower() in _MASK_FILES and file.stem.endswith(only_ending):
-            groups[file.stem].append(file)
-    return groups
-
-
-def _ambiguous(image: Path, found: list[Path], taken: dict[Path, Path]) -> str:
-    if len(found) > 1:
-        return f"{image.name}: several masks ({', '.join(mask.name for mask in found)}). Keep one of them."
-    return f"{image.name}: {found[0].name} was taken as the mask of another image of this name. Rename one."
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
 
 
 def _chosen(name: str, n_frames: int, frame: int | None) -> int:

@@ -93,6 +93,11 @@ class Revision:
         return self.status, self.record["mask"]["pixels_sha256"]
 
     @property
+    def picture(self) -> str:
+        """The sha256 of the stored image: frames of several patients that agree in it show the same."""
+        return self.record["image"]["sha256"]
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(Y, X)."""
         rows, columns = self.record["image"]["shape"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,11 @@ def verify_folder(folder: Path, *, deep: bool = False) -> VerifyReport:
             if name not in _PARTS:
                 _stranger(folder / name, name, report)
         put_away = _put_away(folder)
+        standing: list[Revision] = []
         for case in _case_folders(folder / "cases", report):
             with _counted(report):
-                _check_case(case, report, deep, put_away)
+                standing += _check_case(case, report, deep, put_away)
+        _note_twins(standing, report)
     return report
 
 
@@ -77,7 +80,10 @@ def _case_folders(cases: Path, report: VerifyReport) -> Iterator[Path]:
             _stranger(cases / shelf, shelf, report)
 
 
-def _check_case(folder: Path, report: VerifyReport, deep: bool, put_away: frozenset[str]) -> None:
+def _check_case(
+    folder: Path, report: VerifyReport, deep: bool, put_away: frozenset[str]
+) -> Sequence[Revision]:
+    """Check a case; its heads."""
     sound: list[Revision] = []
     for path in record_files(folder):
         record = _read(path, REVISION_SCHEMA, "D04", report)
@@ -95,10 +101,24 @@ def _check_case(folder: Path, report: VerifyReport, deep: bool, put_away: frozen
     _check_parents(folder, sound, report, put_away)
     report.cases += bool(sound)
     report.revisions += len(sound)
-    if sound and not agree(heads := heads_of(sound)):
+    heads = heads_of(sound)
+    if sound and not agree(heads):
         report.add("N03", f"{folder.name}: {len(heads)} heads say different things (a conflict)")
     used = {one.record[kind]["file"] for one in sound for kind in ("image", "mask")}
     _note_left_overs(folder, used, report)
+    return heads
+
+
+def _note_twins(heads: Sequence[Revision], report: VerifyReport) -> None:
+    """A picture under two patients could be learnt from and judged by."""
+    by_picture: defaultdict[str, dict[str | None, Revision]] = defaultdict(dict)
+    for head in heads:
+        if head.status != "rejected":
+            by_picture[head.picture].setdefault(head.patient_key, head)
+    for twins in by_picture.values():
+        if len(twins) > 1:
+            cases = ", ".join(head.case for head in twins.values())
+            report.add("N05", f"{cases}: one picture under {len(twins)} patients (an unknown one counts)")
 
 
 def _blob_problems(folder: Path, kind: str, record: dict[str, Any], deep: bool) -> Iterator[tuple[str, str]]:

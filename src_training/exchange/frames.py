@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from src_training.dataset import Dataset, Revision
 from src_training.dataset.patients import Bucket
+from src_training.dataset.twins import left_out_text, one_sided
 from src_training.errors import DatasetError
 
 _REVIEWED = ("accepted", "no_vessel")
@@ -53,11 +54,16 @@ def frames_of(dataset: Dataset) -> Iterator[ExportFrame]:
 
 
 def reviewed(dataset: Dataset) -> list[Revision]:
-    """The heads that are exported; DatasetError when there is none."""
-    heads = [head for head in dataset.heads() if head.status in _REVIEWED]
+    """The heads that are exported, no picture in two parts of the split; DatasetError when there is none."""
+    heads = one_sided(_decided(dataset))
     if not heads:
         raise DatasetError("no accepted frame in this dataset yet: nothing to export. Accept some first.")
     return sorted(heads, key=lambda head: head.case)
+
+
+def left_out(dataset: Dataset) -> str | None:
+    """One line about the frames that no export holds because a stricter part of the split has their picture."""
+    return left_out_text(_decided(dataset))
 
 
 def as_picture(shown: NDArray) -> tuple[NDArray, bool]:
@@ -73,6 +79,10 @@ def as_picture(shown: NDArray) -> tuple[NDArray, bool]:
         (high - low) or 1.0
     )
     return np.rint(_LARGEST * steps).astype(np.uint16), False
+
+
+def _decided(dataset: Dataset) -> list[Revision]:
+    return [head for head in dataset.heads() if head.status in _REVIEWED]
 
 
 def _pseudonyms(heads: Sequence[Revision]) -> dict[str | None, str]:

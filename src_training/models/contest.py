@@ -45,22 +45,23 @@ def contest(
 
 
 def unlearnt(workspace: Workspace, models: Sequence[Model]) -> list[Revision]:
-    """Reviewed frames of test patients from whom none of the models, nor their ancestors, has learnt."""
+    """Reviewed frames of test patients of whose pictures none of the models, nor their ancestors, has seen one."""
     heads = workspace.dataset.heads(bucket="test")
-    cases = frozenset().union(*(_learnt_cases(workspace, model) for model in models))
-    patients = {head.patient_key for head in heads if head.case in cases}
+    learnt = frozenset().union(*(_learnt(workspace, model) for model in models))
+    patients = {head.patient_key for head in heads if head.case in learnt or head.picture in learnt}
     return [head for head in heads if head.status in _STATUSES and head.patient_key not in patients]
 
 
-def _learnt_cases(workspace: Workspace, model: Model) -> set[str]:
-    """Cases that a model of this workspace, and the models it was made from, were trained on."""
-    cases: set[str] = set()
+def _learnt(workspace: Workspace, model: Model) -> set[str]:
+    """Cases, and pictures, that a model of this workspace, and the models it was made from, were trained on."""
+    learnt: set[str] = set()
     step: Model | None = model
     while step is not None and step.card.run is not None:
-        cases |= {revision.case for revision in workspace.dataset.load_snapshot(step.card.run).revisions}
+        revisions = workspace.dataset.load_snapshot(step.card.run).revisions
+        learnt |= {mark for revision in revisions for mark in (revision.case, revision.picture)}
         parent = step.card.parent
         step = workspace.models.get(parent) if parent and workspace.models.has(parent) else None
-    return cases
+    return learnt
 
 
 def _item(revision: Revision) -> EvalItem:

@@ -13,6 +13,7 @@ import torch
 
 from src_training import durable
 from src_training.dataset import Revision
+from src_training.dataset.twins import left_out_text, one_sided
 from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
 from src_training.models.card import ModelCard
@@ -86,6 +87,8 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     if (made_before := _made_before(workspace, run)) is not None:
         return made_before
     base, revisions = beginning(workspace, settings, run)
+    if left_out := left_out_text(_reviewed(workspace)):
+        watcher.emit({"event": "log", "message": left_out})
     network = load_network(base.folder, base.card.architecture)
     material = gather(revisions, base.card, network.stride, watcher)
     watcher.emit({"event": "log", "message": describe(material, base)})
@@ -192,12 +195,12 @@ def tune(
 
 
 def training_revisions(workspace: Workspace) -> list[Revision]:
-    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket.
+    """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket, no picture on two sides.
 
     While a workspace holds nothing but test patients, it learns from those; they then judge neither
     this model nor any that is made from it (`models.contest`).
     """
-    heads = [r for status in _TRAINING_STATUSES for r in workspace.dataset.heads(status=status)]
+    heads = one_sided(_reviewed(workspace))
     if not heads:
         raise DatasetError(
             f"{workspace.path.name}: no accepted frames to learn from. "
@@ -353,6 +356,10 @@ def describe_choice(choice: Choice) -> str:
 def _made_before(workspace: Workspace, run: Path) -> Model | None:
     """The model of a run that was stopped after it had added it, while it was compared."""
     return next((model for model in workspace.models.list() if model.card.run == run.name), None)
+
+
+def _reviewed(workspace: Workspace) -> list[Revision]:
+    return [r for status in _TRAINING_STATUSES for r in workspace.dataset.heads(status=status)]
 
 
 def _sample(revision: Revision, card: ModelCard, stride: int) -> Sample:

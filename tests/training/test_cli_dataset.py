@@ -270,6 +270,29 @@ def test_a_csv_that_cannot_be_understood_is_refused_before_anything_is_saved(
     assert (code, out) == (2, []) and BAD_CSVS[content] in err and err.count("\n") == 1
 
 
+def test_a_picture_that_is_there_under_another_patient_is_told_until_one_is_rejected(
+    lightvessel, workspace, pairs, tmp_path
+):
+    (tmp_path / "patients.csv").write_text("f0,P1\nf1,P1\nf2,P2\nf3,P3\n")
+    _, first, err = import_(lightvessel, workspace, pairs)
+    assert "same picture" not in err
+    _, again, err = import_(lightvessel, workspace, pairs, "--patients", tmp_path / "patients.csv")
+    (line,) = [line for line in err.splitlines() if "same picture" in line]
+    assert line.startswith("4 of 4: ") and f"{again[0].split()[1]} as {first[0].split()[1]}" in line
+    code, out, err = lightvessel("verify", workspace, "--json")
+    report = json.loads(out[0])
+    assert (code, report["sound"]) == (0, True)
+    assert [one["code"] for one in report["findings"]] == ["N05"] * 4 and "rejected" in report["findings"][0][
+        "cure"
+    ]
+    one = ["append", workspace, "--image", pairs[0] / "f0.png", "--mask", pairs[1] / "f0.png"]
+    assert "1 of 1: the same picture" in lightvessel(*one, "--patient", "P9")[2]
+    for patient in ([], ["--patient", "P9"]):
+        assert "same picture" not in lightvessel(*one, *patient, "--status", "rejected")[2]
+    assert "same picture" not in lightvessel(*one, "--patient", "P1")[2]
+    assert len(json.loads(lightvessel("verify", workspace, "--json")[1][0])["findings"]) == 3
+
+
 def test_a_name_in_the_csv_that_is_no_image_is_named(lightvessel, workspace, pairs, tmp_path):
     (tmp_path / "patients.csv").write_text("f0.png,P0x\ntypo.png,P1\n")
     _, _, err = import_(lightvessel, workspace, pairs, "--patients", tmp_path / "patients.csv")

@@ -98,6 +98,27 @@ def test_files_that_are_no_images_are_counted(folders, capsys):
     assert "1 file(s) left out, which are no images: film.gif" in capsys.readouterr().err
 
 
+def test_an_image_that_could_have_several_masks_is_told_and_not_judged_by_one_of_them(folders, capsys):
+    mask = sorted((folders / "masks").iterdir())[0]
+    twin = mask.with_name(mask.name.replace("_mask", ""))
+    twin.write_bytes(imagecodecs.png_encode(np.zeros((512, 512), np.uint8)))
+    assert run(folders, "--json") == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n"] == 2
+    assert f"{twin.name}: several masks ({twin.name}, {mask.name}). Keep one of them." in said.err
+
+
+def test_images_and_masks_may_share_a_folder(folders, capsys):
+    for mask in (folders / "masks").iterdir():
+        mask.rename(folders / "images" / mask.name)
+    assert (
+        main(["evaluate", "--images", str(folders / "images"), "--masks", str(folders / "images"), "--json"])
+        == 0
+    )
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n"] == 3 and "without a partner" not in said.err
+
+
 def test_nothing_in_common_is_an_error(folders, capsys):
     for path in (folders / "masks").iterdir():
         path.rename(path.with_name("other-" + path.name))

@@ -125,6 +125,19 @@ def test_no_patient_is_on_two_sides(workspace, tmp_path, kind):
     assert all(heads[frame.name] == frame.split for frame in frames)
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_picture_is_on_two_sides(workspace, tmp_path, kind, capsys):
+    for seed in range(30):
+        workspace.dataset.append(Frame(picture(seed, np.uint8 if seed % 2 else np.uint16)), ringed(seed))
+    out = tmp_path / "out"
+    assert main(["dataset", "export", str(workspace.path), "-o", str(out), "--format", kind, "--json"]) == 0
+    said = capsys.readouterr()
+    told, heads = json.loads(said.out), workspace.dataset.heads(status="accepted")
+    elsewhere = sum(head.bucket != "train" for head in heads)
+    assert told["test"] and told["frames"] == 61 - elsewhere
+    assert f"{elsewhere} of 61 frames left out: the same picture" in said.err
+
+
 ROUND_TRIPS = {
     "png": lambda out: ["--images", str(out / "images"), "--masks", str(out / "masks")],
     "nnunet": lambda out: ["--nnunet", str(out)],

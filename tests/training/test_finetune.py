@@ -13,11 +13,13 @@ from model_folders import QUICK_TUNING, TINY, go_live_with_tiny
 from src_training import Workspace, durable
 from src_training.cli.finetune import launch
 from src_training.dataset import Frame
+from src_training.dataset.twins import left_out_text, one_sided
 from src_training.errors import DatasetError, LightVesselError, RunError
 from src_training.inference import export
+from src_training.models.contest import unlearnt
 from src_training.networks import build_network
 from src_training.training import pausing, replay
-from src_training.training.finetune import Choice, beginning, finetune, with_threshold
+from src_training.training.finetune import Choice, beginning, finetune, training_revisions, with_threshold
 from src_training.training.progress import Watcher
 from src_training.training.settings import FinetuneSettings
 from src_training.training.validation import Validator
@@ -36,11 +38,11 @@ def run(workspace):
     return folder
 
 
-def append(workspace, seed):
+def append(workspace, seed, **patient):
     rng = np.random.default_rng(seed)
     frame = rng.integers(0, 255, (64, 64)).astype(np.uint8)
     mask = (frame > 200).astype(np.uint8)
-    return workspace.dataset.append(Frame(frame, patient=f"p-{seed}"), mask)
+    return workspace.dataset.append(Frame(frame, **{"patient": f"p-{seed}", **patient}), mask)
 
 
 def test_a_resumed_run_keeps_the_model_and_the_frames_it_began_with(workspace, run):
@@ -51,6 +53,35 @@ def test_a_resumed_run_keeps_the_model_and_the_frames_it_began_with(workspace, r
     again, same = beginning(workspace, other, run)
     assert again.id == base.id == "small"
     assert [r.sha for r in same] == [r.sha for r in revisions] and len(same) == 1
+
+
+def test_no_picture_is_on_two_sides_of_a_training(tmp_path):
+    """Imported first without patients, then with: what the test part has, nothing learns from; nor train from val."""
+    twins = Workspace.create(tmp_path / "twins", split_salt="11" * 32, site_key=b"k" * 32)
+    for seed in range(20):
+        append(twins, seed)
+        append(twins, seed, patient=None)
+    append(twins, 99, patient=None)
+    heads, revisions = twins.dataset.heads(), training_revisions(twins)
+    sides = {head.picture: head.bucket for head in heads if head.patient_key}
+    assert set(sides.values()) == {"train", "val", "test"}
+    assert {one.picture for one in revisions}.isdisjoint(p for p, side in sides.items() if side == "test")
+    assert all(one.bucket == sides.get(one.picture, "train") for one in revisions)
+    assert sum(one.picture not in sides for one in revisions) == 1
+    gone = sum(side != "train" for side in sides.values())
+    assert (left_out_text(heads) or "").startswith(f"{gone} of 41 frames left out")
+    assert left_out_text(one_sided(heads)) is None
+
+
+def test_a_picture_that_was_learnt_under_no_name_judges_nobody_under_another(workspace, run, tmp_path):
+    append(workspace, 1, patient=None)
+    _, learnt = beginning(workspace, FinetuneSettings(), run)
+    model = SimpleNamespace(card=SimpleNamespace(run=run.name, parent=None))
+    seed = next(n for n in range(99) if append(workspace, 1, patient=f"p-{n}").bucket == "test")
+    assert unlearnt(workspace, [model]) == []
+    append(workspace, 2, patient=f"p-{seed}")
+    assert unlearnt(workspace, [model]) == []  # nor does the same patient in another picture
+    assert learnt[0].bucket == "train"
 
 
 def test_a_run_whose_frames_are_gone_is_not_resumed(workspace, run):
