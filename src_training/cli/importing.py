@@ -38,12 +38,21 @@ def import_frames(
         None,
         metavar="[ARCHIVE]",
         help="A ZIP, TAR or folder: a workspace, images/ with masks/, COCO, nnU-Net.",
+        readable=False,
     ),
-    images: Path = typer.Option(None, "--images", help="Folder of single images."),
-    masks: Path = typer.Option(None, "--masks", help="Folder of masks called like the images, or STEM_mask."),
-    coco: Path = typer.Option(None, "--coco", metavar="JSON", help="COCO annotations of the --images."),
-    nnunet: Path = typer.Option(None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2."),
-    patients: Path = typer.Option(None, "--patients", metavar="CSV", help="Image name, patient id."),
+    images: Path = typer.Option(None, "--images", help="Folder of single images.", readable=False),
+    masks: Path = typer.Option(
+        None, "--masks", help="Folder of masks called like the images, or STEM_mask.", readable=False
+    ),
+    coco: Path = typer.Option(
+        None, "--coco", metavar="JSON", help="COCO annotations of the --images.", readable=False
+    ),
+    nnunet: Path = typer.Option(
+        None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2.", readable=False
+    ),
+    patients: Path = typer.Option(
+        None, "--patients", metavar="CSV", help="Image name, patient id.", readable=False
+    ),
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,

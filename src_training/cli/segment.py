@@ -35,13 +35,20 @@ def register(app: typer.Typer) -> None:
 
 
 def segment(
-    inputs: list[Path] = typer.Argument(..., metavar="INPUT…", help="Files, or folders of files."),
-    output: Path = typer.Option(..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks."),
+    inputs: list[Path] = typer.Argument(
+        ..., metavar="INPUT…", help="Files, or folders of files.", readable=False
+    ),
+    output: Path = typer.Option(
+        ..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks.", readable=False
+    ),
     model: str = typer.Option(
         "", "--model", metavar="ID|PATH", help="Built-in id, model folder, or workspace id."
     ),
     workspace: Path | None = typer.Option(
-        None, "--workspace", help="Where --model is looked up; its live model by default."
+        None,
+        "--workspace",
+        help="Where --model is looked up; its live model by default.",
+        readable=False,
     ),
     threshold: float | None = typer.Option(
         None, "--threshold", min=0.0, max=1.0, help="Default: the model card's."

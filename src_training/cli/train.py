@@ -17,13 +17,22 @@ from src_training.errors import LightVesselError
 
 _NEW = "new:"
 
-Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.")
+Arcade = typer.Option(
+    ..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.", readable=False
+)
 Output = typer.Option(
-    ..., "-o", "--output", help="Folder for checkpoints and the model; an unfinished one is resumed."
+    ...,
+    "-o",
+    "--output",
+    help="Folder for checkpoints and the model; an unfinished one is resumed.",
+    readable=False,
 )
 Set = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any setting, e.g. --set learning_rate=0.001.")
 Recipe = typer.Option(
-    None, "--recipe", help="A settings file (JSON), or a card.json whose recipe is repeated."
+    None,
+    "--recipe",
+    help="A settings file (JSON), or a card.json whose recipe is repeated.",
+    readable=False,
 )
 Steps = typer.Option(None, "--steps", min=1, help="Optimiser steps.")
 Network = typer.Option(None, "--network", metavar="NAME", help="nano, small, base, enet, erfnet, …")
@@ -78,12 +87,20 @@ def train_teacher(
 
 def distill(
     workspace: Path | None = typer.Argument(
-        None, metavar="[WORKSPACE]", help="Distill on its accepted frames; else give --arcade and -o."
+        None,
+        metavar="[WORKSPACE]",
+        help="Distill on its accepted frames; else give --arcade and -o.",
+        readable=False,
     ),
     arcade: Path | None = typer.Option(
-        None, "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/."
+        None,
+        "--arcade",
+        help="Folder with index.csv, train/, unlabelled/ and val/.",
+        readable=False,
     ),
-    output: Path | None = typer.Option(None, "-o", "--output", help="Folder for checkpoints and the model."),
+    output: Path | None = typer.Option(
+        None, "-o", "--output", help="Folder for checkpoints and the model.", readable=False
+    ),
     teacher: str = typer.Option(..., "--teacher", metavar="ID|PATH", help="The model that teaches."),
     student: str | None = typer.Option(
         None,

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training import durable
 from src_training.cine.sniff import stem_of
 from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
@@ -76,8 +77,6 @@ class Matched:
 
 def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Matched:
     """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
-    from src_training.cine.sniff import recognise
-
     shared = _same(images, masks)
     by_stem = _by_stem(masks, only_ending=_MASK_END if shared else "")
     matched = Matched(images.name, files_in(images))
@@ -92,7 +91,7 @@ def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Ma
         elif found:
             taken.update(dict.fromkeys(found, image))
             matched.failures.append(_ambiguous(image, found, taken))
-        elif recognise(image) is not None:
+        elif _is_image(image):
             matched.remarks.append(f"{image.name}: no mask of this name; left out")
     lonely = [mask for group in by_stem.values() for mask in group if mask not in taken]
     matched.failures += [
@@ -160,11 +159,26 @@ def read_patients(path: Path) -> dict[str, str]:
 def files_in(folder: Path) -> list[Path]:
     """The files of a folder in natural order; DatasetError when there is no such folder."""
     from src_training.cine import natural_key
+    from src_training.cine.read import may_be_file
 
     if not folder.is_dir():
         raise DatasetError(f"{folder.name}: there is no such folder. Check the path.")
-    files = [entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")]
+    try:
+        files = [entry for entry in folder.iterdir() if may_be_file(entry) and not entry.name.startswith(".")]
+    except OSError as error:
+        cure = durable.cure_for_reading(error)
+        raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _is_image(file: Path) -> bool:
+    """Whether it is one, or cannot be looked into."""
+    from src_training.cine.sniff import recognise
+
+    try:
+        return recognise(file) is not None
+    except OSError:
+        return True
 
 
 def _by_stem(folder: Path, *, only_ending: str) -> defaultdict[str, list[Path]]:

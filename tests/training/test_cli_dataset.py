@@ -17,6 +17,7 @@ import typer
 
 import src_training.cli
 from src_training.cli import dataset as dataset_commands
+from src_training.dataset.folders import match_pairs
 from src_training.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -444,3 +445,13 @@ def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, work
     assert len(lines) == 4 and all(line.isprintable() for line in lines)
     assert lines[0].startswith("a?[31m?saved 1 r0001.png: not an image")  # named once, not twice
     assert lines[1].startswith("b?]0;x?.png: cannot be read as a mask") and str(tmp_path) not in err
+
+
+def test_images_that_are_links_to_nothing_are_told_of_by_an_import(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "images" / "alone.png").symlink_to(tmp_path / "nowhere.png")
+    matched = match_pairs(tmp_path / "images", tmp_path / "masks")
+    assert [image.name for image, _ in matched.pairs] == ["gone.png"]
+    assert matched.remarks == ["alone.png: no mask of this name; left out"]
