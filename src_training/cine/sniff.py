@@ -27,6 +27,7 @@ _OTHERS = (
     (rb"GIF8", "a GIF, which holds 8-bit colours only", "Export the cine as DICOM or TIFF."),
     (rb"PK\x03\x04", "a ZIP archive", "Unpack it first."),
     (rb"\x1f\x8b", "a gzip archive", "Unpack it first."),
+    (rb"....ftyp(avi[fs]|hei[cfx]|mif1)", "a still image of a kind that is not read", "Export it as PNG."),
     (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video", "Export the cine as DICOM, or its frames as PNG."),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 file outside DICOM", "Convert it to PNG or TIFF."),
 )
