@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,11 @@ _OTHERS = (
 def stem_of(path: Path) -> str:
     """The file's name without the suffix of a kind that is read: the last number of a UID is no suffix."""
     return path.stem if path.suffix.lower() in SUFFIXES else path.name
+
+
+def same_name(name: str) -> str:
+    """A name for comparing: letters with accents are one sign or two, as the computer that wrote the file has it."""
+    return unicodedata.normalize("NFC", name)
 
 
 def recognise(path: Path) -> Kind | None:

@@ -130,6 +130,7 @@ def _save_pairs(
     dataset: Dataset, matched: Matched, origin: Origin, patient_of: dict[str, str], vessels_bright: bool
 ) -> bool:
     """Save every pair and say so; whether there was nothing bad."""
+    from src_training.cine.sniff import same_name
     from src_training.dataset.folders import read_pair
     from src_training.dataset.outbox import save_or_keep
 
@@ -138,7 +139,8 @@ def _save_pairs(
     saved: list[LabelledFrame] = []
     known = 0
     for image, mask in matched.pairs:
-        patient = patient_of.get(image.name) or patient_of.get(image.stem)
+        name, stem = map(same_name, (image.name, image.stem))
+        patient = patient_of.get(name) or patient_of.get(stem)
         try:
             labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
             before = _newest(dataset, labelled.frame)
@@ -168,7 +170,9 @@ def _summary(saved: int, found: int, known: int) -> str:
 
 
 def _nameless(patient_of: dict[str, str], matched: Matched) -> list[str]:
-    there = {name for image in matched.images for name in (image.name, image.stem)}
+    from src_training.cine.sniff import same_name
+
+    there = {same_name(name) for image in matched.images for name in (image.name, image.stem)}
     return [
         f"{name}: named in the CSV, but not in {matched.where}" for name in patient_of if name not in there
     ]

@@ -79,7 +79,7 @@ def segment(
             if as_json:
                 result("", {"input": str(job.source), "error": str(error)}, True)
             continue
-        say(f"[{number}/{len(jobs)}] {job.source.name}: {record['frames']} frame(s)")
+        say(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
         result(str(record["mask"]), record, as_json)
     if failed and len(jobs) > 1:
         say(f"{len(jobs) - failed} of {len(jobs)} segmented")
@@ -219,6 +219,8 @@ def _write_stack(path: Path, stack: NDArray) -> Path:
 def _write(path: Path, data: bytes) -> Path:
     from src_training import durable
 
+    if os.path.isdir(path):
+        raise LightVesselError(f"{path}: a folder is called so. Rename it, or choose another folder with -o.")
     try:
         durable.replace(path, data)
     except OSError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training import durable
-from src_training.cine.sniff import stem_of
+from src_training.cine.sniff import same_name, stem_of
 from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
@@ -84,7 +84,8 @@ def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Ma
     for image in matched.images:
         if shared and image.stem.endswith(_MASK_END):
             continue
-        found = [mask for stem in (stem_of(image), stem_of(image) + _MASK_END) for mask in by_stem[stem]]
+        stem = same_name(stem_of(image))
+        found = [mask for called in (stem, stem + _MASK_END) for mask in by_stem[called]]
         if len(found) == 1 and found[0] not in taken:
             taken[found[0]] = image
             matched.pairs.append((image, MaskFile(found[0], threshold)))
@@ -141,7 +142,7 @@ def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, 
 
 
 def read_patients(path: Path) -> dict[str, str]:
-    """Image name (with or without its ending) → patient id, from a CSV with or without a header."""
+    """Image name (with or without its ending, see ``same_name``) → patient id, from a CSV with or without a header."""
     rows = _rows(path)
     name_at, patient_at, start = _columns(rows[0]) if rows else (0, 1, 0)
     found: dict[str, str] = {}
@@ -150,7 +151,8 @@ def read_patients(path: Path) -> dict[str, str]:
             raise DatasetError(
                 f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
             )
-        name, patient = re.split(r"[\\/]", row[name_at].strip())[-1], row[patient_at].strip()
+        name = same_name(re.split(r"[\\/]", row[name_at].strip())[-1])
+        patient = row[patient_at].strip()
         if found.setdefault(name, patient) != patient:
             raise DatasetError(f"{path.name}: line {number} gives {name} a second patient. Keep one of them.")
     return found
@@ -185,7 +187,7 @@ def _by_stem(folder: Path, *, only_ending: str) -> defaultdict[str, list[Path]]:
     groups: defaultdict[str, list[Path]] = defaultdict(list)
     for file in files_in(folder):
         if file.suffix.lower() in _MASK_FILES and file.stem.endswith(only_ending):
-            groups[file.stem].append(file)
+            groups[same_name(file.stem)].append(file)
     return groups
 
 

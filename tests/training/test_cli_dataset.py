@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import imagecodecs
@@ -17,7 +18,7 @@ import typer
 
 import src_training.cli
 from src_training.cli import dataset as dataset_commands
-from src_training.dataset.folders import match_pairs
+from src_training.dataset.folders import match_pairs, read_patients
 from src_training.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -455,3 +456,14 @@ def test_images_that_are_links_to_nothing_are_told_of_by_an_import(tmp_path):
     matched = match_pairs(tmp_path / "images", tmp_path / "masks")
     assert [image.name for image, _ in matched.pairs] == ["gone.png"]
     assert matched.remarks == ["alone.png: no mask of this name; left out"]
+
+
+def test_names_that_look_alike_are_alike(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "zoë") for form in ("NFC", "NFD"))
+    for folder, name in (("images", composed), ("masks", decomposed)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.png").write_bytes(imagecodecs.png_encode(np.eye(32, dtype=np.uint8)))
+    matched = match_pairs(tmp_path / "images", tmp_path / "masks")
+    assert len(matched.pairs) == 1 and not matched.failures
+    (tmp_path / "p.csv").write_text(f"{decomposed}.png,4711\n", encoding="utf-8")
+    assert read_patients(tmp_path / "p.csv") == {f"{composed}.png": "4711"}

@@ -139,12 +139,20 @@ def test_a_cine_never_replaces_one_of_its_own_frames(tmp_path, monkeypatch, caps
     assert "would replace an input" in capsys.readouterr().err
 
 
-def test_the_folder_one_stands_in_gives_its_name(tmp_path, monkeypatch):
+def test_the_folder_one_stands_in_gives_its_name(tmp_path, monkeypatch, capsys):
     (tmp_path / "run9").mkdir()
     tifffile.imwrite(tmp_path / "run9" / "a.tif", np.zeros((64, 64), np.uint8), photometric="minisblack")
     monkeypatch.chdir(tmp_path / "run9")
     assert main(["segment", ".", "--cine", "-o", "../out"]) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["run9.tif"]
+    assert "[1/1] run9: 1 frame(s)" in capsys.readouterr().err
+
+
+def test_a_folder_called_like_a_mask_is_named_and_the_other_frames_are_done(frames, tmp_path, capsys):
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    assert main(["segment", str(frames), "-o", str(tmp_path / "out")]) == 2
+    assert "a.png: a folder is called so. Rename it" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.png").is_file()
 
 
 def test_files_that_are_no_images_are_counted(frames, tmp_path, capsys):
