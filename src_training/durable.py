@@ -119,6 +119,13 @@ def cure_for(error: OSError) -> str:
     return f"{reason}. Check the disk and try again."
 
 
+def cure_for_reading(error: OSError) -> str:
+    """Why a file or folder cannot be read, and what to do: two short sentences without a path."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{os.strerror(error.errno)}. Ask for read permission."
+    return cure_for(error)
+
+
 class Disk:
     """The operations that every durable write is made of; tests put a disk in its place that fails."""
 

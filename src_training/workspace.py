@@ -54,7 +54,7 @@ class Workspace:
             if not (path / "dataset" / "dataset.json").is_file():
                 raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
         except OSError as error:
-            raise DatasetError(f"{path.name}: cannot be read. {durable.cure_for(error)}") from error
+            raise DatasetError(f"{path.name}: cannot be read. {durable.cure_for_reading(error)}") from error
         workspace = cls(path)
         _ = workspace.dataset  # a damaged dataset.json is told now, not at the first save
         return workspace

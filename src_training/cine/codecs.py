@@ -64,6 +64,11 @@ def decode_frame(codestream: bytes, layout: PixelLayout, name: str, *, lossy: bo
     return unpack(words, layout, aligned=header.bits <= layout.bits_stored)
 
 
+def decode_jpeg(data: bytes) -> np.ndarray:
+    """An image file of the JPEG family as its numbers, by the codec that its own header names."""
+    return _DECODERS[jpeg_header(data, "the file").codec](data)
+
+
 def unpack(words: np.ndarray, layout: PixelLayout, *, aligned: bool = False) -> np.ndarray:
     """Words of BitsAllocated → stored values: overlay bits masked off, the sign extended from HighBit."""
     if words.dtype != layout.word:

@@ -15,7 +15,7 @@ def inflate(data: bytes, name: str) -> bytes:
     Raises
     ------
     UnreadableCine
-        When it would exceed the budget or is cut off.
+        When it would exceed the budget, is cut off or is no raw deflate stream.
     """
     return zlib.decompress(data, -zlib.MAX_WBITS, _measured(data, name))
 
@@ -24,7 +24,11 @@ def _measured(data: bytes, name: str) -> int:
     """The inflated size, found chunk by chunk without keeping any."""
     inflater, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, data
     while not inflater.eof:
-        chunk = inflater.decompress(rest, _CHUNK)
+        try:
+            chunk = inflater.decompress(rest, _CHUNK)
+        except zlib.error:
+            reason = "its data set is not a raw deflate stream, as its transfer syntax says"
+            raise unreadable(name, reason, "Export it as JPEG Lossless or uncompressed.") from None
         rest, size = inflater.unconsumed_tail, size + len(chunk)
         if size > DECODED_BYTES:
             raise unreadable(name, "inflates to more than 1 GiB", "Export it as JPEG Lossless.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import numpy as np
 
 from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
-from src_training.cine.codecs import jpeg_header
+from src_training.cine.codecs import decode_jpeg, jpeg_header
 from src_training.cine.sniff import Kind
+
+_EXPORT_FRAMES = "Export the frames as single images or a TIFF stack."
 
 
 def open_image(path: Path, kind: Kind) -> Cine:
@@ -89,7 +92,17 @@ def _full_range(dtype: np.dtype) -> Grey:
 
 def _png_header(data: bytes, name: str) -> tuple[int, int, str]:
     columns, rows, depth = struct.unpack(">IIB", data[16:25])
+    if _is_animated(data):
+        raise unreadable(name, "an animated PNG", _EXPORT_FRAMES)
     return rows, columns, "u2" if depth == 16 else "u1"
+
+
+def _is_animated(data: bytes) -> bool:
+    """Whether a PNG announces several frames (acTL) before the data of its first one."""
+    at = 8
+    while at + 8 <= len(data) and data[at + 4 : at + 8] not in (b"IDAT", b"acTL"):
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return data[at + 4 : at + 8] == b"acTL" and int.from_bytes(data[at + 8 : at + 12], "big") > 1
 
 
 def _jpeg_size(data: bytes, name: str) -> tuple[int, int, str]:
@@ -114,15 +127,15 @@ def _webp_header(data: bytes, name: str) -> tuple[int, int, str]:
         bits = int.from_bytes(data[21:25], "little")
         return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, "u1"
     if chunk == b"VP8X" and data[20] & 0x02:
-        raise unreadable(name, "an animated WebP", "Export the frames as single images or a TIFF stack.")
+        raise unreadable(name, "an animated WebP", _EXPORT_FRAMES)
     width, height = int.from_bytes(data[24:27], "little"), int.from_bytes(data[27:30], "little")
     return height + 1, width + 1, "u1"
 
 
 _HEADERS = {"png": _png_header, "jpeg": _jpeg_size, "bmp": _bmp_header, "webp": _webp_header}
-_DECODERS = {
+_DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
     "png": imagecodecs.png_decode,
-    "jpeg": imagecodecs.jpeg8_decode,
+    "jpeg": decode_jpeg,
     "bmp": imagecodecs.bmp_decode,
     "webp": imagecodecs.webp_decode,
 }

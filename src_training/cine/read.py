@@ -74,6 +74,11 @@ def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
     )
 
 
+def may_be_file(entry: Path) -> bool:
+    """Whether what lies in a folder is a file, or a link to one that is not there: reading it tells so."""
+    return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+
+
 def natural_key(name: str) -> tuple:
     """Sorts ``frame2`` before ``frame10``."""
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in _parts(name))
@@ -180,7 +185,7 @@ def _files(folder: Path) -> list[Path]:
     return [
         entry
         for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.name.upper() != "DICOMDIR" and entry.is_file()
+        if not entry.name.startswith(".") and entry.name.upper() != "DICOMDIR" and may_be_file(entry)
     ]
 
 

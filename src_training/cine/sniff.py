@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ _OTHERS = (
     (rb"GIF8", "a GIF, which holds 8-bit colours only", "Export the cine as DICOM or TIFF."),
     (rb"PK\x03\x04", "a ZIP archive", "Unpack it first."),
     (rb"\x1f\x8b", "a gzip archive", "Unpack it first."),
+    (rb"....ftyp(avi[fs]|hei[cfx]|mif1)", "a still image of a kind that is not read", "Export it as PNG."),
     (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video", "Export the cine as DICOM, or its frames as PNG."),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 file outside DICOM", "Convert it to PNG or TIFF."),
 )
@@ -35,6 +37,11 @@ _OTHERS = (
 def stem_of(path: Path) -> str:
     """The file's name without the suffix of a kind that is read: the last number of a UID is no suffix."""
     return path.stem if path.suffix.lower() in SUFFIXES else path.name
+
+
+def same_name(name: str) -> str:
+    """A name for comparing: letters with accents are one sign or two, as the computer that wrote the file has it."""
+    return unicodedata.normalize("NFC", name)
 
 
 def recognise(path: Path) -> Kind | None:

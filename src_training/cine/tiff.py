@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC, TiffFrame, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, Grey, Header, plain_dtype, to_grey
@@ -20,6 +20,7 @@ from src_training.errors import UnreadableCine
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _COLOUR = (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR)
+_JPEG = (COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.ALT_JPEG, COMPRESSION.JPEG_LOSSY)
 _GREY = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
 
 
@@ -115,6 +116,7 @@ def _pages(path: Path, tif: tifffile.TiffFile) -> PageFrames:
         raise unreadable(path.name, "only previews in this TIFF", "Save the cine itself.")
     for series in tif.series[:1]:
         _check_axes(path, series)
+    _check_one_acquisition(path, tif)
     size = _check_page(path, pages[0][1])
     first = pages[0][1]
     for index, page in pages:
@@ -138,6 +140,15 @@ def _check_axes(path: Path, series: tifffile.TiffPageSeries) -> None:
             path.name,
             f"axes {series.axes} {series.shape}; a cine has time, rows and columns",
             "Save one channel and one slice as a (T, Y, X) stack.",
+        )
+
+
+def _check_one_acquisition(path: Path, tif: tifffile.TiffFile) -> None:
+    """Of the several images that OME or ImageJ name each is its own; pages of others without a name are frames."""
+    images = [series for series in tif.series if not series.keyframe.is_reduced]
+    if (tif.is_ome or tif.is_imagej) and len(images) > 1:
+        raise unreadable(
+            path.name, f"{len(images)} images in one file, not one cine", "Save each in a file of its own."
         )
 
 
@@ -184,13 +195,21 @@ def _truncated(path: Path) -> UnreadableCine:
 
 def _page_grey(page: TiffPage, picture: np.ndarray) -> np.ndarray:
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        # Colour maps hold 16-bit entries; the high byte is the colour.
-        return to_grey((page.colormap.T[picture] >> 8).astype(np.uint8), rgb=True)
-    if page.photometric in _COLOUR and picture.ndim == 3:
+        # Colour maps hold 16-bit entries, whose high byte is the colour; some writers store it alone.
+        shift = 8 if page.colormap.max() > 255 else 0
+        return to_grey((page.colormap.T[picture] >> shift).astype(np.uint8), rgb=True)
+    if _is_rgb(page) and picture.ndim == 3:
         return to_grey(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture, rgb=True)
     if picture.ndim == 3:
         picture = picture[0] if page.axes == "SYX" else picture[..., 0]
     return to_grey(picture, rgb=False)
+
+
+def _is_rgb(page: TiffPage) -> bool:
+    """Whether the decoded page is red, green, blue; of luminance and chroma only JPEG is converted by the decoder."""
+    return page.photometric == PHOTOMETRIC.RGB or (
+        page.photometric == PHOTOMETRIC.YCBCR and page.compression in _JPEG
+    )
 
 
 def _grey(dtype: np.dtype, *, inverted: bool) -> Grey:

@@ -34,10 +34,17 @@ def register(app: typer.Typer) -> None:
 
 def compare_methods(
     output: Path = typer.Option(
-        ..., "-o", "--output", help="Folder of the cells; finished ones are skipped."
+        ...,
+        "-o",
+        "--output",
+        help="Folder of the cells; finished ones are skipped.",
+        readable=False,
     ),
     arcade: Path | None = typer.Option(
-        None, "--arcade", help="Folder with index.csv, train/, unlabelled/, val/."
+        None,
+        "--arcade",
+        help="Folder with index.csv, train/, unlabelled/, val/.",
+        readable=False,
     ),
     teacher: str = typer.Option("", "--teacher", metavar="ID|PATH", help="The model that teaches."),
     students: str = typer.Option(

@@ -55,7 +55,9 @@ def init(
     split_salt: str = typer.Option(
         None, "--split-salt", metavar="HEX", help="Split as another dataset does."
     ),
-    site_key: Path = typer.Option(None, "--site-key", metavar="FILE", help="Default: this user's own key."),
+    site_key: Path = typer.Option(
+        None, "--site-key", metavar="FILE", help="Default: this user's own key.", readable=False
+    ),
 ) -> None:
     """Make a workspace: dataset, models and runs in one new folder."""
     from src_training.dataset.keyring import read_key
@@ -68,8 +70,8 @@ def init(
 
 def append(
     workspace: Path = WorkspaceFolder,
-    image: Path = typer.Option(..., "--image", help="An angiogram file."),
-    mask: Path = typer.Option(..., "--mask", help="The mask of the frame."),
+    image: Path = typer.Option(..., "--image", help="An angiogram file.", readable=False),
+    mask: Path = typer.Option(..., "--mask", help="The mask of the frame.", readable=False),
     patient: str = typer.Option(None, "--patient", help="Patient id; only its keyed hash is stored."),
     frame: int = typer.Option(None, "--frame", help="Which frame of a cine; the first is 0."),
     status: str = Status,
@@ -96,11 +98,19 @@ def append(
 def export_frames(
     workspace: Path = WorkspaceFolder,
     output: Path = typer.Option(
-        ..., "-o", "--output", help="A new folder outside the workspace, and beside no --source."
+        ...,
+        "-o",
+        "--output",
+        help="A new folder outside the workspace, and beside no --source.",
+        readable=False,
     ),
     kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
     source: list[Path] = typer.Option(
-        [], "--source", metavar="FILE", help="For dicom-seg: the DICOM files that the frames came from."
+        [],
+        "--source",
+        metavar="FILE",
+        help="For dicom-seg: the DICOM files that the frames came from.",
+        readable=False,
     ),
     json: bool = JsonFlag,
 ) -> None:
@@ -172,7 +182,9 @@ def list_cases(workspace: Path = WorkspaceFolder, json: bool = JsonFlag) -> None
 
 def key_export(
     workspace: Path = WorkspaceFolder,
-    file: Path = typer.Argument(..., help="A new file; hand it over as you would a password."),
+    file: Path = typer.Argument(
+        ..., help="A new file; hand it over as you would a password.", readable=False
+    ),
 ) -> None:
     """Write the site key of a workspace's dataset, for a colleague who appends to it too."""
     from src_training import durable
@@ -193,7 +205,7 @@ def key_export(
 
 def key_import(
     workspace: Path = WorkspaceFolder,
-    file: Path = typer.Argument(..., help="The file that `key export` wrote."),
+    file: Path = typer.Argument(..., help="The file that `key export` wrote.", readable=False),
 ) -> None:
     """Keep the site key of a workspace's dataset, so that frames can be appended here."""
     from src_training.dataset.keyring import read_key

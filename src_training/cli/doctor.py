@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     workspace: Path | None = typer.Argument(
-        None, metavar="[WORKSPACE]", help="Look over its dataset and models; without it: this installation."
+        None,
+        metavar="[WORKSPACE]",
+        help="Look over its dataset and models; without it: this installation.",
+        readable=False,
     ),
     repair: bool = typer.Option(
         False, "--repair", help="Move what is damaged into the dataset's quarantine."
@@ -134,6 +137,6 @@ def _dataset_folder(workspace: Path) -> Path:
     from src_training.workspace import Workspace
 
     folder = workspace / "dataset"
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir never raises
         Workspace.open(workspace)  # says what the folder is instead
     return folder

@@ -20,14 +20,19 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate_command(
-    images: Path = typer.Option(..., "--images", help="Folder of frames."),
+    images: Path = typer.Option(..., "--images", help="Folder of frames.", readable=False),
     masks: Path = typer.Option(
-        ..., "--masks", help="Folder of masks, matched by name: <stem> or <stem>_mask."
+        ...,
+        "--masks",
+        help="Folder of masks, matched by name: <stem> or <stem>_mask.",
+        readable=False,
     ),
     model: str = typer.Option(
         "", "--model", metavar="ID|PATH", help="Default: the live or shipped default model."
     ),
-    workspace: Path | None = typer.Option(None, "--workspace", help="Where --model is looked up."),
+    workspace: Path | None = typer.Option(
+        None, "--workspace", help="Where --model is looked up.", readable=False
+    ),
     against: str = typer.Option(
         "", "--against", metavar="ID|PATH", help="Also the difference from this model, with its interval."
     ),

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def finetune(
-    workspace: Path = typer.Argument(..., help="A workspace with accepted frames."),
+    workspace: Path = typer.Argument(..., help="A workspace with accepted frames.", readable=False),
     steps: int | None = typer.Option(None, "--steps", min=1, help="Optimiser steps."),
     epochs: float | None = typer.Option(
         None, "--epochs", min=0.01, help="Instead of --steps: passes over the corrected frames."

@@ -39,12 +39,21 @@ def import_frames(
         None,
         metavar="[ARCHIVE]",
         help="A ZIP, TAR or folder: a workspace, images/ with masks/, COCO, nnU-Net.",
+        readable=False,
     ),
-    images: Path = typer.Option(None, "--images", help="Folder of single images."),
-    masks: Path = typer.Option(None, "--masks", help="Folder of masks called like the images, or STEM_mask."),
-    coco: Path = typer.Option(None, "--coco", metavar="JSON", help="COCO annotations of the --images."),
-    nnunet: Path = typer.Option(None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2."),
-    patients: Path = typer.Option(None, "--patients", metavar="CSV", help="Image name, patient id."),
+    images: Path = typer.Option(None, "--images", help="Folder of single images.", readable=False),
+    masks: Path = typer.Option(
+        None, "--masks", help="Folder of masks called like the images, or STEM_mask.", readable=False
+    ),
+    coco: Path = typer.Option(
+        None, "--coco", metavar="JSON", help="COCO annotations of the --images.", readable=False
+    ),
+    nnunet: Path = typer.Option(
+        None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2.", readable=False
+    ),
+    patients: Path = typer.Option(
+        None, "--patients", metavar="CSV", help="Image name, patient id.", readable=False
+    ),
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
@@ -122,6 +131,7 @@ def _save_pairs(
     dataset: Dataset, matched: Matched, origin: Origin, patient_of: dict[str, str], vessels_bright: bool
 ) -> bool:
     """Save every pair and say so; whether there was nothing bad."""
+    from src_training.cine.sniff import same_name
     from src_training.dataset.folders import read_pair
     from src_training.dataset.outbox import save_or_keep
 
@@ -130,7 +140,8 @@ def _save_pairs(
     saved: list[tuple[LabelledFrame, Revision]] = []
     known = 0
     for image, mask in matched.pairs:
-        patient = patient_of.get(image.name) or patient_of.get(image.stem)
+        name, stem = map(same_name, (image.name, image.stem))
+        patient = patient_of.get(name) or patient_of.get(stem)
         try:
             labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
             before = _newest(dataset, labelled.frame)
@@ -163,7 +174,9 @@ def _summary(saved: int, found: int, known: int) -> str:
 
 
 def _nameless(patient_of: dict[str, str], matched: Matched) -> list[str]:
-    there = {name for image in matched.images for name in (image.name, image.stem)}
+    from src_training.cine.sniff import same_name
+
+    there = {same_name(name) for image in matched.images for name in (image.name, image.stem)}
     return [
         f"{name}: named in the CSV, but not in {matched.where}" for name in patient_of if name not in there
     ]

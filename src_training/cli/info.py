@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    files: list[Path] = typer.Argument(..., metavar="FILE…", help="Angiograms, or folders of them."),
+    files: list[Path] = typer.Argument(
+        ..., metavar="FILE…", help="Angiograms, or folders of them.", readable=False
+    ),
     cine: bool = typer.Option(False, "--cine", help="A folder is one cine, its files are the frames."),
     as_json: bool = JsonFlag,
 ) -> None:

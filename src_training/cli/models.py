@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from src_training.models import Model
     from src_training.workspace import Workspace
 
-Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shipped models.")
+Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shipped models.", readable=False)
 Which = typer.Argument(None, metavar="[MODEL]", help="A model's id, or its folder.")
-Needed = typer.Argument(..., metavar="WORKSPACE")
+Needed = typer.Argument(..., metavar="WORKSPACE", readable=False)
 By = typer.Option("", "--by", "--annotator", metavar="PSEUDONYM", help="Who decides; it is recorded.")
 Reason = typer.Option("", "--reason", metavar="TEXT", help="Why; it is recorded.")
 
@@ -104,7 +104,9 @@ def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json:
 
 def import_model(
     workspace: Path = Needed,
-    weights: Path = typer.Argument(..., help="A .pt, .pth or .safetensors file of one state_dict."),
+    weights: Path = typer.Argument(
+        ..., help="A .pt, .pth or .safetensors file of one state_dict.", readable=False
+    ),
     like: str = typer.Option("small", "--like", metavar="ID|PATH", help="The model it is built like."),
     name: str = typer.Option("imported", "--name", help="What the new model is called."),
     as_json: bool = JsonFlag,

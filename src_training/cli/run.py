@@ -12,7 +12,7 @@ def register(app: typer.Typer) -> None:
     app.command("run", hidden=True)(run)
 
 
-def run(folder: Path = typer.Argument(..., help="A run folder with a config.json.")) -> int:
+def run(folder: Path = typer.Argument(..., help="A run folder with a config.json.", readable=False)) -> int:
     """Do the job of a run folder in this process."""
     from src_training.runs.child import main
 

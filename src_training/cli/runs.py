@@ -14,7 +14,7 @@ from src_training.errors import RunError
 if TYPE_CHECKING:
     from src_training.runs import Run
 
-_Workspace = typer.Argument(..., metavar="WORKSPACE", help="The workspace.")
+_Workspace = typer.Argument(..., metavar="WORKSPACE", help="The workspace.", readable=False)
 _Run = typer.Argument("", metavar="[RUN]", help="A run's id or its beginning; default: the newest.")
 
 

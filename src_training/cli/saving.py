@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from src_training.dataset.folders import LabelledFrame
     from src_training.dataset.outbox import Kept
 
-WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.")
+WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
 Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
 Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")

@@ -35,13 +35,20 @@ def register(app: typer.Typer) -> None:
 
 
 def segment(
-    inputs: list[Path] = typer.Argument(..., metavar="INPUT…", help="Files, or folders of files."),
-    output: Path = typer.Option(..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks."),
+    inputs: list[Path] = typer.Argument(
+        ..., metavar="INPUT…", help="Files, or folders of files.", readable=False
+    ),
+    output: Path = typer.Option(
+        ..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks.", readable=False
+    ),
     model: str = typer.Option(
         "", "--model", metavar="ID|PATH", help="Built-in id, model folder, or workspace id."
     ),
     workspace: Path | None = typer.Option(
-        None, "--workspace", help="Where --model is looked up; its live model by default."
+        None,
+        "--workspace",
+        help="Where --model is looked up; its live model by default.",
+        readable=False,
     ),
     threshold: float | None = typer.Option(
         None, "--threshold", min=0.0, max=1.0, help="Default: the model card's."
@@ -72,7 +79,7 @@ def segment(
             if as_json:
                 result("", {"input": str(job.source), "error": str(error)}, True)
             continue
-        say(f"[{number}/{len(jobs)}] {job.source.name}: {record['frames']} frame(s)")
+        say(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
         result(str(record["mask"]), record, as_json)
     if failed and len(jobs) > 1:
         say(f"{len(jobs) - failed} of {len(jobs)} segmented")
@@ -211,6 +218,8 @@ def _write_stack(path: Path, stack: NDArray) -> Path:
 def _write(path: Path, data: bytes) -> Path:
     from src_training import durable
 
+    if os.path.isdir(path):
+        raise LightVesselError(f"{path}: a folder is called so. Rename it, or choose another folder with -o.")
     try:
         durable.replace(path, data)
     except OSError as error:

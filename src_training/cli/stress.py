@@ -17,9 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def stress(
-    images: Path = typer.Option(..., "--images", help="Folder of frames."),
+    images: Path = typer.Option(..., "--images", help="Folder of frames.", readable=False),
     masks: Path = typer.Option(
-        ..., "--masks", help="Folder of masks, matched by name: <stem> or <stem>_mask."
+        ...,
+        "--masks",
+        help="Folder of masks, matched by name: <stem> or <stem>_mask.",
+        readable=False,
     ),
     model: str = typer.Option("", "--model", metavar="ID|PATH", help="Default: the shipped default model."),
     frames: int = typer.Option(50, "--frames", min=1, help="At most so many frames, evenly chosen."),

@@ -23,15 +23,22 @@ _NEW = "new:"
 _TRAINING, _FINETUNING = "train student", "finetune"  # what a card calls its recipe
 _TEACHER = "lite0-unet"
 
-Arcade = typer.Option(..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.")
+Arcade = typer.Option(
+    ..., "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/.", readable=False
+)
 Output = typer.Option(
-    ..., "-o", "--output", help="Folder for checkpoints and the model; an unfinished one is resumed."
+    ...,
+    "-o",
+    "--output",
+    help="Folder for checkpoints and the model; an unfinished one is resumed.",
+    readable=False,
 )
 Set = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any setting, e.g. --set learning_rate=0.001.")
 Recipe = typer.Option(
     None,
     "--recipe",
     help="A settings file (JSON), or a card.json whose last training is repeated; what it went on from must be there.",
+    readable=False,
 )
 Steps = typer.Option(None, "--steps", min=1, help="Optimiser steps.")
 Network = typer.Option(None, "--network", metavar="NAME", help="nano, small, base, enet, erfnet, …")
@@ -97,12 +104,20 @@ def train_teacher(
 
 def distill(
     workspace: Path | None = typer.Argument(
-        None, metavar="[WORKSPACE]", help="Distill on its accepted frames; else give --arcade and -o."
+        None,
+        metavar="[WORKSPACE]",
+        help="Distill on its accepted frames; else give --arcade and -o.",
+        readable=False,
     ),
     arcade: Path | None = typer.Option(
-        None, "--arcade", help="Folder with index.csv, train/, unlabelled/ and val/."
+        None,
+        "--arcade",
+        help="Folder with index.csv, train/, unlabelled/ and val/.",
+        readable=False,
     ),
-    output: Path | None = typer.Option(None, "-o", "--output", help="Folder for checkpoints and the model."),
+    output: Path | None = typer.Option(
+        None, "-o", "--output", help="Folder for checkpoints and the model.", readable=False
+    ),
     teacher: str | None = typer.Option(
         None, "--teacher", metavar="ID|PATH", help="The model that teaches; default: the recipe's."
     ),

@@ -84,7 +84,7 @@ def names_in(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise DatasetError(f"{folder.name}: cannot be listed. {durable.cure_for(error)}") from error
+        raise DatasetError(f"{folder.name}: cannot be listed. {durable.cure_for_reading(error)}") from error
 
 
 def utc_now() -> str:

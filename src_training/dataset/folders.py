@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.cine.sniff import stem_of
+from src_training import durable
+from src_training.cine.sniff import same_name, stem_of
 from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
@@ -77,16 +78,12 @@ class Matched:
 
 def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Matched:
     """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
-    from src_training.cine.sniff import recognise
-
     drawn = [file for file in files_in(masks) if file.suffix.lower() in _MASK_FILES]
     pairing = pair_up(files_in(images), drawn, shared=same_folder(images, masks))
     matched = Matched(images.name, files_in(images), failures=pairing.ambiguous)
     matched.pairs += [(image, MaskFile(mask, threshold)) for image, mask in pairing.pairs]
     matched.remarks += [
-        f"{image.name}: no mask of this name; left out"
-        for image in pairing.maskless
-        if recognise(image) is not None
+        f"{image.name}: no mask of this name; left out" for image in pairing.maskless if _may_be_image(image)
     ]
     matched.failures += [
         f"{mask.name}: no image of this name. Call both alike, or add _mask." for mask in pairing.imageless
@@ -114,12 +111,13 @@ def pair_up(images: Sequence[Path], masks: Sequence[Path], *, shared: bool) -> P
     for mask in masks:
         stem = mask.stem if mask.suffix.lower() in _MASK_FILES else stem_of(mask)
         if not shared or stem.endswith(_MASK_END):
-            by_stem[stem].append(mask)
+            by_stem[same_name(stem)].append(mask)
     pairing, taken = Pairing(), set[Path]()
     for image in images:
         if shared and stem_of(image).endswith(_MASK_END):
             continue
-        found = [mask for stem in (stem_of(image), stem_of(image) + _MASK_END) for mask in by_stem[stem]]
+        stem = same_name(stem_of(image))
+        found = [mask for called in (stem, stem + _MASK_END) for mask in by_stem[called]]
         if not found:
             pairing.maskless.append(image)
         elif len(found) > 1:
@@ -178,7 +176,7 @@ def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, 
 
 
 def read_patients(path: Path) -> dict[str, str]:
-    """Image name (with or without its ending) → patient id, from a CSV with or without a header."""
+    """Image name (with or without its ending, see ``same_name``) → patient id, from a CSV with or without a header."""
     rows = _rows(path)
     name_at, patient_at, start = _columns(rows[0]) if rows else (0, 1, 0)
     found: dict[str, str] = {}
@@ -187,7 +185,8 @@ def read_patients(path: Path) -> dict[str, str]:
             raise DatasetError(
                 f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
             )
-        name, patient = re.split(r"[\\/]", row[name_at].strip())[-1], row[patient_at].strip()
+        name = same_name(re.split(r"[\\/]", row[name_at].strip())[-1])
+        patient = row[patient_at].strip()
         if found.setdefault(name, patient) != patient:
             raise DatasetError(f"{path.name}: line {number} gives {name} a second patient. Keep one of them.")
     return found
@@ -196,11 +195,26 @@ def read_patients(path: Path) -> dict[str, str]:
 def files_in(folder: Path) -> list[Path]:
     """The files of a folder in natural order; DatasetError when there is no such folder."""
     from src_training.cine import natural_key
+    from src_training.cine.read import may_be_file
 
     if not folder.is_dir():
         raise DatasetError(f"{folder.name}: there is no such folder. Check the path.")
-    files = [entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")]
+    try:
+        files = [entry for entry in folder.iterdir() if may_be_file(entry) and not entry.name.startswith(".")]
+    except OSError as error:
+        cure = durable.cure_for_reading(error)
+        raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _may_be_image(file: Path) -> bool:
+    """Whether it is one, or cannot be looked into."""
+    from src_training.cine.sniff import recognise
+
+    try:
+        return recognise(file) is not None
+    except OSError:
+        return True
 
 
 def _chosen(name: str, n_frames: int, frame: int | None) -> int:

@@ -94,7 +94,8 @@ def _refusing(archive: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # gzip's way to say that the file is damaged
             raise _refused(archive, f"it is damaged ({error})", _PACK_AGAIN) from error
-        raise DatasetError(printable(f"{archive.name}: not unpacked: {durable.cure_for(error)}")) from error
+        cure = durable.cure_for_reading if error.filename == str(archive) else durable.cure_for
+        raise DatasetError(printable(f"{archive.name}: not unpacked: {cure(error)}")) from error
     # zipfile, tarfile and what they use raise what they like; whatever it is, this is no readable archive.
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__

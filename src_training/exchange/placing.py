@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -43,5 +44,5 @@ def _check_free(dataset: Dataset, target: Path, sources: Sequence[Path]) -> None
             raise DatasetError(
                 f"{target.name}: lies in the folder of {source.name}. Choose a folder outside it."
             )
-    if target.exists():
+    if os.path.exists(target):  # unlike Path.exists never raises
         raise DatasetError(f"{target.name}: exists already. Choose a new folder.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from src_training import durable
 from src_training.dataset.folders import Matched, match_pairs
 from src_training.errors import DatasetError, printable
 from src_training.exchange.arriving import match_coco, match_nnunet
@@ -22,9 +23,10 @@ def recognise(folder: Path, name: str, threshold: float | None = None) -> Path |
     """
     at = folder
     for _ in range(_DEEPEST):
+        listed = _visible(at)
         if (found := _lightvessel(at) or _pairs(at, threshold)) is not None:
             return found
-        inside = [path for path in _visible(at) if path.is_dir()]
+        inside = [path for path in listed if path.is_dir()]
         if len(inside) != 1:
             break
         at = inside[0]
@@ -81,5 +83,5 @@ def _visible(folder: Path) -> list[Path]:
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        raise DatasetError(f"{folder.name}: cannot be listed ({error.strerror}). Check the path.") from error
+        raise DatasetError(f"{folder.name}: cannot be listed. {durable.cure_for_reading(error)}") from error
     return [folder / name for name in names if not name.startswith(".") and name != _PACKER]

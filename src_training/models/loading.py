@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from src_training import durable
 from src_training.errors import ModelError
 from src_training.models.card import ModelCard
 
@@ -69,8 +70,14 @@ def is_folder_name(text: str) -> bool:
 def read_card(folder: Path) -> ModelCard:
     """The folder's card; raises ModelError when there is none or it is not one."""
     path = folder / CARD_FILE
-    if not path.is_file():
-        raise ModelError(f"{folder.name}: not a model folder (no {CARD_FILE} in it).")
+    # "/" and "." do not say what the folder is called.
+    called = folder.name or folder.resolve().name or str(folder)
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise ModelError(f"{called}: cannot be read. {durable.cure_for_reading(error)}") from error
+    if not there:
+        raise ModelError(f"{called}: not a model folder (no {CARD_FILE} in it).")
     if path.stat().st_size > _LARGEST_CARD:
         raise ModelError(f"{folder.name}/{CARD_FILE}: larger than 1 MiB; this is no model card.")
     try:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ class RunStore:
         """All runs, the oldest first."""
         if not self.folder.is_dir():
             return []
-        return [Run(path) for path in sorted(self.folder.iterdir()) if os.path.isfile(path / CONFIG_FILE)]
+        ages = {path: age for path in self.folder.iterdir() if (age := _age(path))}
+        return [Run(path) for path in sorted(ages, key=ages.__getitem__)]
 
     def get(self, run_id: str) -> Run:
         """The run with this id, or with the one id that begins so; RunError tells what there is instead."""
@@ -130,6 +132,17 @@ def check_alone(run: Run) -> None:
                 f"{other.id} is still {other.status().status}: one {kind} at a time. Wait for its end, or "
                 f"cancel it: lightvessel runs cancel WORKSPACE {other.id}."
             )
+
+
+def _age(folder: Path) -> tuple[str, int, str] | None:
+    """By the second in its id, then by when its config was written; None when this is not a run."""
+    try:
+        config = os.stat(folder / CONFIG_FILE)
+    except OSError:
+        return None
+    if not stat.S_ISREG(config.st_mode):
+        return None
+    return folder.name.partition("-")[0], config.st_mtime_ns, folder.name
 
 
 def _names(runs: list[Run]) -> str:

@@ -159,6 +159,25 @@ def animated(path: Path) -> None:
     pictures[0].save(path, "WEBP", save_all=True, append_images=pictures[1:])
 
 
+def animated_png(path: Path) -> None:
+    pictures = [Image.fromarray(frame) for frame in FRAMES]
+    pictures[0].save(path, "PNG", save_all=True, append_images=pictures[1:])
+
+
+def two_images(path: Path) -> None:
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for stack in (FRAMES, FRAMES[::-1]):
+            writer.write(stack, photometric="minisblack", metadata={"axes": "TYX"})
+
+
+def zlib_wrapped(path: Path) -> None:
+    """A data set compressed with the header that zlib puts before a deflate stream."""
+    files.write_dicom(path, FRAMES, files.DEFLATED)
+    data = path.read_bytes()
+    at = data_set_at(data)
+    path.write_bytes(data[:at] + zlib.compress(zlib.decompress(data[at:], -zlib.MAX_WBITS)))
+
+
 def frames_said(text: bytes) -> Write:
     """NumberOfFrames as this text."""
 
@@ -389,6 +408,23 @@ REFUSALS: dict[str, tuple[Write, str]] = {
     "PNG bomb": (png_bomb, "13000 rows; a frame has 16 to 4096. Export the angiogram at its original size."),
     "deflate bomb": (deflate_bomb, "inflates to more than 1 GiB. Export it as JPEG Lossless."),
     "animated WebP": (animated, "an animated WebP. Export the frames as single images or a TIFF stack."),
+    "animated PNG": (
+        animated_png,
+        "an animated PNG. Export the frames as single images or a TIFF stack.",
+    ),
+    "OME-TIFF of two images": (
+        two_images,
+        "2 images in one file, not one cine. Save each in a file of its own.",
+    ),
+    "AVIF": (
+        raw(b"\0\0\0\x20ftypavif"),
+        "a still image of a kind that is not read. Export it as PNG.",
+    ),
+    "deflated with a zlib header": (
+        zlib_wrapped,
+        "its data set is not a raw deflate stream, as its transfer syntax says. "
+        "Export it as JPEG Lossless or uncompressed.",
+    ),
     "NPY, pickled": (
         lambda path: path.write_bytes(b"\x80\x04\x95\x0b\0\0\0\0\0\0\0]\x94(K\x01K\x02e."),
         "not DICOM inside, whatever its name says. Copy or export it again.",

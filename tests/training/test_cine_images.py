@@ -167,6 +167,24 @@ def test_palette_tiff_is_read_as_luminance(tmp_path):
     np.testing.assert_array_equal(read_cine(tmp_path / "x.tif").frame(0), GREY)
 
 
+def test_a_palette_of_8_bit_entries_is_not_black(tmp_path):
+    ramp = np.stack([np.arange(255, -1, -1, dtype=np.uint16)] * 3)
+    tifffile.imwrite(tmp_path / "x.tif", GREY, photometric="palette", colormap=ramp)
+    np.testing.assert_array_equal(read_cine(tmp_path / "x.tif").frame(0), 255 - GREY)
+
+
+def test_uncompressed_luminance_and_chroma_is_its_luminance(tmp_path):
+    colours = Image.fromarray(COLOUR).convert("YCbCr")
+    colours.save(tmp_path / "x.tif")
+    np.testing.assert_array_equal(read_cine(tmp_path / "x.tif").frame(0), np.asarray(colours)[..., 0])
+
+
+@pytest.mark.parametrize("frame", [GREY, DEEP], ids=["8 bit", "16 bit"])
+def test_a_jpeg_ls_file_is_decoded_by_its_own_header(tmp_path, frame):
+    (tmp_path / "x.jpg").write_bytes(imagecodecs.jpegls_encode(frame))
+    np.testing.assert_array_equal(read_cine(tmp_path / "x.jpg").frame(0), frame)
+
+
 def test_pages_written_one_by_one_are_one_cine_and_previews_are_not_frames(tmp_path):
     with tifffile.TiffWriter(tmp_path / "x.tif") as writer:
         for page in files.grey(frames=4):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import imagecodecs
@@ -17,6 +18,7 @@ import typer
 
 import src_training.cli
 from src_training.cli import dataset as dataset_commands
+from src_training.dataset.folders import match_pairs, read_patients
 from src_training.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -467,3 +469,24 @@ def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, work
     assert len(lines) == 4 and all(line.isprintable() for line in lines)
     assert lines[0].startswith("a?[31m?saved 1 r0001.png: not an image")  # named once, not twice
     assert lines[1].startswith("b?]0;x?.png: cannot be read as a mask") and str(tmp_path) not in err
+
+
+def test_images_that_are_links_to_nothing_are_told_of_by_an_import(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "images" / "alone.png").symlink_to(tmp_path / "nowhere.png")
+    matched = match_pairs(tmp_path / "images", tmp_path / "masks")
+    assert [image.name for image, _ in matched.pairs] == ["gone.png"]
+    assert matched.remarks == ["alone.png: no mask of this name; left out"]
+
+
+def test_names_that_look_alike_are_alike(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "zoë") for form in ("NFC", "NFD"))
+    for folder, name in (("images", composed), ("masks", decomposed)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.png").write_bytes(imagecodecs.png_encode(np.eye(32, dtype=np.uint8)))
+    matched = match_pairs(tmp_path / "images", tmp_path / "masks")
+    assert len(matched.pairs) == 1 and not matched.failures
+    (tmp_path / "p.csv").write_text(f"{decomposed}.png,4711\n", encoding="utf-8")
+    assert read_patients(tmp_path / "p.csv") == {f"{composed}.png": "4711"}

@@ -56,7 +56,8 @@ def test_a_folder_that_one_may_not_enter_is_a_line_without_the_folders_above_it(
         raise PermissionError(errno.EACCES, "Permission denied", str(folder / "cases"))
 
     monkeypatch.setattr("src_training.dataset.verify.verify_folder", forbidden)
-    line = "lightvessel: cases: Permission denied. Ask for read and write permission, or use a folder that you may use.\n"
+    cure = "Ask for read and write permission, or use a folder that you may use."
+    line = f"lightvessel: cases: Permission denied. {cure}\n"
     assert refused(capsys, "dataset", "verify", workspace.path) == line
 
 

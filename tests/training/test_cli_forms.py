@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
-from src_training.cli import main
+from src_training.cli import build_app, main
 from src_training.cli.forms import settings_from
 from src_training.errors import LightVesselError
 from src_training.models.card import Architecture
@@ -100,3 +102,16 @@ def test_an_impossible_set_ends_with_exit_2(tmp_path, capsys):
 def test_help_keeps_the_brackets_of_an_extra(capsys):
     assert main(["train", "teacher", "--help"]) == 0
     assert "napari-lightvessel[teachers]" in capsys.readouterr().out
+
+
+def test_no_command_lets_the_parser_refuse_a_file_that_may_not_be_read():
+    """It would end a batch over one file, with a usage error; the product says it in a line of its own."""
+    apps, refusing = [build_app()], []
+    while apps:
+        app = apps.pop()
+        apps += [group.typer_instance for group in app.registered_groups]
+        for command in app.registered_commands:
+            for one in inspect.signature(command.callback).parameters.values():
+                if "Path" in str(one.annotation) and one.default.readable:
+                    refusing.append((command.callback.__name__, one.name))
+    assert not refusing

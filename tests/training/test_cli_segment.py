@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,15 @@ def _stripe(rng) -> np.ndarray:
     frame = rng.normal(170, 6, (96, 128))
     frame[40:46, 10:110] -= 70
     return frame.clip(0, 255).astype(np.uint8)
+
+
+def without_rights(words):
+    """The command as somebody whom the modes of files hold, root or not."""
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    if drop and shutil.which("setpriv") is None:
+        pytest.skip("root may read everything")
+    command = [*drop, sys.executable, "-m", "src_training", *words]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
 
 
 def run_python(code, *words):
@@ -128,12 +139,20 @@ def test_a_cine_never_replaces_one_of_its_own_frames(tmp_path, monkeypatch, caps
     assert "would replace an input" in capsys.readouterr().err
 
 
-def test_the_folder_one_stands_in_gives_its_name(tmp_path, monkeypatch):
+def test_the_folder_one_stands_in_gives_its_name(tmp_path, monkeypatch, capsys):
     (tmp_path / "run9").mkdir()
     tifffile.imwrite(tmp_path / "run9" / "a.tif", np.zeros((64, 64), np.uint8), photometric="minisblack")
     monkeypatch.chdir(tmp_path / "run9")
     assert main(["segment", ".", "--cine", "-o", "../out"]) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["run9.tif"]
+    assert "[1/1] run9: 1 frame(s)" in capsys.readouterr().err
+
+
+def test_a_folder_called_like_a_mask_is_named_and_the_other_frames_are_done(frames, tmp_path, capsys):
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    assert main(["segment", str(frames), "-o", str(tmp_path / "out")]) == 2
+    assert "a.png: a folder is called so. Rename it" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.png").is_file()
 
 
 def test_files_that_are_no_images_are_counted(frames, tmp_path, capsys):
@@ -266,3 +285,25 @@ def test_what_is_said_and_printed_of_any_name_is_one_printable_line(frames, tmp_
         assert len(out.splitlines()) == 2  # a and run
         assert all(line.isprintable() for line in [*out.split("\n"), *err.split("\n")])
         assert "a?[31m?saved 123 r0001" in out and "b???.png" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs modes of files")
+def test_an_unreadable_file_and_a_link_to_nothing_are_lines_and_the_others_are_done(frames, tmp_path):
+    (frames / "a.png").chmod(0)
+    (frames / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    words = ["segment", str(frames / "b.png"), str(frames / "a.png"), str(frames / "gone.png")]
+    done = without_rights([*words, "-o", str(tmp_path / "out")])
+    assert done.returncode == 2 and "Usage" not in done.stderr
+    assert "a.png: opening failed" in done.stderr and "gone.png: there is no such file" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_links_to_nothing_in_a_folder_are_told(frames, tmp_path, capsys):
+    (frames / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert main(["info", str(frames)]) == 2
+    out, err = capsys.readouterr()
+    assert (
+        len(out.splitlines()) == 3
+        and err == "lightvessel: gone.png: there is no such file. Check the path.\n"
+    )

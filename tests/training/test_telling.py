@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -83,6 +84,15 @@ ENDS = {
     "of an older version": ({"event": "failed", "message": "no frames"}, RunError, 1),
     "cancelled": ({"event": "cancelled", "message": "stopped"}, Cancelled, 130),
 }
+
+
+def test_runs_started_within_one_second_stand_in_the_order_of_their_start(workspace):
+    started = []
+    for kind in ("selftest", "finetune", "distill") * 4:
+        started.append(workspace.runs._make(kind, {}, 1).id)
+        time.sleep(0.02)  # a process was started meanwhile; file systems tell ticks of up to 10 ms apart
+    assert [run.id for run in workspace.runs.list()] == started
+    assert workspace.runs.newest().id == started[-1]
 
 
 @pytest.mark.parametrize("end", ENDS)
