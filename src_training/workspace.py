@@ -87,6 +87,8 @@ def _check_free(path: Path) -> None:
     strangers = [name for name in names_in(path) if name not in _PARTS and not name.startswith(".")]
     if strangers or names_in(path / "models") or names_in(path / "runs"):
         raise DatasetError(f"{path.name}: there is something in it already. Choose a new or empty folder.")
+    if around := [folder for folder in path.parents if (folder / "dataset" / "dataset.json").is_file()]:
+        raise DatasetError(f"{path.name}: inside the workspace {around[0].name}. Choose a folder outside it.")
 
 
 def _what_it_is(path: Path) -> str:

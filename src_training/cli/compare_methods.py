@@ -72,7 +72,15 @@ def compare_methods(
     from src_training.training.material import gather
     from src_training.training.method_report import method_table
     from src_training.training.method_ruler import Ruler
-    from src_training.training.method_table import ROWS, Plan, cells_of, judge_teacher, keep_plan, run_cells
+    from src_training.training.method_table import (
+        OF_THE_TABLE,
+        ROWS,
+        Plan,
+        cells_of,
+        judge_teacher,
+        keep_plan,
+        run_cells,
+    )
     from src_training.training.settings import TrainSettings
 
     check_folder(output)
@@ -87,6 +95,8 @@ def compare_methods(
     if arcade is None or not teacher:
         raise LightVesselError("give --arcade and --teacher, or --quick.")
     values["label_protocol"] = load_model(teacher).card.label_protocol
+    if own := sorted(OF_THE_TABLE & {text.partition("=")[0] for text in assignments}):
+        raise LightVesselError(f"--set {own[0]}: every row has its own. Leave it out.")
     settings = settings_from(TrainSettings, values, assignments)
     plan = Plan(settings, teacher, plain_steps, index_hash(arcade), starts)
     ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))

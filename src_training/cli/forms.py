@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from src_training.errors import LightVesselError
 
-Settings = TypeVar("Settings", bound=BaseModel)
+if TYPE_CHECKING:
+    from src_training.training.settings import Settings
 
 
 def settings_from(kind: type[Settings], values: dict[str, Any], assignments: list[str]) -> Settings:
@@ -18,20 +19,15 @@ def settings_from(kind: type[Settings], values: dict[str, Any], assignments: lis
 
     Raises LightVesselError naming the field, the finding and the known fields.
     """
+    from src_training.training.settings import checked
+
     merged = {name: _editable(value) for name, value in values.items()}
     for assignment in assignments:
         name, separator, text = assignment.partition("=")
         if not separator:
             raise LightVesselError(f"--set {assignment}: expected FIELD=VALUE.")
         _assign(merged, name.split("."), _value(text))
-    try:
-        return kind(**merged)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(sorted(kind.model_fields))
-        finding = first["msg"].removeprefix("Value error, ")
-        raise LightVesselError(f"setting {field}: {finding}. Known settings: {known}.") from error
+    return checked(kind, merged)
 
 
 def _editable(value: Any) -> Any:

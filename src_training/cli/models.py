@@ -92,13 +92,19 @@ def describe(workspace: str | None = Place, model: str | None = Which, as_json: 
 def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json: bool = JsonFlag) -> int:
     """Compare a model with the live one, on the workspace's test patients and the home panel."""
     from src_training.models import load_model
-    from src_training.models.contest import contest
+    from src_training.models.contest import NotKept, contest
 
     place = _opened(workspace)
-    decision = contest(place, load_model(model, place))
+    missed: NotKept | None = None
+    try:
+        decision = contest(place, load_model(model, place))
+    except NotKept as error:
+        missed, decision = error, error.decision
     record = decision.comparison.as_dict() | {"decision": decision.as_dict()}
     verdict = f"{decision.verdict}: {' '.join(decision.reasons)}"
     result([figures_text(record), verdict, *losing_lines(record)], record, as_json)
+    if missed:
+        raise missed
     return 0
 
 

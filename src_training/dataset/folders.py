@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -48,10 +49,19 @@ class MaskSource(Protocol):
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A mask in a file of its own; from ``threshold`` on its values are vessel, if that is given."""
+    """A mask in a file of its own; from ``threshold`` on its values are vessel, if that is given.
+
+    Raises BadMask for a threshold that no value reaches.
+    """
 
     path: Path
     threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise BadMask(
+                f"threshold {self.threshold:g}: no number that a mask could hold. Give one, as 128."
+            )
 
     @property
     def name(self) -> str:

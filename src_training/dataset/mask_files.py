@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training.errors import BadMask
+from src_training.regular import NotRegular, open_regular, size_of_regular
 
 _SIDE = 8192
 _COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
@@ -56,9 +57,8 @@ def _grey(name: str, values: NDArray) -> NDArray:
 
 def _read(path: Path) -> NDArray:
     try:
-        if not path.is_file():
-            raise BadMask(f"{path.name}: there is no such file. Check the path.")
-        with open(path, "rb") as stream:
+        size_of_regular(path)
+        with open_regular(path) as stream:
             head = stream.read(8)
         if head[:6] == b"\x93NUMPY":
             return _checked(path, np.load(path, mmap_mode="r", allow_pickle=False))
@@ -67,6 +67,10 @@ def _read(path: Path) -> NDArray:
         return _read_picture(path)
     except BadMask:
         raise
+    except FileNotFoundError as error:
+        raise BadMask(f"{path.name}: there is no such file. Check the path.") from error
+    except NotRegular as error:
+        raise BadMask(f"{path.name}: {error.strerror}. Give the file of the mask.") from error
     # Decoders raise what they like; whatever it is, this file is not a readable mask.
     except Exception as error:
         reason = " ".join(_without_folder(str(error), path).split())[:160] or type(error).__name__

@@ -90,10 +90,11 @@ def _meaning(name: str, values: NDArray, threshold: float | None) -> NDArray[np.
 
 def _above(name: str, values: NDArray, found: NDArray, threshold: float) -> NDArray[np.uint8]:
     mask = (values >= threshold).astype(np.uint8)
-    if not mask.any() and found.max() > 0:
+    nothing, everything = not mask.any() and found.max() > 0, mask.all() and len(found) > 1
+    if nothing or everything:
         raise BadMask(
-            f"{name}: nothing reaches the threshold {threshold:g}; it holds the values {_listed(found)}. "
-            "Choose a threshold between them."
+            f"{name}: {'nothing' if nothing else 'everything'} reaches the threshold {threshold:g}; it holds "
+            f"the values {_listed(found)}. Choose a threshold between them."
         )
     return mask
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from src_training import durable
+from src_training.errors import DatasetError, NotSaved
 from src_training.evaluation import EvalItem, compare, evaluate, home_panel
 from src_training.inference import Predictor
 from src_training.losing import judged_name
@@ -20,6 +23,15 @@ _STATUSES = ("accepted", "no_vessel")
 _JUDGED, _JUDGED_AT_HOME = ("dice", "cldice"), ("dice",)  # what a comparison tells; others would take longer
 
 
+class NotKept(DatasetError):
+    """What was compared, as ``decision``, and that the workspace's disk did not take it."""
+
+    def __init__(self, decision: Decision, error: Exception) -> None:
+        reason = durable.cure_for(error) if isinstance(error, OSError) else str(error)
+        super().__init__(f"{decision.comparison.candidate}: its comparison was not kept. {reason}")
+        self.decision = decision
+
+
 def contest(
     workspace: Workspace,
     candidate: Model,
@@ -30,6 +42,10 @@ def contest(
 
     ``check`` is called before every frame, and may raise to end it: then nothing is kept. The test frames
     are frozen as a snapshot, named after their content, that the comparison cites.
+
+    Raises
+    ------
+    NotKept : all is compared, and then the disk refuses.
     """
     current = current or default_model(workspace)
     revisions = unlearnt(workspace, (candidate, current))
@@ -38,9 +54,12 @@ def contest(
     predictors = Predictor.load(candidate), Predictor.load(current)
     on_test = [evaluate(predictor, items, _JUDGED, check) for predictor in predictors]
     at_home = [evaluate(predictor, panel, _JUDGED_AT_HOME, check) for predictor in predictors]
-    snapshot = _freeze(workspace, revisions)
-    comparison = compare(on_test[0], on_test[1], at_home[0], at_home[1], snapshot)
-    workspace.models.keep_comparison(comparison)
+    comparison = compare(on_test[0], on_test[1], at_home[0], at_home[1], None)
+    try:
+        comparison = replace(comparison, snapshot=_freeze(workspace, revisions))
+        workspace.models.keep_comparison(comparison)
+    except (OSError, NotSaved) as error:
+        raise NotKept(decide(comparison), error) from error
     return decide(comparison)
 
 

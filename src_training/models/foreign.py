@@ -37,7 +37,7 @@ def _tensors(source: Path) -> dict[str, Any]:
 
         found: Any = load_file(source)
     else:
-        found = torch.load(source, weights_only=True, map_location="cpu")
+        found = _unpickled(source)
     while (
         isinstance(found, dict) and len(inner := [found[name] for name in _WRAPPINGS if name in found]) == 1
     ):
@@ -48,6 +48,25 @@ def _tensors(source: Path) -> dict[str, Any]:
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{str(name)[:80]!r} is no weight")
     return {name: tensor.contiguous().clone() for name, tensor in found.items() if tensor.is_floating_point()}
+
+
+def _unpickled(source: Path) -> Any:
+    import torch
+
+    if not _is_saved(source):
+        raise ValueError("not a file of weights")
+    try:
+        return torch.load(source, weights_only=True, map_location="cpu")
+    except Exception as error:
+        if "weights_only" in str(error):  # PyTorch tells how to run what is in the file
+            raise ValueError("it holds more than weights, or is damaged") from error
+        raise
+
+
+def _is_saved(source: Path) -> bool:
+    """Whether PyTorch wrote it: a zip archive, and a pickle before 1.6."""
+    with open(source, "rb") as stream:
+        return stream.read(2) in (b"PK", b"\x80\x02")
 
 
 def _cap_memory() -> None:

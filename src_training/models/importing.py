@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from src_training.errors import ModelError
 from src_training.models.loading import WEIGHTS_FILE, Model, check_weights
 from src_training.processes import clean_environment
+from src_training.regular import NotRegular, size_of_regular
 
 if TYPE_CHECKING:
     from src_training.models.store import ModelStore
@@ -44,10 +45,12 @@ def import_weights(store: ModelStore, source: Path, like: Model, name: str) -> M
 
 
 def _check(source: Path) -> None:
-    if not source.is_file():
-        raise ModelError(f"{source.name}: there is no such file. Check the path.")
-    if source.stat().st_size > _LARGEST:
-        raise ModelError(f"{source.name}: larger than 256 MiB; no network of ours is. Check the file.")
+    try:
+        size_of_regular(source, _LARGEST)
+    except FileNotFoundError as error:
+        raise ModelError(f"{source.name}: there is no such file. Check the path.") from error
+    except NotRegular as error:
+        raise ModelError(f"{source.name}: {error.strerror}. Give a file of weights.") from error
 
 
 def _convert(source: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from src_training.training.kept_settings import OF_THE_COMPUTER, differing
 from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
 from src_training.training.progress import Watcher
-from src_training.training.settings import TrainSettings
+from src_training.training.settings import TrainSettings, checked
 from src_training.training.train_student import train_on
 
 PLAN_FILE = "plan.json"
@@ -41,6 +41,7 @@ ROWS = {
     "lightvessel": PRESETS["lightvessel"],
     UNLABELLED: PRESETS["lightvessel"],
 }
+OF_THE_TABLE = {"architecture", "method", "seed", "start_from", "teacher", "unlabelled_share"}  # a row's own
 _AS_PUBLISHED = ("fsd-paper", "asd-paper", "as-published")
 FEW_ROWS = (PLAIN, "as-published", "lightvessel")  # for the paper's own students
 UNLABELLED_SHARE = 0.25
@@ -75,11 +76,11 @@ class Plan:
     plain: Mapping[str, str] = field(default_factory=dict)
 
     def alone(self, cell: Cell) -> TrainSettings:
-        """The plain student from which every row of this seed goes on."""
+        """The plain student from which every row of this seed goes on; LightVesselError where a setting forbids it."""
         return self._of(cell, steps=self.plain_steps)
 
     def row(self, cell: Cell, start: Path) -> TrainSettings:
-        """The cell's own training."""
+        """The cell's own training; LightVesselError where a setting forbids it."""
         literal = cell.row in _AS_PUBLISHED
         return self._of(
             cell,
@@ -96,7 +97,7 @@ class Plan:
             | {"architecture": network_named(cell.student), "seed": cell.seed}
             | changes
         )
-        return TrainSettings(**values)
+        return checked(TrainSettings, values)
 
 
 def cells_of(students: Sequence[str], rows: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
@@ -121,8 +122,11 @@ def cells_of(students: Sequence[str], rows: Sequence[str], seeds: Sequence[int])
 def keep_plan(plan: Plan, cells: Sequence[Cell], ruler: Ruler, output: Path) -> None:
     """Remember what the cells in ``output`` have in common.
 
-    Raises LightVesselError where some were made with other settings, frames, ruler, rows or plain students.
+    Raises LightVesselError where some were made with other settings, frames, ruler, rows or plain students,
+    and where a row cannot have these settings.
     """
+    for cell in cells:
+        plan.alone(cell), plan.row(cell, output)
     told = _told(plan, cells, ruler)
     path = output / PLAN_FILE
     before = _read_plan(path) if path.is_file() else told

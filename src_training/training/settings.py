@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from src_training.distillation.recipe import parse_method
 from src_training.errors import LightVesselError
@@ -13,6 +13,20 @@ from src_training.training.augment_settings import Augmentation
 
 _MOST_OTHERS = 0.9  # of a batch: frames that are not labelled by a person
 IMAGENET = "imagenet"  # start_from: the encoder's weights from a package, see imagenet.py
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    """Settings of these values; LightVesselError naming the field, the finding and the known fields."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(sorted(kind.model_fields))
+        finding = first["msg"].removeprefix("Value error, ")
+        raise LightVesselError(f"setting {field}: {finding}. Known settings: {known}.") from error
 
 
 class LoopSettings(BaseModel):

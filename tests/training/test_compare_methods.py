@@ -91,6 +91,8 @@ def test_the_table_is_the_result(compare, capsys):
         (["--seeds=-1"], "--seeds -1: not whole numbers from 0"),
         (["--students", "nano,huge"], "'huge' is not a network"),
         (["--plain", "nanno=small"], "--plain nanno: not a student of this table (nano)"),
+        (["--set", "seed=3"], "--set seed: every row has its own. Leave it out."),
+        (["--rows", "lightvessel+unlabelled", "--set", "drawn_share=0.7"], "setting drawn_share: with"),
         (["-o", __file__], "is a file, not a folder"),
         (["-o", f"{__file__}/out"], "is a file, not a folder"),
     ],

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from src_training.dataset import read_mask
+from src_training.dataset.folders import MaskFile
 from src_training.errors import BadMask
 
 VESSEL = np.zeros((20, 30), bool)
@@ -140,6 +141,8 @@ def test_a_mask_without_one_of_its_strips_is_refused_rather_than_read_as_backgro
 def test_a_missing_mask_is_named(tmp_path):
     with pytest.raises(BadMask, match=r"nowhere\.png: there is no such file"):
         read_mask(tmp_path / "nowhere.png")
+    with pytest.raises(BadMask, match=f"{tmp_path.name}: a folder, not a file. Give the file of the mask"):
+        read_mask(tmp_path)
 
 
 @pytest.mark.parametrize(("values", "threshold"), [(VESSEL * 0.7, 0.5), (PLAIN * 128, 128), (GREY_255, 1)])
@@ -152,6 +155,20 @@ def test_a_threshold_that_empties_a_mask_is_refused():
         read_mask(PLAIN, threshold=128)
     assert not read_mask(PLAIN * 0, threshold=128).any()
     np.testing.assert_array_equal(read_mask(VESSEL, threshold=128), PLAIN)
+
+
+@pytest.mark.parametrize("threshold", [0, -1])
+def test_a_threshold_that_makes_a_whole_frame_vessel_is_refused(threshold):
+    with pytest.raises(
+        BadMask, match=f"everything reaches the threshold {threshold}; it holds the values 0, 128"
+    ):
+        read_mask(PLAIN * 128, threshold=threshold)
+
+
+@pytest.mark.parametrize("threshold", [np.nan, np.inf])
+def test_a_threshold_that_is_no_number_is_refused(tmp_path, threshold):
+    with pytest.raises(BadMask, match=f"threshold {threshold}: no number"):
+        MaskFile(tmp_path / "a.png", threshold)
 
 
 def test_a_page_of_a_stack_is_chosen_by_its_frame(tmp_path):

@@ -111,6 +111,13 @@ def test_broken_files_are_a_line(workspace, tmp_path, capsys, what, ending):
     assert take_in(workspace, path) == 2
     said = capsys.readouterr().err
     assert f"b{ending}: not usable as weights" in said and "Traceback" not in said
+    assert "weights_only" not in said  # PyTorch tells how to run what is in the file
+
+
+def test_what_no_file_of_weights_can_be_is_named(workspace, tmp_path, capsys):
+    assert take_in(workspace, tmp_path) == take_in(workspace, tmp_path / "nowhere.pt") == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path.name}: a folder, not a file" in said and "nowhere.pt: there is no such file" in said
 
 
 def test_a_file_that_never_ends_to_be_read_is_given_up(workspace, tmp_path, capsys, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from errno import ENOSPC
 
 import numpy as np
 import pytest
@@ -65,3 +66,18 @@ def test_the_shell_names_the_losing_frames(judged, capsys):
     assert shown.out.startswith("{")  # the card alone, for machines
     assert main(["models", "show", place, "small"]) == 0
     assert "got worse" not in capsys.readouterr().err
+
+
+def test_a_disk_that_refuses_a_comparison_does_not_hide_what_it_told(judged, monkeypatch, capsys):
+    workspace, candidate, comparison = judged
+
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("src_training.durable.replace", full)
+    assert main(["models", "compare", str(workspace.path), candidate.id]) == 2
+    told = capsys.readouterr()
+    for name, change in comparison.losing_frames:
+        assert f"{change:+.3f}  {name}" in told.out
+    cure = "No space left on device. Free some space and try again."
+    assert told.err.endswith(f"lightvessel: {candidate.id}: its comparison was not kept. {cure}\n")

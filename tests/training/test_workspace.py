@@ -41,6 +41,16 @@ CREATE = {
     "a file": (lambda path: path.write_text("x"), "a file is in the way"),
     "a workspace": (Workspace.create, "a workspace already. Open it"),
 }
+
+
+def test_no_workspace_is_made_inside_another(tmp_path):
+    outer = Workspace.create(tmp_path / "outer").path
+    for place in (outer / "models" / "inner", outer / "inner", outer / "dataset" / "cases" / "inner"):
+        with pytest.raises(DatasetError, match="inner: inside the workspace outer"):
+            Workspace.create(place)
+        assert not place.exists()
+
+
 OPEN = {
     "nothing": (lambda path: None, "there is no such folder. Make one"),
     "a file": (lambda path: path.write_text("x"), "a file, not a workspace"),
