@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections import deque
@@ -16,7 +17,8 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
 from napari_lightvessel._session import Session
 from src_training import Frame, Origin, Revision, Workspace
-from src_training.dataset import Kept, save_or_keep
+from src_training.dataset import Dataset, Kept, save_or_keep
+from src_training.dataset.twins import twins_of
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
@@ -133,9 +135,9 @@ class Accepter:
             return
         save = self._waiting.popleft()
 
-        def done(outcome: Revision | Kept) -> None:
+        def done(told: tuple[Revision | Kept, Revision | None]) -> None:
             self._job = None
-            self._on_saved(save, outcome)
+            self._on_saved(save, *told)
             self._next()
 
         def failed(problem: _jobs.Problem) -> None:
@@ -147,7 +149,7 @@ class Accepter:
 
         self._job = _jobs.start(_append(save), done=done, failed=failed)
 
-    def _on_saved(self, save: _Save, outcome: Revision | Kept) -> None:
+    def _on_saved(self, save: _Save, outcome: Revision | Kept, twin: Revision | None) -> None:
         mark = save.state.marks[save.t]
         mark.status, mark.saving, mark.region = save.status, False, save.region is not None
         mark.baseline = Plane.of(save.labels)
@@ -160,24 +162,38 @@ class Accepter:
             )
         else:
             self.session.dataset_grew.emit()
-            self.saved.emit(saved_line(save.t, outcome))
+            self.saved.emit(saved_line(save.t, outcome, twin))
 
 
-def saved_line(t: int, revision: Revision) -> str:
-    """What the section says once a frame is durable."""
+def saved_line(t: int, revision: Revision, twin: Revision | None) -> str:
+    """What the section says once a frame is durable; ``twin`` is the same picture under another patient."""
     line = f"Saved · frame {t} · case {revision.text}"
-    return line if revision.patient_key else line + " · patient unknown: used for training only"
+    if not revision.patient_key:
+        line += " · patient unknown: used for training only"
+    if twin is not None:
+        line += (
+            f" · the same picture is there under another patient, or under none (case {twin.case}): only one part "
+            "of the split uses it"
+        )
+    return line
 
 
-def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision | Kept]:
+def _append(save: _Save) -> Callable[[Callable[[], bool]], tuple[Revision | Kept, Revision | None]]:
     patient = save.state.patient or None  # else the file's own id, else unknown
 
-    def work(_cancelled: Callable[[], bool]) -> Revision | Kept:
+    def work(_cancelled: Callable[[], bool]) -> tuple[Revision | Kept, Revision | None]:
         frame = Frame.from_cine(save.state.cine, save.t, patient, vessels_bright=save.state.inverted)
-        mask, origin = _mask(save), _origin(save)
-        return save_or_keep(save.workspace.dataset, frame, mask, origin)
+        dataset = save.workspace.dataset
+        outcome = save_or_keep(dataset, frame, _mask(save), _origin(save))
+        return outcome, None if isinstance(outcome, Kept) else _twin(dataset, outcome)
 
     return work
+
+
+def _twin(dataset: Dataset, saved: Revision) -> Revision | None:
+    with contextlib.suppress(OSError):  # it is saved, whether the disk can still be searched or not
+        return next((other for _, other in twins_of(dataset, [saved])), None)
+    return None
 
 
 def _mask(save: _Save) -> np.ndarray:

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
 from src_training import Model, ModelStore, Run, Workspace
+from src_training.dataset.twins import one_sided
 from src_training.errors import DatasetError
 from src_training.runs import RunState
 
@@ -225,8 +226,9 @@ class Trainer:
 
 
 def count_frames(workspace: Workspace, live: Model | None) -> Figures:
-    """Count accepted frames, and those that came after the live model was trained."""
+    """Count accepted frames that can be learnt from or judged on, and those newer than the live model."""
     heads = [h for status in ("accepted", "no_vessel") for h in workspace.dataset.heads(status=status)]
+    heads = one_sided(heads)
     seen = _seen(workspace, live)
     patients = {head.patient_key for head in heads if head.patient_key}
     return Figures(len(heads), sum(head.sha not in seen for head in heads), len(patients))
@@ -245,7 +247,7 @@ def _seen(workspace: Workspace, live: Model | None) -> set[str]:
 def _latest(workspace: Workspace) -> Run | None:
     """The run to show on opening: the newest one."""
     runs = workspace.runs.list()
-    return max(runs, key=lambda run: run.id) if runs else None
+    return runs[-1] if runs else None
 
 
 def _look(run: Run) -> RunView:
