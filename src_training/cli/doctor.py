@@ -55,8 +55,8 @@ def _tell(findings: Iterable[Finding], as_json: bool) -> int:
     problems = 0
     for found in findings:
         problems += found.level == "problem"
-        cure = f". {found.cure}" if found.cure else ""
-        result(f"{_MARKS[found.level]} {found.code:<10} {found.text}{cure}", found.as_dict(), as_json)
+        text = f"{found.text.rstrip('.')}. {found.cure}" if found.cure else found.text
+        result(f"{_MARKS[found.level]} {found.code:<10} {text}", found.as_dict(), as_json)
     say(f"{problems} problem{'s' * (problems != 1)} found" if problems else "all is well")
     return 1 if problems else 0
 

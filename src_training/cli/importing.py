@@ -201,8 +201,13 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
     for arrival in elsewhere.arrivals(bad.tell):
         if arrival.revision.patient_key and elsewhere.fingerprint != dataset.fingerprint:
             strangers += 1
-        elif taken := _taken(dataset, arrival, bad):
-            saved.append(taken)
+        else:
+            try:
+                taken = _taken(dataset, arrival, bad)
+            except Unread as unread:  # the frame itself is saved
+                raise Unread(f"{unread}: {len(saved) + 1} saved") from unread
+            if taken:
+                saved.append(taken)
     found = len(saved) + bad.lines + strangers
     if not found:
         raise DatasetError(f"{folder.name}: no frame in this dataset yet: nothing to import.")

@@ -15,6 +15,7 @@ from durable_disks import RefusingDisk, frame, mask
 from src_training import durable
 from src_training.cli import main
 from src_training.models import ModelStore
+from src_training.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
 LONG = "y" * 256
@@ -122,3 +123,6 @@ def test_results_that_nobody_takes_are_a_line_that_says_how_far_it_came(workspac
     gone = shell('{ sleep 0.01; "$@"; echo "code $?" >&2; } | true', *words)
     assert "nobody reads the results any more" in gone.stderr and "1 of 3 saved" in gone.stderr
     assert gone.stderr.splitlines()[-1] == "code 2" and gone.stderr.count("\n") == 2
+    elsewhere = Workspace.create(workspace.path.parent / "elsewhere")
+    full = shell('"$@" >/dev/full', "dataset", "import", elsewhere.path, workspace.path)
+    assert full.returncode == 2 and "1 saved" in full.stderr and len(elsewhere.dataset.heads()) == 1
