@@ -17,8 +17,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
 from napari_lightvessel._session import Session
 from src_training import Frame, Origin, Revision, Workspace
-from src_training.dataset import Dataset, Kept, save_or_keep
-from src_training.dataset.twins import twins_of
+from src_training.dataset import Dataset, Kept, save_or_keep, twins_of
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)

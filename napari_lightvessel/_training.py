@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
 from src_training import Model, ModelStore, Run, Workspace
-from src_training.dataset.twins import one_sided
+from src_training.dataset import one_sided
 from src_training.errors import DatasetError
 from src_training.runs import RunState
 

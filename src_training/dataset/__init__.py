@@ -8,6 +8,7 @@ from src_training.dataset.patients import known_patient
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import Snapshot
 from src_training.dataset.store import Dataset
+from src_training.dataset.twins import one_sided, twins_of
 
 __all__ = [
     "STATUSES",
@@ -20,6 +21,8 @@ __all__ = [
     "Snapshot",
     "VerifyReport",
     "known_patient",
+    "one_sided",
     "read_mask",
     "save_or_keep",
+    "twins_of",
 ]

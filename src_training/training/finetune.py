@@ -198,15 +198,23 @@ def training_revisions(workspace: Workspace) -> list[Revision]:
     """Heads a model may learn from or be chosen on: reviewed frames outside the test bucket, no picture on two sides.
 
     While a workspace holds nothing but test patients, it learns from those; they then judge neither
-    this model nor any that is made from it (`models.contest`).
+    this model nor any that is made from it (`models.contest`). DatasetError when there is nothing to learn from.
     """
-    heads = one_sided(_reviewed(workspace))
-    if not heads:
+    reviewed = _reviewed(workspace)
+    if not reviewed:
         raise DatasetError(
             f"{workspace.path.name}: no accepted frames to learn from. "
             "Accept corrected frames first (Accept, or lightvessel dataset append)."
         )
-    return [revision for revision in heads if revision.bucket != "test"] or heads
+    heads = one_sided(reviewed)
+    if all(revision.bucket == "test" for revision in reviewed):
+        return heads
+    if not (learnable := [revision for revision in heads if revision.bucket != "test"]):
+        raise DatasetError(
+            f"{workspace.path.name}: every picture to learn from stands under a test patient, too. See which: "
+            "lightvessel dataset verify WORKSPACE; then save the wrong ones again with --status rejected."
+        )
+    return learnable
 
 
 def gather(

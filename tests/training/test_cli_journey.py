@@ -14,6 +14,7 @@ import pytest
 from src_training import Workspace, read_cine
 from src_training.cli import main
 from src_training.dataset.patients import patient_key
+from src_training.errors import DatasetError
 from src_training.models import default_model
 from src_training.models.contest import unlearnt
 from src_training.training.finetune import training_revisions
@@ -82,13 +83,15 @@ def test_the_loop_from_the_shell(real_workspace, capsys):
 
 
 def test_a_lone_test_patient_is_learnt_from_and_then_judges_no_descendant(tmp_path, capsys):
-    image, mask = tmp_path / "0.png", tmp_path / "0_mask.png"
-    image.write_bytes(imagecodecs.png_encode(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)))
+    mask = tmp_path / "0_mask.png"
     mask.write_bytes(imagecodecs.png_encode(np.eye(64, dtype=np.uint8)))
 
-    def place_with(name, patients):
+    def place_with(name, patients, *, pictures=True):
         assert main(["dataset", "init", str(tmp_path / name), "--split-salt", "5a" * 16]) == 0
         for patient in patients:
+            image = tmp_path / f"{patient if pictures else 'one'}.png"
+            ramp = np.roll(np.arange(64 * 64, dtype=np.uint16), int(patient[2:]) * pictures)
+            image.write_bytes(imagecodecs.png_encode(ramp.reshape(64, 64)))
             pair = ["--image", str(image), "--mask", str(mask)]
             assert main(["dataset", "append", str(tmp_path / name), *pair, "--patient", patient]) == 0
         return Workspace.open(tmp_path / name)
@@ -97,6 +100,9 @@ def test_a_lone_test_patient_is_learnt_from_and_then_judges_no_descendant(tmp_pa
     keys = {head.patient_key for head in many.dataset.heads(bucket="test")}
     lone = next(p for p in (f"p-{n}" for n in range(40)) if patient_key(many.dataset.site_key(), p) in keys)
     assert all(revision.bucket != "test" for revision in training_revisions(many))
+    one_picture = place_with("alike", [f"p-{n}" for n in range(40)], pictures=False)
+    with pytest.raises(DatasetError, match="every picture to learn from stands under a test patient, too"):
+        training_revisions(one_picture)
 
     place = place_with("lone", [lone])
     base, revisions = default_model(place), training_revisions(place)
