@@ -15,10 +15,19 @@ def open_segmented_sample() -> tuple[napari.Viewer, LightVesselWidget]:
     """A viewer with the dock and the synthetic cine at its best-filled frame, ready to be segmented."""
     import napari
 
+    _hide_toolkit_notice()
     viewer = napari.Viewer(title="LightVessel")
     dock = show_dock(viewer)
     open_sample(viewer)
     return viewer, dock
+
+
+def _hide_toolkit_notice() -> None:
+    """No toast that napari will leave PyQt5 one day: the demo chose it, and it would lie over the picture."""
+    from napari._qt import qt_main_window
+
+    if hasattr(qt_main_window, "SHOW_QT_WARNING"):
+        qt_main_window.SHOW_QT_WARNING = False
 
 
 def show_dock(viewer: napari.Viewer) -> LightVesselWidget:
