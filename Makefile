@@ -35,7 +35,7 @@ lint: setup
 # Two workers with one thread each; all windows belong to one of them (tests/conftest.py). A worker that
 # dies is the end of it, red: put in another's place, pytest-xdist once waited for it for ever.
 test: setup lint
-	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadgroup
+	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadgroup --durations 40
 
 # Every promise of docs/reliability.md in its full form, as one table: make soak, or make soak PARTS="appends files"
 soak: setup

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 from collections import deque
@@ -17,7 +16,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
 from napari_lightvessel._session import Session
 from src_training import Frame, Origin, Revision, Workspace
-from src_training.dataset import Dataset, Kept, save_or_keep, twins_of
+from src_training.dataset import Kept, save_or_keep, twins_of
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
@@ -52,6 +51,7 @@ class Accepter:
         self.session = session
         self._waiting: deque[_Save] = deque()
         self._job: _jobs.Job | None = None
+        self._seeking: list[_jobs.Job] = []
 
     @property
     def busy(self) -> bool:
@@ -77,6 +77,8 @@ class Accepter:
 
     def close(self) -> None:
         """Save what still waits, now; the save that runs finishes by itself."""
+        for job in self._seeking:
+            job.forget()
         while self._waiting:
             save = self._waiting.popleft()
             try:
@@ -134,9 +136,9 @@ class Accepter:
             return
         save = self._waiting.popleft()
 
-        def done(told: tuple[Revision | Kept, Revision | None]) -> None:
+        def done(outcome: Revision | Kept) -> None:
             self._job = None
-            self._on_saved(save, *told)
+            self._on_saved(save, outcome)
             self._next()
 
         def failed(problem: _jobs.Problem) -> None:
@@ -148,7 +150,7 @@ class Accepter:
 
         self._job = _jobs.start(_append(save), done=done, failed=failed)
 
-    def _on_saved(self, save: _Save, outcome: Revision | Kept, twin: Revision | None) -> None:
+    def _on_saved(self, save: _Save, outcome: Revision | Kept) -> None:
         mark = save.state.marks[save.t]
         mark.status, mark.saving, mark.region = save.status, False, save.region is not None
         mark.baseline = Plane.of(save.labels)
@@ -161,10 +163,26 @@ class Accepter:
             )
         else:
             self.session.dataset_grew.emit()
-            self.saved.emit(saved_line(save.t, outcome, twin))
+            self.saved.emit(saved_line(save.t, outcome))
+            self._seek_twin(save, outcome)
+
+    def _seek_twin(self, save: _Save, saved: Revision) -> None:
+        """Say it where the picture stands under another patient; a large dataset is looked through after "Saved"."""
+
+        def done(twin: Revision | None) -> None:
+            if twin is not None:
+                self.saved.emit(saved_line(save.t, saved, twin))
+
+        def failed(problem: _jobs.Problem) -> None:
+            logger.warning("whether %s is there twice is not known: %s", saved.case, problem.line)
+
+        def work(_cancelled: Callable[[], bool]) -> Revision | None:
+            return next((other for _, other in twins_of(save.workspace.dataset, [saved])), None)
+
+        self._seeking = [*self._seeking[-16:], _jobs.start(work, done=done, failed=failed, visible=False)]
 
 
-def saved_line(t: int, revision: Revision, twin: Revision | None) -> str:
+def saved_line(t: int, revision: Revision, twin: Revision | None = None) -> str:
     """What the section says once a frame is durable; ``twin`` is the same picture under another patient."""
     line = f"Saved · frame {t} · case {revision.text}"
     if not revision.patient_key:
@@ -177,22 +195,14 @@ def saved_line(t: int, revision: Revision, twin: Revision | None) -> str:
     return line
 
 
-def _append(save: _Save) -> Callable[[Callable[[], bool]], tuple[Revision | Kept, Revision | None]]:
+def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision | Kept]:
     patient = save.state.patient or None  # else the file's own id, else unknown
 
-    def work(_cancelled: Callable[[], bool]) -> tuple[Revision | Kept, Revision | None]:
+    def work(_cancelled: Callable[[], bool]) -> Revision | Kept:
         frame = Frame.from_cine(save.state.cine, save.t, patient, vessels_bright=save.state.inverted)
-        dataset = save.workspace.dataset
-        outcome = save_or_keep(dataset, frame, _mask(save), _origin(save))
-        return outcome, None if isinstance(outcome, Kept) else _twin(dataset, outcome)
+        return save_or_keep(save.workspace.dataset, frame, _mask(save), _origin(save))
 
     return work
-
-
-def _twin(dataset: Dataset, saved: Revision) -> Revision | None:
-    with contextlib.suppress(OSError):  # it is saved, whether the disk can still be searched or not
-        return next((other for _, other in twins_of(dataset, [saved])), None)
-    return None
 
 
 def _mask(save: _Save) -> np.ndarray:
