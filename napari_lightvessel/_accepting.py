@@ -51,7 +51,7 @@ class Accepter:
         self.session = session
         self._waiting: deque[_Save] = deque()
         self._job: _jobs.Job | None = None
-        self._seeking: list[_jobs.Job] = []
+        self._seeking: _jobs.Job | None = None
 
     @property
     def busy(self) -> bool:
@@ -77,8 +77,8 @@ class Accepter:
 
     def close(self) -> None:
         """Save what still waits, now; the save that runs finishes by itself."""
-        for job in self._seeking:
-            job.forget()
+        if self._seeking is not None:
+            self._seeking.forget()
         while self._waiting:
             save = self._waiting.popleft()
             try:
@@ -167,10 +167,13 @@ class Accepter:
             self._seek_twin(save, outcome)
 
     def _seek_twin(self, save: _Save, saved: Revision) -> None:
-        """Say it where the picture stands under another patient; a large dataset is looked through after "Saved"."""
+        """Say where the picture stands under another patient: after "Saved", for a large dataset takes a moment.
+
+        Of saves in quick succession the last one is told of.
+        """
 
         def done(twin: Revision | None) -> None:
-            if twin is not None:
+            if twin is not None and job is self._seeking:
                 self.saved.emit(saved_line(save.t, saved, twin))
 
         def failed(problem: _jobs.Problem) -> None:
@@ -179,7 +182,7 @@ class Accepter:
         def work(_cancelled: Callable[[], bool]) -> Revision | None:
             return next((other for _, other in twins_of(save.workspace.dataset, [saved])), None)
 
-        self._seeking = [*self._seeking[-16:], _jobs.start(work, done=done, failed=failed, visible=False)]
+        job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
 
 
 def saved_line(t: int, revision: Revision, twin: Revision | None = None) -> str:
