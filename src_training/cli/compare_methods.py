@@ -87,6 +87,8 @@ def compare_methods(
     networks = students.split(",")
     cells = cells_of(networks, rows.split(",") if rows else list(ROWS), _seeds(seeds))
     starts = _named(plain, networks)
+    if own := sorted(OF_THE_TABLE & {text.partition("=")[0] for text in assignments}):
+        raise LightVesselError(f"--set {own[0]}: every row has its own. Leave it out.")
     watcher = watch_here(as_json)
     values: dict[str, Any] = {"steps": steps}
     if quick:
@@ -95,8 +97,6 @@ def compare_methods(
     if arcade is None or not teacher:
         raise LightVesselError("give --arcade and --teacher, or --quick.")
     values["label_protocol"] = load_model(teacher).card.label_protocol
-    if own := sorted(OF_THE_TABLE & {text.partition("=")[0] for text in assignments}):
-        raise LightVesselError(f"--set {own[0]}: every row has its own. Leave it out.")
     settings = settings_from(TrainSettings, values, assignments)
     plan = Plan(settings, teacher, plain_steps, index_hash(arcade), starts)
     ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))

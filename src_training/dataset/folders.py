@@ -89,8 +89,9 @@ class Matched:
 def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Matched:
     """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
     drawn = [file for file in files_in(masks) if file.suffix.lower() in _MASK_FILES]
-    pairing = pair_up(files_in(images), drawn, shared=same_folder(images, masks))
-    matched = Matched(images.name, files_in(images), failures=pairing.ambiguous)
+    matched = Matched(images.name, files_in(images))
+    pairing = pair_up(matched.images, drawn, shared=same_folder(images, masks))
+    matched.failures += pairing.ambiguous
     matched.pairs += [(image, MaskFile(mask, threshold)) for image, mask in pairing.pairs]
     matched.remarks += [
         f"{image.name}: no mask of this name; left out" for image in pairing.maskless if _may_be_image(image)
