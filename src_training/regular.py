@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# Windows has neither: there no name in a folder is a pipe or a terminal.
-_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+# Windows has the last alone: there no name in a folder is a pipe or a terminal, and files are text unless told.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISDIR, "a folder"),
@@ -45,8 +45,15 @@ def open_regular(path: Path, most: int | None = None) -> Iterator[BinaryIO]:
 
     Raises NotRegular, and OSError when the system refuses.
     """
-    with open(path, "rb", opener=_open) as file:
-        _check(os.fstat(file.fileno()), path, most)
+    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    try:
+        # Before Python makes a file of it: for a folder that would fail without our reason.
+        _check(os.fstat(descriptor), path, most)
+        file = os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with file:
         yield file
 
 
@@ -58,10 +65,6 @@ def size_of_regular(path: Path, most: int | None = None, *, follow: bool = True)
     facts = path.stat(follow_symlinks=follow)
     _check(facts, path, most)
     return facts.st_size
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | _FLAGS)
 
 
 def _check(facts: os.stat_result, path: Path, most: int | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training.errors import BadMask
-from src_training.regular import NotRegular, open_regular, size_of_regular
+from src_training.regular import NotRegular, open_regular
 
 _SIDE = 8192
 _COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
@@ -57,7 +57,6 @@ def _grey(name: str, values: NDArray) -> NDArray:
 
 def _read(path: Path) -> NDArray:
     try:
-        size_of_regular(path)
         with open_regular(path) as stream:
             head = stream.read(8)
         if head[:6] == b"\x93NUMPY":
