@@ -186,11 +186,12 @@ def tune(
         begun = (checkpoints / LAST).is_file()
         objective = taught(network, task, teacher, sampler, settings, watcher, begun=begun)
     else:
-        objective = AnchoredObjective(task, previous.to(pick_device(settings.device)), settings.anchor_weight)
+        anchor = previous.fused().to(pick_device(settings.device))
+        objective = AnchoredObjective(task, anchor, settings.anchor_weight)
     validate = Validator(material.new_val or material.new_train, watcher)
     fit(network, sampler, objective, validate, settings, checkpoints, watcher)
     watcher.emit({"event": "trained", "message": "trained; choosing how much of the new weights to keep"})
-    tuned, choice = choose_average(previous.cpu(), network.cpu(), material, settings, card, watcher)
+    tuned, choice = choose_average(previous, network.cpu(), material, settings, card, watcher)
     return tuned, choice, weights_of(objective)
 
 

@@ -33,7 +33,7 @@ class TaskObjective:
 class AnchoredObjective:
     """The task, plus soft distillation from the previous model on replay frames and unreviewed pixels.
 
-    ``previous`` sees the same augmented crops, without gradient.
+    ``previous``, in its inference form, sees the same augmented crops, without gradient.
     """
 
     def __init__(self, task: TaskObjective, previous: nn.Module, anchor_weight: float) -> None:

@@ -119,5 +119,5 @@ def check_other(student: ModelCard, teacher: Model) -> None:
 
 
 def teacher_network(model: Model) -> Network:
-    """The network of a teacher, for evaluation only."""
-    return load_network(model.folder, model.card.architecture).eval().requires_grad_(False)
+    """The network of a teacher in its inference form, for evaluation only."""
+    return load_network(model.folder, model.card.architecture).fused().requires_grad_(False)
