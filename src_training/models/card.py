@@ -16,7 +16,10 @@ LabelProtocol = Literal["full-tree", "syntax", "unknown"]
 
 
 class Architecture(BaseModel):
-    """Which network to build: the numbers `networks.build_network` needs."""
+    """Which network to build: the numbers `networks.build_network` needs.
+
+    ``context``: so many blocks of the product family that look far around, at its coarsest level.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +28,7 @@ class Architecture(BaseModel):
     depth: int = Field(3, ge=1, le=5)
     blocks: int = Field(2, ge=1, le=4)
     stem_factor: int = Field(2, ge=1, le=4)
+    context: int = Field(0, ge=0, le=4)
 
 
 class Normalisation(BaseModel):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from src_training.networks.families import CONTEXT_KERNEL
+
 
 class RepBlock(nn.Module):
     """relu(BN(3x3) + BN(1x1) [+ BN(identity)]) while training; one 3x3 convolution once fused.
@@ -54,6 +56,33 @@ class FusedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.conv(x))
+
+
+class ContextBlock(nn.Module):
+    """x + BN(1x1(relu(BN(5x5 depthwise, dilated)))): looks far around at little cost. (B, C, h, w) → the same.
+
+    It begins as the identity (the last norm's weight is zero: Goyal et al., arXiv 1706.02677, §5.1), so that a
+    trained network may get such blocks and go on from where it was.
+    """
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        reach = CONTEXT_KERNEL // 2 * dilation
+        last = nn.BatchNorm2d(channels)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(
+            nn.Conv2d(
+                channels, channels, CONTEXT_KERNEL, 1, reach, dilation=dilation, groups=channels, bias=False
+            ),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            last,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.layers(x)
+        return y
 
 
 def _scaled(kernel: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

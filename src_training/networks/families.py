@@ -16,6 +16,7 @@ _FIXED_STRIDES = {
     "enet": 8,
     "erfnet": 8,
 }
+CONTEXT_KERNEL = 5  # side of the depthwise kernels of the product family's context blocks
 FAMILIES = (*_FREE_STRIDES, *_FIXED_STRIDES)
 
 

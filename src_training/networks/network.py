@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from src_training.models.card import Architecture
 from src_training.networks.families import stride_of
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Output(NamedTuple):
@@ -72,7 +74,7 @@ def upsampled(x: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
-def fold_batch_norms(network: Network) -> Network:
+def fold_batch_norms(network: Module) -> Module:
     """Fold every batch norm that follows a convolution in a Sequential; in place."""
     for sequence in [m for m in network.modules() if isinstance(m, nn.Sequential)]:
         for index in range(len(sequence) - 1):

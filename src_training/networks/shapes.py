@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from src_training.models.card import Architecture
-from src_training.networks.families import PRODUCT, check_family
+from src_training.networks.families import CONTEXT_KERNEL, PRODUCT, check_family, stride_of
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -23,8 +23,13 @@ def weight_shapes(architecture: Architecture) -> Shapes | None:
         shapes[f"{prefix}.conv1.weight"] = (channels_out, channels_in, 1, 1)
         norms = ("norm3", "norm1", "norm0") if channels_in == channels_out else ("norm3", "norm1")
         for norm in norms:
-            for part in ("weight", "bias", "running_mean", "running_var"):
-                shapes[f"{prefix}.{norm}.{part}"] = (channels_out,)
+            shapes |= _norm(f"{prefix}.{norm}", channels_out)
+    widest = _widest(architecture)
+    for index in range(architecture.context):
+        prefix = f"context.{index}.layers"
+        shapes[f"{prefix}.0.weight"] = (widest, 1, CONTEXT_KERNEL, CONTEXT_KERNEL)
+        shapes[f"{prefix}.3.weight"] = (widest, widest, 1, 1)
+        shapes |= _norm(f"{prefix}.1", widest) | _norm(f"{prefix}.4", widest)
     for level in range(architecture.depth):
         width = architecture.base_channels * 2**level
         shapes[f"up.{level}.weight"] = (width, 2 * width, 1, 1)
@@ -59,6 +64,9 @@ def _reckoned(architecture: Architecture, size: int) -> tuple[int, float]:
         side = size / (architecture.stem_factor * 2 ** int(prefix.split(".")[1]))
         parameters += 9 * channels_in * channels_out + channels_out
         flop += 2 * 9 * channels_in * channels_out * side**2
+    widest, side = _widest(architecture), size / stride_of(architecture)
+    parameters += architecture.context * widest * (CONTEXT_KERNEL**2 + widest + 2)
+    flop += architecture.context * 2 * widest * (CONTEXT_KERNEL**2 + widest) * side**2
     for level in range(architecture.depth):
         width = architecture.base_channels * 2**level
         side = size / (architecture.stem_factor * 2 ** (level + 1))
@@ -68,6 +76,14 @@ def _reckoned(architecture: Architecture, size: int) -> tuple[int, float]:
     parameters += architecture.base_channels * outputs + outputs
     flop += 2 * architecture.base_channels * outputs * (size / architecture.stem_factor) ** 2
     return parameters, flop / 1e9
+
+
+def _norm(prefix: str, channels: int) -> Shapes:
+    return {f"{prefix}.{part}": (channels,) for part in ("weight", "bias", "running_mean", "running_var")}
+
+
+def _widest(architecture: Architecture) -> int:
+    return architecture.base_channels * 2**architecture.depth
 
 
 def _blocks(architecture: Architecture) -> list[tuple[str, int, int]]:

@@ -150,11 +150,20 @@ def without_paths(settings: TrainSettings) -> TrainSettings:
 
 
 def start_network(settings: TrainSettings) -> Network:
-    """A fresh network, one with an ImageNet encoder, or the one to start from (of the settings' architecture)."""
+    """A fresh network, one with an ImageNet encoder, or the one to start from (of the settings' architecture).
+
+    The latter may have fewer context blocks: the others begin as the identity.
+    """
     if settings.start_from in (None, IMAGENET):
         network = build_network(settings.architecture)
         if settings.start_from == IMAGENET:
             load_imagenet(network)
         return network
     model = load_model(settings.start_from)
-    return load_network(model.folder, settings.architecture)
+    had = model.card.architecture
+    if had.context >= settings.architecture.context:
+        return load_network(model.folder, settings.architecture)
+    smaller = settings.architecture.model_copy(update={"context": had.context})
+    network = build_network(settings.architecture)
+    network.load_state_dict(network.state_dict() | load_network(model.folder, smaller).state_dict())
+    return network

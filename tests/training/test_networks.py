@@ -16,6 +16,7 @@ ARCHITECTURES = [
     SMALL,
     Architecture(base_channels=16, depth=2, blocks=1),
     Architecture(base_channels=8, depth=3, blocks=1, stem_factor=4),
+    Architecture(base_channels=8, depth=2, context=3),
 ]
 
 
@@ -53,12 +54,13 @@ def test_reckoned_cost_counts_every_fused_parameter(architecture):
     assert fused_cost(architecture)[0] == sum(p.numel() for p in fused.parameters())
 
 
-def test_reckoned_flop_equal_torchs_own_count():
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_reckoned_flop_equal_torchs_own_count(architecture):
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        build_network(SMALL).fused()(torch.zeros(1, 1, 512, 512))
-    assert fused_cost(SMALL)[1] == pytest.approx(counter.get_total_flops() / 1e9, rel=1e-6)
+        build_network(architecture).fused()(torch.zeros(1, 1, 512, 512))
+    assert fused_cost(architecture)[1] == pytest.approx(counter.get_total_flops() / 1e9, rel=1e-6)
 
 
 def test_the_default_student_is_small():
