@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 #: What a model may be called: its id, and so a folder, begins with it.
 MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
@@ -29,6 +29,12 @@ class Architecture(BaseModel):
     blocks: int = Field(2, ge=1, le=4)
     stem_factor: int = Field(2, ge=1, le=4)
     context: int = Field(0, ge=0, le=4)
+
+    @model_serializer(mode="wrap")
+    def _without_no_context(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A network without context is written as it always was: older versions read it, kept settings stay equal."""
+        record: dict[str, Any] = told(self)
+        return record if self.context else {name: v for name, v in record.items() if name != "context"}
 
 
 class Normalisation(BaseModel):

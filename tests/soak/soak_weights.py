@@ -36,6 +36,7 @@ _OTHER_NETWORKS = (
     {"blocks": 1},
     {"depth": 4},
     {"stem_factor": 4},
+    {"context": 1},
     {"family": "erfnet"},
     {"family": "enet"},
     {"family": "lite0-unet"},

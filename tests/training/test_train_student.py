@@ -7,7 +7,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from durable_disks import RefusingDisk
+from model_folders import stage_tiny
 
 from src_training import Workspace, durable, synthetic_cine
 from src_training.cli import main
@@ -15,6 +17,7 @@ from src_training.cli.train import starting_point
 from src_training.dataset import Frame
 from src_training.errors import DatasetError, ModelError
 from src_training.models import load_model
+from src_training.models.card import Architecture
 from src_training.training import train_student
 from src_training.training.arcade import read_split
 from src_training.training.drawn_samples import drawn_samples
@@ -24,6 +27,7 @@ from src_training.training.method_table import FEW_ROWS, ROWS, cells_of
 from src_training.training.progress import Watcher
 from src_training.training.quick_frames import write_quick_arcade
 from src_training.training.settings import TrainSettings
+from src_training.training.weights import load_network
 
 QUICK = [
     *("--steps", "3"),
@@ -220,6 +224,22 @@ def test_a_second_round_takes_back_what_a_model_does_not_see(arcade):
     for before, after in zip(first, second, strict=True):
         assert ((before.label == 1) != (after.label == 1)).mean() < 1e-3
         assert ((after.label == 255) & (before.label != 255)).mean() < 1e-3  # the resampling's rims
+
+
+def test_a_student_that_gets_context_blocks_begins_where_it_was(tmp_path):
+    before = stage_tiny(tmp_path / "before")
+    had = load_model(str(before)).card.architecture
+    wider = had.model_copy(update={"context": 2})
+    grown = train_student.start_network(TrainSettings(start_from=str(before), architecture=wider))
+    frame = torch.randn(1, 1, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(grown.eval()(frame).logits, load_network(before, had)(frame).logits, atol=1e-5)
+    assert len(grown.context) == 2 and all(p.requires_grad for p in grown.parameters())
+
+
+def test_a_network_without_context_is_written_as_older_versions_read_it():
+    assert "context" not in Architecture().model_dump()
+    assert Architecture(**Architecture(context=2).model_dump()).context == 2
 
 
 def test_complete_trees_do_not_go_with_partial_labels(arcade):
