@@ -14,7 +14,7 @@ from src_training.networks import stride_of
 from src_training.training.arcade import LabelledFrame, read_split, read_unlabelled, split_holdout
 from src_training.training.drawn_samples import drawn_samples
 from src_training.training.progress import Watcher
-from src_training.training.ridges import ignore_unlabelled_vessels, settle_ridges
+from src_training.training.ridges import full_tree_label
 from src_training.training.sampler import Source
 from src_training.training.samples import INPUT_SIZE, Sample, make_sample
 from src_training.training.settings import TrainSettings
@@ -54,10 +54,10 @@ def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
 
 
 def _sample(frame: LabelledFrame, protocol: str, stride: int, settling: Predictor | None = None) -> Sample:
-    full_tree = protocol == "full-tree"
-    label = ignore_unlabelled_vessels(frame.image, frame.mask) if full_tree else frame.mask
-    if full_tree and settling is not None:
-        label = settle_ridges(label, settling.probability(frame.image))
+    label = frame.mask
+    if protocol == "full-tree":
+        probability = None if settling is None else settling.probability(frame.image)
+        label = full_tree_label(frame.image, frame.mask, probability)
     return make_sample(
         frame.name, frame.image, label, normalisation=Normalisation(), input_size=INPUT_SIZE, stride=stride
     )
