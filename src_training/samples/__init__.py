@@ -17,20 +17,23 @@ from src_training.errors import DatasetError
 HERE = Path(__file__).resolve().parent
 REPLAY_PACK = HERE / "replay.zip"
 HOME_PANEL = HERE / "home.zip"
+BEYOND = 2  # a vessel's label beyond the outlines
 
 
 @dataclass(frozen=True)
 class PackedFrame:
-    """One shipped frame: grey image (Y, X) uint8; label (Y, X) uint8 0 background, 1 vessel,
-    255 vessel-like but not outlined (background under ARCADE's own protocol)."""
+    """One shipped frame: grey image (Y, X) uint8; label (Y, X) uint8 0 background, 1 outlined vessel, and beyond
+    the outlines, where ARCADE's own protocol has background, `BEYOND` vessel and 255 what may be one."""
 
     name: str
     image: NDArray[np.uint8]
     label: NDArray[np.uint8]
 
     def label_for(self, protocol: str) -> NDArray[np.uint8]:
-        """The label under a protocol: ``syntax`` counts what is not outlined as background."""
-        return np.where(self.label == 255, np.uint8(0), self.label) if protocol == "syntax" else self.label
+        """The label of 0, 1, 255 under a protocol: ``syntax`` counts what is not outlined as background."""
+        if protocol == "syntax":
+            return (self.label == 1).astype(np.uint8)
+        return np.where(self.label == BEYOND, np.uint8(1), self.label)
 
 
 def replay_frames() -> list[PackedFrame]:

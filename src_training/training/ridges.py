@@ -1,4 +1,4 @@
-"""Dark ridges of partially labelled frames: what a loss must not call 'no vessel', and thin branches that are vessels."""
+"""Dark ridges of partly labelled frames: what a loss must not call background, and the branches that are vessels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from skimage.morphology import skeletonize
 # Lengths in pixels of a frame whose longer side is 512.
 _SIGMAS = (1.5, 2.2, 3.2, 4.5)
 _THIN = 2.2  # largest sigma at which a side branch answers most: it is about 5 px wide
+_CORE = 1.0  # half the width of a vessel in units of the sigma that answers most
 _BACKGROUND = 16.0
 _NEIGHBOURHOOD = 61.0
 _CLEARANCE = 4.0  # the outlines' own edge stays background
@@ -31,11 +32,13 @@ _DOUBT, _SURE = 0.1, 0.5
 class Ridges:
     """Long dark ridges away from the outlines.
 
-    ``parts`` (Y, X) numbers them from 1, 0 elsewhere; the others tell for each number, 0 included, whether it is
-    as thin as a side branch, clearly wider, and whether it stands out enough to be believed.
+    ``parts`` (Y, X) numbers them from 1, 0 elsewhere; ``core`` (Y, X) is where a vessel would be in them, since
+    they answer beyond its edges. The others tell for each number, 0 included, whether it is as thin as a side
+    branch, clearly wider, and whether it stands out enough to be believed.
     """
 
     parts: NDArray[np.int32]
+    core: NDArray[np.bool_]
     thin: NDArray[np.bool_]
     wide: NDArray[np.bool_]
     clear: NDArray[np.bool_]
@@ -80,8 +83,10 @@ def find_ridges(frame: NDArray, vessel: NDArray[np.bool_]) -> Ridges:
     peak = ndimage.maximum(response, parts, np.arange(count))
     keep = length >= _LENGTH
     keep[0] = False
+    away, nearest = ndimage.distance_transform_edt(~line, return_indices=True)
     return Ridges(
         parts=np.where(keep[parts], parts, 0).astype(np.int32),
+        core=away <= _CORE * scale * width[tuple(nearest)],
         thin=keep & (thin_length > _MOSTLY * length),
         wide=keep & (thin_length < (1 - _MOSTLY) * length),
         clear=keep & (peak >= _CLEAR) & (length >= _CLEAR_LENGTH),
@@ -89,7 +94,7 @@ def find_ridges(frame: NDArray, vessel: NDArray[np.bool_]) -> Ridges:
 
 
 def grown_branches(ridges: Ridges, vessel: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(Y, X) the thin, clear ridges that begin at the outlined ``vessel``, and those that begin at them.
+    """(Y, X) the cores of thin, clear ridges that begin at the outlined ``vessel``, and those that begin at them.
 
     A catheter, which begins there as well, is wide.
     """
@@ -100,7 +105,17 @@ def grown_branches(ridges: Ridges, vessel: NDArray[np.bool_]) -> NDArray[np.bool
         away = ndimage.distance_transform_edt(~(vessel | grown[ridges.parts]))
         near = ndimage.minimum(away, ridges.parts, numbers) <= _GAP * scale
         grown |= near & ridges.thin & ridges.clear
-    return grown[ridges.parts]
+    return grown[ridges.parts] & ridges.core
+
+
+def ignore_unlabelled_vessels(frame: NDArray, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mask (Y, X) of 0 and 1 with 255 on ridges away from its outlines: nobody said what they are.
+
+    ARCADE outlines only SYNTAX-relevant segments; correct side branches are background there. Frames without
+    outlines are returned as they are.
+    """
+    vessel = mask == 1
+    return np.where(find_ridges(frame, vessel).parts > 0, np.uint8(255), mask) if vessel.any() else mask
 
 
 def full_tree_label(
@@ -108,11 +123,10 @@ def full_tree_label(
 ) -> NDArray[np.uint8]:
     """The label (Y, X) of a full-tree training for a frame with ARCADE's ``mask`` of 0 and 1.
 
-    ARCADE outlines only SYNTAX-relevant segments; correct side branches are background there. Thin branches that
-    grow from the outlines are vessels (1), other ridges are ignored (255). With the ``probability`` that a
-    model gives, the second round: what it believes in on ignored ridges is vessel, and a wide ridge where it sees
-    none is a device or a bone (0). Of thin ones it cannot judge: it learnt from outlines that leave them out.
-    Frames without outlines are returned as they are.
+    As `ignore_unlabelled_vessels`, but thin branches that grow from the outlines are vessels (1). With the
+    ``probability`` that a model gives, the second round: what it believes in on ignored ridges is vessel, and a
+    wide ridge where it sees none is a device or a bone (0). Thin ones it cannot judge: it may have learnt from
+    outlines that leave them out.
     """
     vessel = mask == 1
     if not vessel.any():
@@ -120,7 +134,7 @@ def full_tree_label(
     ridges = find_ridges(frame, vessel)
     label = np.where(ridges.parts > 0, np.uint8(255), mask)
     if probability is not None:
-        label[ridges.wide[ridges.parts] & (probability < _DOUBT)] = 0
         label[(label == 255) & (probability >= _SURE)] = 1
+        label[ridges.wide[ridges.parts] & (probability < _DOUBT)] = 0
     label[grown_branches(ridges, vessel)] = 1
     return label

@@ -12,7 +12,7 @@ from scipy import ndimage
 from src_training import Predictor, synthetic_cine
 from src_training.cli import main
 from src_training.errors import DatasetError
-from src_training.samples import home_frames, replay_frames, sample_frames
+from src_training.samples import BEYOND, home_frames, replay_frames, sample_frames
 from src_training.training.arcade import (
     NEAR_DUPLICATE,
     LabelledFrame,
@@ -22,7 +22,7 @@ from src_training.training.arcade import (
     split_holdout,
 )
 from src_training.training.quick_frames import write_quick_arcade
-from src_training.training.ridges import ignore_unlabelled_vessels
+from src_training.training.ridges import full_tree_label, ignore_unlabelled_vessels
 
 
 def drawn(seed: int) -> LabelledFrame:
@@ -69,13 +69,15 @@ def test_a_side_branch_that_nobody_outlined_is_ignored_and_plain_background_is_n
 def test_a_frame_without_outlines_stays_as_it_is(frames):
     empty = np.zeros_like(frames[0].mask)
     assert ignore_unlabelled_vessels(frames[0].image, empty) is empty
+    assert full_tree_label(frames[0].image, empty) is empty
 
 
 def test_shipped_packs_hold_frames_and_labels_of_one_size():
     assert (len(replay_frames()), len(home_frames()), len(sample_frames())) == (64, 40, 3)
     for frame in replay_frames() + home_frames():
         assert frame.image.shape == frame.label.shape == (512, 512)
-        assert set(np.unique(frame.label)) <= {0, 1, 255}
+        assert set(np.unique(frame.label)) <= {0, 1, BEYOND, 255}
+        assert set(np.unique(frame.label_for("full-tree"))) <= {0, 1, 255}
         assert set(np.unique(frame.label_for("syntax"))) <= {0, 1}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.filters import sato
 
 from src_training.evaluation.stress import vessel_width_px
 from src_training.samples import home_frames
 from src_training.training.drawn_arteries import Growth, grow_arteries
 from src_training.training.drawn_rays import Bundle, Tube
 from src_training.training.drawn_trees import TreeSettings, draw_frame, remove_vessels
-from src_training.training.ridges import ridge_response
 
 NO_DISTRACTORS = {"catheter": 0.0, "hardware": 0.0, "body_edges": 0.0, "reflux": 0.0}
 VESSELS_ONLY = TreeSettings(sharpen=0).model_copy(update=NO_DISTRACTORS)
@@ -44,7 +44,7 @@ def darkening(background: np.ndarray, frame: np.ndarray) -> np.ndarray:
 
 def ridge_excess(frame: np.ndarray, label: np.ndarray) -> float:
     """Ridge response inside the outlines above that of the background."""
-    response = ridge_response(frame)
+    response = sato(frame.astype(np.float32), sigmas=(2.0, 4.0, 6.0), black_ridges=True)
     return float(response[label == 1].mean() - response[label == 0].mean())
 
 
