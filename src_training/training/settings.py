@@ -134,12 +134,12 @@ class TrainSettings(TaughtSettings):
     label_protocol: Literal["full-tree", "syntax"] = Field(
         "full-tree",
         title="Label protocol",
-        description="full-tree ignores vessel-like background in the loss; syntax takes it as background.",
+        description="full-tree: thin branches are vessels, other ridges ignored; syntax: only outlines count.",
     )
     settle_with: str = Field(
         "",
         title="Second round",
-        description="Model that sees no vessel in some of the ignored ridges: those are background again.",
+        description="Model whose finds on ignored ridges are vessel; wide ones without are background again.",
     )
     skeleton_weight: float = Field(
         0.5, ge=0, le=5, title="Skeleton weight", description="Weight of the skeleton recall loss."
