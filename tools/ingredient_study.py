@@ -43,29 +43,34 @@ def main() -> None:
     ruler = Ruler.of(val, _STRESSED, _TREES)
     base = {
         "name": "rung",
-        "architecture": network_named(asked.network),
         "steps": asked.steps,
         "validate_every": max(1, asked.steps // 3),
         "batch_pixels": asked.batch_pixels,
         "seed": asked.seed,
     }
     print("| training | " + " | ".join(_COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|", sep="\n")
-    for number, (name, changes) in enumerate(ladder(asked.teacher)):
+    for number, (name, changes) in enumerate(ladder(asked.network, asked.teacher)):
         folder = asked.out / f"{number}"
         settings = TrainSettings(**base, **changes)
         found = climbed(settings, asked.arcade, folder, ruler)
         print(f"| {name} | " + " | ".join(f"{found[column]:.3f}" for column in _COLUMNS) + " |", flush=True)
 
 
-def ladder(teacher: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def ladder(network: str, teacher: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, settings) of every rung."""
-    have: dict[str, Any] = {"label_protocol": "syntax", "augmentation": _NO_DEVICES}
+    architecture = network_named(network)
+    have: dict[str, Any] = {
+        "label_protocol": "syntax",
+        "augmentation": _NO_DEVICES,
+        "architecture": architecture.model_copy(update={"context": 0}),
+    }
     rungs: tuple[tuple[str, dict[str, Any]], ...] = (
         ("as labelled", {}),
-        ("+ ridges ignored", {"label_protocol": "full-tree"}),
-        ("+ second round", {"settle_with": "small"}),
+        ("+ branches grown, ridges ignored", {"label_protocol": "full-tree"}),
+        ("+ second round", {"settle_with": teacher}),
         ("+ drawn trees", {"drawn_share": 0.25}),
         ("+ devices, vignette, JPEG", {"augmentation": _DEFAULT_LOOK}),
+        ("+ context blocks", {"architecture": architecture.model_copy(update={"context": 2})}),
         ("+ teacher", {"teacher": teacher, "method": "lightvessel"}),
         ("+ unlabelled frames", {"unlabelled_share": 0.25}),
     )
