@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -17,7 +18,7 @@ from src_training.cine.budget import check_frames, check_size, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.codecs import decode_frame, unpack
 from src_training.cine.deflated import inflate
-from src_training.cine.dicom_tags import TAGS, PixelLayout, Tags, grey_values, header, pixel_layout
+from src_training.cine.dicom_tags import OF_FRAMES, TAGS, PixelLayout, Tags, grey_values, header, pixel_layout
 
 # A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
@@ -151,13 +152,32 @@ def _read_tags(stream: BinaryIO) -> tuple[Tags, bool]:
     dataset = pydicom.dcmread(
         stream, stop_before_pixels=True, force=True, defer_size="1 MB", specific_tags=list(TAGS.values())
     )
-    raw = {}
-    for keyword, tag in TAGS.items():
-        if tag in dataset:
-            value = getattr(dataset.get_item(tag), "value", None)
-            raw[keyword] = value if isinstance(value, bytes) else b""
+    raw = _values_of_frames(dataset) | _values(dataset, TAGS)
     implicit, little_endian = dataset.original_encoding
     return Tags(raw, little_endian=little_endian is not False), bool(implicit)
+
+
+def _values(dataset: pydicom.Dataset, keywords: Iterable[str]) -> dict[str, bytes]:
+    found = {}
+    for keyword in keywords:
+        if (tag := TAGS[keyword]) in dataset:
+            value = getattr(dataset.get_item(tag), "value", None)
+            found[keyword] = value if isinstance(value, bytes) else b""
+    return found
+
+
+def _values_of_frames(dataset: pydicom.Dataset) -> dict[str, bytes]:
+    """What the functional groups of all frames say, and those of the first one anew; nothing if malformed."""
+    found: dict[str, bytes] = {}
+    try:
+        for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+            frames = dataset[TAGS[keyword]].value if TAGS[keyword] in dataset else []
+            for group in frames[0] if frames else ():
+                if group.VR == "SQ" and group.value:
+                    found |= _values(group.value[0], OF_FRAMES)
+    except Exception:  # noqa: BLE001 - whatever somebody wrote there, and the library thinks of it: the frames open
+        return {}
+    return found
 
 
 def _find_pixels(stream: BinaryIO, *, implicit: bool, little_endian: bool) -> Pixels | None:

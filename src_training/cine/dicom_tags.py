@@ -49,8 +49,20 @@ TAGS = {
     "RescaleSlope": 0x00281053,
     "VOILUTFunction": 0x00281056,
     "DirectoryRecordSequence": 0x00041220,
+    "SharedFunctionalGroupsSequence": 0x52009229,
+    "PerFrameFunctionalGroupsSequence": 0x52009230,
     "ExtendedOffsetTable": 0x7FE00001,
 }
+# What an Enhanced XA object may keep in the functional groups of its frames.
+OF_FRAMES = (
+    "PositionerPrimaryAngle",
+    "PositionerSecondaryAngle",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "RescaleIntercept",
+    "RescaleSlope",
+)
 
 
 @dataclass(frozen=True)

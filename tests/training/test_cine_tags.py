@@ -5,6 +5,7 @@ from __future__ import annotations
 import cine_files as files
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from src_training.cine import Calibration, Projection, read_cine
 
@@ -186,3 +187,45 @@ def test_malformed_numbers_count_as_missing(tmp_path, raw):
 def test_a_pixel_intensity_relationship_is_not_applied(tmp_path):
     cine = opened(tmp_path, PixelIntensityRelationship="LOG", PixelIntensityRelationshipSign=1)
     np.testing.assert_array_equal(cine.frame(0), files.grey()[0])
+
+
+def group(**tags):
+    inner = Dataset()
+    for keyword, value in tags.items():
+        setattr(inner, keyword, value)
+    return [inner]
+
+
+def frame_of(**groups):
+    return group(**{keyword: group(**tags) for keyword, tags in groups.items()})[0]
+
+
+ANGLES = {"PositionerPrimaryAngle": "30", "PositionerSecondaryAngle": "-20"}
+WINDOW = {"WindowCenter": "100", "WindowWidth": "50", "VOILUTFunction": "LINEAR_EXACT"}
+SLOPE = {"RescaleSlope": "2", "RescaleIntercept": "-10"}
+
+
+@pytest.mark.parametrize("syntax", [files.EXPLICIT, files.IMPLICIT, files.LOSSLESS_SV1])
+def test_an_enhanced_object_keeps_them_in_the_groups_of_its_frames(tmp_path, syntax):
+    shared = frame_of(PixelValueTransformationSequence=SLOPE, FrameVOILUTSequence={"WindowCenter": "1"})
+    per_frame = [frame_of(FrameVOILUTSequence=WINDOW, PositionerPositionSequence=ANGLES)] * 3
+    tags = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": per_frame}
+    cine = read_cine(files.write_dicom(tmp_path / "x.dcm", files.grey(), syntax, bits=8, **tags))
+    assert (cine.projection, cine.window) == (Projection(30, -20), (75, 125))
+    assert (cine.grey.slope, cine.grey.intercept) == (2, -10)
+
+
+def test_what_the_object_itself_says_goes_before_its_frames_groups(tmp_path):
+    per_frame = [frame_of(PositionerPositionSequence=ANGLES)]
+    cine = opened(tmp_path, PositionerPrimaryAngle="5", PerFrameFunctionalGroupsSequence=per_frame)
+    assert cine.projection == Projection(5, -20)
+
+
+def test_groups_that_are_no_sequences_are_missing(tmp_path):
+    path = files.write_dicom(
+        tmp_path / "x.dcm", files.grey(), bits=8, PerFrameFunctionalGroupsSequence=[Dataset()]
+    )
+    data = path.read_bytes()
+    at = data.index(b"\x00\x52\x30\x92SQ")
+    path.write_bytes(data[: at + 4] + b"UN" + data[at + 6 :])
+    assert read_cine(path).projection == Projection()
