@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from src_training.evaluation import EvalItem, Evaluation
 
 
+PartialFlag = typer.Option(
+    False, "--partial", help="The masks outline some vessels only: other vessel-like ridges are not judged."
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("evaluate", no_args_is_help=True)(evaluate_command)
@@ -37,6 +42,7 @@ def evaluate_command(
         "", "--against", metavar="ID|PATH", help="Also the difference from this model, with its interval."
     ),
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
+    partial: bool = PartialFlag,
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
 ) -> int:
@@ -51,7 +57,7 @@ def evaluate_command(
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs)
+    items, bad = readable_items(pairs, partial=partial)
     evaluation = evaluate(predictor, items)
     if per_frame:
         for score in evaluation.scores:
@@ -104,10 +110,11 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     return pairing.pairs, len(pairing.ambiguous)
 
 
-def readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int]:
+def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> tuple[list[EvalItem], int]:
     """The frames with their masks, and how many could not be read, each told in a line.
 
-    Raises LightVesselError when none can be.
+    Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
+    Raises LightVesselError when none can be read.
     """
     items, bad = [], 0
     for image, mask in pairs:
@@ -118,7 +125,15 @@ def readable_items(pairs: list[tuple[Path, Path]]) -> tuple[list[EvalItem], int]
             say(f"lightvessel: {error}")
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
-    return items, bad
+    return [_beyond_outlines_ignored(item) for item in items] if partial else items, bad
+
+
+def _beyond_outlines_ignored(item: EvalItem) -> EvalItem:
+    from dataclasses import replace
+
+    from src_training.training.ridges import ignore_unlabelled_vessels
+
+    return replace(item, truth=ignore_unlabelled_vessels(item.image, item.truth))
 
 
 def _item(image: Path, mask: Path) -> EvalItem:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from src_training.cli.common import JsonFlag, result
+from src_training.cli.evaluate import PartialFlag
 
 _COLUMNS = ("dice", "cldice", "precision", "recall")
 
@@ -27,6 +28,7 @@ def stress(
     model: str = typer.Option("", "--model", metavar="ID|PATH", help="Default: the shipped default model."),
     frames: int = typer.Option(50, "--frames", min=1, help="At most so many frames, evenly chosen."),
     trees: int = typer.Option(40, "--trees", min=1, help="Drawn trees with complete labels."),
+    partial: bool = PartialFlag,
     as_json: bool = JsonFlag,
 ) -> int:
     """Mean per-image figures under every stress, and on drawn trees with recall of thin and wide vessels.
@@ -38,7 +40,7 @@ def stress(
     from src_training.evaluation.stress import drawn_set, evenly, stress_report
 
     pairs, ambiguous = matched_pairs(images, masks)
-    items, bad = readable_items(evenly(pairs, frames))
+    items, bad = readable_items(evenly(pairs, frames), partial=partial)
     predictor = load_predictor(model, None)
     drawn = drawn_set([item.image for item in items], trees, seed=0)
     for name, figures in stress_report(predictor, items, drawn).items():
