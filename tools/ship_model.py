@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from src_training.evaluation import METRICS, EvalItem, Evaluation, evaluate
+from src_training.evaluation.partial import beyond_outlines_ignored
 from src_training.evaluation.stress import drawn_set, evenly, stress_report
 from src_training.inference import Predictor
 from src_training.models.card import ModelCard
 from src_training.models.library import SHIPPED
 from src_training.models.loading import CARD_FILE, read_card
 from src_training.training.arcade import read_split
-from src_training.training.ridges import ignore_unlabelled_vessels
 
 _STRESSED, _TREES = 40, 40
 _LARGEST_STUDENT = 2e6  # parameters; above it is a teacher
@@ -51,9 +50,8 @@ def judged(model: Path, arcade: Path) -> dict[str, Any]:
     figures = {f"ARCADE val, {len(items)} frames": _spread(evaluate(predictor, items))}
     if predictor.card.label_protocol == "full-tree":
         # As `lightvessel evaluate --partial` tells them.
-        partial = [replace(item, truth=ignore_unlabelled_vessels(item.image, item.truth)) for item in items]
         name = f"ARCADE val, {len(items)} frames, ridges beyond the outlines not judged"
-        figures[name] = _spread(evaluate(predictor, partial))
+        figures[name] = _spread(evaluate(predictor, map(beyond_outlines_ignored, items)))
     return figures | {
         f"stress set, {len(some)} val frames and {_TREES} drawn trees": {
             name: {metric: round(float(value), 4) for metric, value in row.items()}

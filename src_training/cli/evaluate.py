@@ -125,15 +125,11 @@ def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> 
             say(f"lightvessel: {error}")
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
-    return [_beyond_outlines_ignored(item) for item in items] if partial else items, bad
+    if partial:
+        from src_training.evaluation.partial import beyond_outlines_ignored
 
-
-def _beyond_outlines_ignored(item: EvalItem) -> EvalItem:
-    from dataclasses import replace
-
-    from src_training.training.ridges import ignore_unlabelled_vessels
-
-    return replace(item, truth=ignore_unlabelled_vessels(item.image, item.truth))
+        items = [beyond_outlines_ignored(item) for item in items]
+    return items, bad
 
 
 def _item(image: Path, mask: Path) -> EvalItem:

@@ -29,7 +29,7 @@ def share(where: np.ndarray, of: np.ndarray) -> float:
     return float(np.mean(where[of]))
 
 
-def test_few_branches_that_nobody_outlined_are_taught_as_background(drawn):
+def test_of_branches_that_nobody_outlined_a_third_is_spared_and_hardly_any_background(drawn):
     left = [share(full_tree_label(f, o) == 0, (label == 1) & (o == 0)) for f, label, o in drawn]
     everywhere = [share(full_tree_label(f, o) == 0, label == 0) for f, label, o in drawn]
     assert np.mean(left) < 0.7 and np.mean(everywhere) > 0.85
