@@ -138,6 +138,8 @@ class TorchRuntime:
         self._torch, self._device = torch, pick_device(device)
         if self._device.type == "cpu":
             torch.set_num_threads(1)
+        # Convolutions of NVIDIA's newer cards would round to 10 bits: results must not depend on the machine.
+        torch.backends.cudnn.allow_tf32 = False
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         network = load_fused(model.folder, model.card)
         self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

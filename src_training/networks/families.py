@@ -37,9 +37,9 @@ def stride_of(architecture: Architecture) -> int:
 
 
 NETWORKS = {
-    "nano": Architecture(blocks=1),
-    "small": Architecture(),
-    "base": Architecture(base_channels=24),
+    "nano": Architecture(blocks=1, context=2),
+    "small": Architecture(context=2),
+    "base": Architecture(base_channels=24, context=2),
     "mobilenetv2-unet": Architecture(family="mobilenetv2-unet", base_channels=32),
     "enet": Architecture(family="enet", base_channels=16),
     "erfnet": Architecture(family="erfnet", base_channels=16),

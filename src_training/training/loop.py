@@ -14,6 +14,7 @@ from torch import nn
 
 from src_training.errors import Cancelled
 from src_training.networks.network import Network
+from src_training.training.ahead import batches
 from src_training.training.checkpoint import (
     BEST,
     TrainingState,
@@ -69,6 +70,13 @@ def fit(
         keeper.judge()
         keeper.keep()
 
+    ahead = batches(
+        sampler,
+        range(progress.step, settings.steps),
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+        loaders=settings.loaders,
+    )
     while progress.step < settings.steps and not keeper.gave_up:
         # What is random inside a network is drawn anew for each step, so that a resumed run draws the same.
         torch.manual_seed(_step_seed(settings.seed, progress.step, fabric.global_rank))
@@ -77,8 +85,7 @@ def fit(
         wrapped.train()
         if settings.freeze_statistics:
             freeze_batch_norm(network)
-        batch = sampler.batch(progress.step, fabric.global_rank, fabric.world_size)
-        loss, terms = stepper.take(batch.to(fabric.device), progress.step)
+        loss, terms = stepper.take(next(ahead).to(fabric.device), progress.step)
         if stepper.parts > progress.parts:
             progress.parts = stepper.parts
             keeper.log(f"out of memory: from now on a batch is computed in {progress.parts} parts")

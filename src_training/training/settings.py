@@ -72,6 +72,13 @@ class LoopSettings(BaseModel):
     )
     seed: int = Field(0, ge=0, title="Seed")
     threads: int = Field(1, ge=1, le=256, title="Threads", description="CPU threads of the training.")
+    loaders: int = Field(
+        0,
+        ge=0,
+        le=64,
+        title="Loaders",
+        description="Processes that make batches ahead, for a GPU: each holds a core; 0: the training itself.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", title="Device")
     devices: int = Field(
         1, ge=1, le=64, title="Devices", description="GPUs or processes that compute each batch together."
