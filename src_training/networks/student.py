@@ -57,7 +57,7 @@ class S2dRepUNet(Network):
 
     def fused(self) -> S2dRepUNet:
         """The inference form: equal outputs, a third of the convolutions."""
-        fused = S2dRepUNet(self.architecture, fused=True)
+        fused = S2dRepUNet(self.architecture, fused=True).to(self.head.weight.device)
         for side in ("encoder", "decoder"):
             for stage, trained in zip(getattr(fused, side), getattr(self, side), strict=True):
                 for index, block in enumerate(trained):
