@@ -1,15 +1,17 @@
 """Judge a trained model on ARCADE's val part and the stress set, write the figures into its card, and ship it.
 
-    python tools/ship_model.py work/OUT/model small ARCADE
+    python tools/ship_model.py work/OUT/model small ARCADE [--started-from MODEL ...]
 
-puts the model under src_training/models/weights/small. A teacher ships without its OpenVINO network (the user's
-cache rebuilds it). val is only reported: thresholds were chosen on held-out frames of train.
+puts the model under src_training/models/weights/small, with the recipe of the model it started from, and of the one
+that this started from, and so on: without them nobody can repeat it. A teacher ships without its OpenVINO network (the
+user's cache rebuilds it). val is only reported: thresholds were chosen on held-out frames of train.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from src_training.models.loading import CARD_FILE, read_card
 from src_training.training.arcade import read_split
 
 _STRESSED, _TREES = 40, 40
+_STARTED = "the model it started from"
 _LARGEST_STUDENT = 2e6  # parameters; above it is a teacher
 
 
@@ -34,9 +37,10 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("name")
     parser.add_argument("arcade", type=Path)
+    parser.add_argument("--started-from", type=Path, nargs="*", default=[])
     asked = parser.parse_args()
     figures = judged(asked.model, asked.arcade)
-    target = ship(asked.model, asked.name, figures)
+    target = ship(asked.model, asked.name, figures, asked.started_from)
     print(target, *(f"{name}: {value}" for name, value in figures.items()), sep="\n")
 
 
@@ -60,14 +64,14 @@ def judged(model: Path, arcade: Path) -> dict[str, Any]:
     }
 
 
-def ship(model: Path, name: str, figures: dict[str, Any]) -> Path:
-    """Copy the model folder to the shipped ones, with the figures in its card."""
+def ship(model: Path, name: str, figures: dict[str, Any], started_from: Sequence[Path] = ()) -> Path:
+    """Copy the model folder to the shipped ones, with the figures and what it started from in its card."""
     card = read_card(model)
     files = dict(card.files)
     if card.parameters > _LARGEST_STUDENT:
         files = {file: sha for file, sha in files.items() if not file.startswith("openvino.")}
     target = SHIPPED / name
-    recipe = card.recipe | _history(card, target)
+    recipe = _with_history([card, *map(read_card, started_from)], target)
     record = card.model_copy(
         update={"name": name, "files": files, "metrics": card.metrics | figures, "recipe": recipe}
     )
@@ -79,14 +83,19 @@ def ship(model: Path, name: str, figures: dict[str, Any]) -> Path:
     return target
 
 
-def _history(card: ModelCard, target: Path) -> dict[str, Any]:
-    """The recipe of the shipped model that this one started from and now replaces: without it nobody can repeat it."""
-    settings = next(
-        (part for part in card.recipe.values() if isinstance(part, dict) and "start_from" in part), {}
+def _with_history(cards: Sequence[ModelCard], target: Path) -> dict[str, Any]:
+    """The recipe of the first card, which tells that of the next one, from which it started, and so on.
+
+    The last one may have started from the shipped model that is now replaced.
+    """
+    last = next(
+        (part for part in cards[-1].recipe.values() if isinstance(part, dict) and "start_from" in part), {}
     )
-    if settings.get("start_from") != target.name or not target.is_dir():
-        return {}
-    return {"the model it started from": read_card(target).recipe}
+    older = [read_card(target)] if last.get("start_from") == target.name and target.is_dir() else []
+    recipe: dict[str, Any] = {}
+    for card in reversed([*cards, *older]):
+        recipe = card.recipe | ({_STARTED: recipe} if recipe else {})
+    return recipe
 
 
 def _spread(evaluation: Evaluation) -> dict[str, Any]:

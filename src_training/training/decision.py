@@ -33,7 +33,7 @@ def choose_decision(
 ) -> dict[str, float]:
     """Threshold and minimum component size with the best mean Dice on the held-out samples.
 
-    For the full tree the threshold must also reach a recall of `RECALL_FLOOR` on the outlined segments.
+    For the full tree the threshold must also reach a recall of `RECALL_FLOOR` on their labels, branches included.
     """
     grid = [
         {"threshold": t, "min_component_px": float(m)} | _figures(probabilities, held_out, t, m)
