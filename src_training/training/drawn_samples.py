@@ -24,7 +24,9 @@ def drawn_samples(
     return [sample for group in watcher.through(groups, "drawing trees") for sample in group(stride)]
 
 
-def drawn_groups(frames: Sequence[LabelledFrame], count: int, seed: int) -> list[Callable[[int], list[Sample]]]:
+def drawn_groups(
+    frames: Sequence[LabelledFrame], count: int, seed: int
+) -> list[Callable[[int], list[Sample]]]:
     """The ``count`` frames as tasks that need not be done in order: each draws a few on one background."""
     order = np.random.default_rng([seed, count]).permutation(len(frames))
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -103,11 +103,25 @@ def fit(
 
 def _fresh_state(network: nn.Module, helper: nn.Module, settings: LoopSettings) -> TrainingState:
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
+        network, multi_avg_fn=rising_average(settings.ema_decay), use_buffers=True
     )
     trained = [p for p in [*network.parameters(), *helper.parameters()] if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     return TrainingState(network, average, optimiser, helper)
+
+
+def rising_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average whose decay rises to ``decay``: min(decay, (1 + n) / (10 + n)) at update n.
+
+    So the average of a short training is not mostly where it began. Source: ``num_updates`` of TensorFlow's
+    ``ExponentialMovingAverage``.
+    """
+
+    def update(averaged: Any, current: Any, count: Any) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        torch.optim.swa_utils.get_ema_multi_avg_fn(now)(averaged, current, count)
+
+    return update
 
 
 class _Keeper:

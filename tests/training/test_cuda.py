@@ -51,9 +51,15 @@ def test_memory_that_runs_out_on_the_gpu_is_met_with_smaller_parts(tmp_path):
         network = build_network(network_named("small"))
         samples = [*drawn_samples(8)]
         sampler = Sampler(
-            [Source(samples, 1.0)], seed=0, batch_pixels=32 * 512**2, crop_sizes=(512,), augmentation=Augmentation()
+            [Source(samples, 1.0)],
+            seed=0,
+            batch_pixels=32 * 512**2,
+            crop_sizes=(512,),
+            augmentation=Augmentation(),
         )
-        chosen = settings(steps=2, validate_every=2, device="cuda", batch_pixels=32 * 512**2, crop_sizes=(512,))
+        chosen = settings(
+            steps=2, validate_every=2, device="cuda", batch_pixels=32 * 512**2, crop_sizes=(512,)
+        )
         fit(
             network, sampler, TaskObjective(0.5), Validator(samples[:1]), chosen, tmp_path,
             Watcher(emit=events.append),

@@ -30,14 +30,16 @@ def test_the_threshold_leaves_out_what_is_unsure_and_wrong(striped):
     assert decision["dice"] == decision["precision"] == decision["recall"] == 1.0
 
 
-def test_a_full_tree_is_chosen_for_recall_first(striped):
+@pytest.mark.parametrize(("wrong_px", "found"), [(28, True), (60, False)])
+def test_a_full_tree_takes_faint_vessels_in_where_that_costs_hardly_any_dice(striped, wrong_px, found):
     probabilities, samples = striped
-    # a fifth of the vessel is fainter than much that is none: leaving both out has the better Dice
+    # a twentieth of the vessel is as faint as some background: leaving both out has the better Dice
     faint = [p.copy() for p in probabilities]
     for p in faint:
-        p[20:28, :13], p[40:44] = 0.4, 0.4
-    assert choose_decision(faint, samples, "syntax")["recall"] < 0.85
-    assert choose_decision(faint, samples, "full-tree")["recall"] == 1.0
+        p[20:28, :3], p[40:44] = 0.4, 0.1
+        p[28, :wrong_px] = 0.4
+    assert choose_decision(faint, samples, "syntax")["recall"] < 1
+    assert (choose_decision(faint, samples, "full-tree")["recall"] == 1) is found
 
 
 def test_ignored_pixels_are_not_judged(striped):

@@ -107,6 +107,12 @@ def test_it_learns_to_find_a_stripe(tmp_path):
     assert Validator(samples)(network)["dice"] > max(0.7, before + 0.2)
 
 
+def test_the_average_of_a_short_training_is_not_where_it_began(tmp_path):
+    samples = drawn_samples()
+    network = run(tmp_path, steps=60, samples=samples, ema_decay=0.999)
+    assert Validator(samples)(network)["dice"] > 0.7
+
+
 def test_a_cancelled_run_resumes_to_the_same_weights_as_an_unbroken_one(tmp_path):
     unbroken = run(tmp_path / "unbroken").state_dict()
     asked = itertools.count()
