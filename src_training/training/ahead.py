@@ -15,7 +15,7 @@ _AHEAD = 4  # batches of each process
 
 
 def batches(
-    sampler: Sampler, steps: range, *, rank: int = 0, world: int = 1, loaders: int = 0
+    sampler: Sampler, steps: range, rank: int = 0, world: int = 1, loaders: int = 0
 ) -> Iterator[Batch]:
     """The batches of ``steps`` in order, the same ones whatever ``loaders`` is.
 

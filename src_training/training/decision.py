@@ -14,9 +14,8 @@ from src_training.training.samples import Sample
 from src_training.training.validation import predict
 
 MIN_COMPONENTS_PX = (0, 25, 50, 100, 200)
-RECALL_PRICE = (
-    0.005  # Dice; full tree: a missed vessel costs a person more than a wrong one, one stroke to erase
-)
+# In Dice, for the full tree: a missed vessel costs a person more than a wrong one, one stroke to erase.
+RECALL_PRICE = 0.005
 _THRESHOLDS = np.round(np.arange(0.2, 0.91, 0.05), 2)
 _BINS = 10
 Probabilities = Sequence[NDArray[np.float32]]

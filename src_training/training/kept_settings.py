@@ -14,13 +14,8 @@ from src_training.regular import read_regular
 
 SETTINGS_FILE = "settings.json"
 _LARGEST = 1 << 20
-OF_THE_COMPUTER = {
-    "device",
-    "devices",
-    "loaders",
-    "threads",
-    "checkpoint_minutes",
-}  # they may change on the way
+# They may change on the way.
+OF_THE_COMPUTER = {"device", "devices", "loaders", "threads", "checkpoint_minutes"}
 
 
 def keep_settings(path: Path, told: dict[str, Any], *, begun: bool) -> None:

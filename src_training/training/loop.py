@@ -70,13 +70,8 @@ def fit(
         keeper.judge()
         keeper.keep()
 
-    ahead = batches(
-        sampler,
-        range(progress.step, settings.steps),
-        rank=fabric.global_rank,
-        world=fabric.world_size,
-        loaders=settings.loaders,
-    )
+    steps = range(progress.step, settings.steps)
+    ahead = batches(sampler, steps, fabric.global_rank, fabric.world_size, settings.loaders)
     while progress.step < settings.steps and not keeper.gave_up:
         # What is random inside a network is drawn anew for each step, so that a resumed run draws the same.
         torch.manual_seed(_step_seed(settings.seed, progress.step, fabric.global_rank))
@@ -118,7 +113,8 @@ def rising_average(decay: float) -> Callable[[Any, Any, Any], None]:
     """
 
     def update(averaged: Any, current: Any, count: Any) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        done = int(count)
+        now = min(decay, (1 + done) / (10 + done))
         torch.optim.swa_utils.get_ema_multi_avg_fn(now)(averaged, current, count)
 
     return update
