@@ -1,9 +1,10 @@
 """What each ingredient of a full-tree training brings, one after the other: the table of docs/results.md.
 
-    python tools/ingredient_study.py ARCADE OUT [--network nano] [--steps 1500] [--seed 0] [--teacher teacher]
+    python tools/ingredient_study.py ARCADE OUT [--network small] [--start MODEL] [--steps 600] [--seed 0]
 
-A rung of the ladder has everything that the rungs above it have, and one thing more; every rung starts afresh and takes
-the same steps. Judged on ARCADE's val part, on the stress set and on drawn trees. Finished rungs are kept in OUT.
+A rung of the ladder has everything that the rungs above it have, and one thing more; every rung goes on from the same
+model (or starts afresh) and takes the same steps. Judged on ARCADE's val part, on the stress set and on drawn trees.
+Finished rungs are kept in OUT.
 """
 
 from __future__ import annotations
@@ -33,8 +34,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("arcade", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--network", default="nano")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--network", default="small")
+    parser.add_argument("--start", metavar="ID|PATH", help="model of that network without context blocks")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--drawn", type=int, default=300, help="frames with drawn trees")
     parser.add_argument("--batch-pixels", type=int, default=4 * 256**2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--teacher", default="teacher")
@@ -44,7 +48,10 @@ def main() -> None:
     base = {
         "name": "rung",
         "steps": asked.steps,
-        "validate_every": max(1, asked.steps // 3),
+        "start_from": asked.start,
+        "learning_rate": asked.learning_rate,
+        "drawn_count": asked.drawn,
+        "validate_every": asked.steps,
         "batch_pixels": asked.batch_pixels,
         "seed": asked.seed,
     }
