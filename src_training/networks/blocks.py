@@ -58,6 +58,19 @@ class FusedBlock(nn.Module):
         return torch.relu(self.conv(x))
 
 
+class FloatConv2d(nn.Conv2d):
+    """A convolution that never takes part in mixed precision.
+
+    oneDNN's bfloat16 gradient of a dilated depthwise kernel is garbage, often infinite, for channels-last maps
+    32 wide (torch 2.13, AVX-512 BF16).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, h, w) of any floating type → (B, C_out, h', w') of the weights' type."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
 class ContextBlock(nn.Module):
     """x + BN(1x1(relu(BN(5x5 depthwise, dilated)))): looks far around at little cost. (B, C, h, w) → the same.
 
@@ -71,7 +84,7 @@ class ContextBlock(nn.Module):
         last = nn.BatchNorm2d(channels)
         nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(
-            nn.Conv2d(
+            FloatConv2d(
                 channels, channels, CONTEXT_KERNEL, 1, reach, dilation=dilation, groups=channels, bias=False
             ),
             nn.BatchNorm2d(channels),

@@ -9,6 +9,7 @@ from src_training.inference.export import write_ir
 from src_training.inference.runtimes import OpenVinoRuntime
 from src_training.models.card import Architecture
 from src_training.networks import NETWORKS, build_network, fused_cost, network_named, weight_shapes
+from src_training.networks.blocks import ContextBlock
 from src_training.training.imagenet import load_imagenet
 
 SMALL = Architecture()
@@ -150,3 +151,23 @@ def test_imagenet_fills_the_encoder_and_only_families_that_have_it():
     assert all(torch.isfinite(t).all() for t in network.state_dict().values() if t.is_floating_point())
     with pytest.raises(ModelError, match="no ImageNet weights"):
         load_imagenet(build_network(SMALL))
+
+
+def test_mixed_precision_leaves_the_context_blocks_their_gradient():
+    """A CPU with native bfloat16 (AVX-512 BF16) gave garbage here, often infinite; others cannot show it."""
+    torch.manual_seed(0)
+    block = ContextBlock(64, 2).to(memory_format=torch.channels_last)
+    torch.nn.init.ones_(block.layers[-1].weight)  # awake
+    x = torch.randn(2, 64, 32, 32).contiguous(memory_format=torch.channels_last)
+
+    def gradients(dtype: torch.dtype, *, mixed: bool) -> dict[str, torch.Tensor]:
+        block.zero_grad()
+        with torch.autocast("cpu", dtype=dtype, enabled=mixed):
+            y = block(x.to(dtype))
+        (y.float() * x).mean().backward()
+        return {name: weight.grad.flatten() for name, weight in block.named_parameters()}
+
+    exact = gradients(torch.float32, mixed=False)
+    for _ in range(3):
+        for name, found in gradients(torch.bfloat16, mixed=True).items():
+            assert torch.cosine_similarity(found, exact[name], dim=0) > 0.99, name
