@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from training_child import run_child
 
 from src_training.training import devices
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 
 
 def train(folder: Path, processes: int) -> tuple[np.ndarray, list[dict]]:
     """(loss of each step as the mean over processes, weights of each) of the child's training."""
     folder.mkdir()
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [
-        sys.executable,
-        *(launcher if processes > 1 else []),
-        "-m",
-        "tests.training.ddp_child",
-        str(folder),
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE)]),
-        "OMP_NUM_THREADS": "1",
-    }
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    run_child("ddp_child", folder, launcher=launcher if processes > 1 else [])
     curves = [json.loads((folder / f"curve-{rank}.json").read_text()) for rank in range(processes)]
     weights = [torch.load(folder / f"weights-{rank}.pt", weights_only=True) for rank in range(processes)]
     return np.mean(curves, axis=0), weights
