@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src_training.evaluation import EvalItem
+from src_training.evaluation import EvalItem, evaluate
+from src_training.evaluation.partial import beyond_outlines_ignored
+from src_training.evaluation.stress import VARIANTS, drawn_set, evenly, stress_report
+from src_training.inference import Predictor
 from src_training.networks import network_named
 from src_training.training.arcade import read_split
-from src_training.training.method_ruler import Ruler, figures
 from src_training.training.progress import Watcher
 from src_training.training.settings import TrainSettings
 from src_training.training.train_student import train_student
@@ -26,7 +28,9 @@ from src_training.training.train_student import train_student
 _NO_DEVICES = {"hardware": 0.0, "vignette": 0.0, "jpeg": 0.0}
 _DEFAULT_LOOK: dict[str, float] = {}
 _STRESSED, _TREES = 40, 40
-_COLUMNS = ("dice", "cldice", "precision", "recall", "stress_dice", "drawn_recall")
+_OF_MASKS = ("dice", "recall")
+_OF_OUTLINES = ("dice", "cldice", "precision")
+_OF_TREES = ("dice", "cldice", "recall", "recall_thin")
 
 
 def main() -> None:
@@ -44,7 +48,6 @@ def main() -> None:
     parser.add_argument("--teacher", default="teacher")
     asked = parser.parse_args()
     val = [EvalItem(f.name, None, f.image, f.mask) for f in read_split(asked.arcade, "val")]
-    ruler = Ruler.of(val, _STRESSED, _TREES)
     base = {
         "name": "rung",
         "steps": asked.steps,
@@ -55,12 +58,18 @@ def main() -> None:
         "batch_pixels": asked.batch_pixels,
         "seed": asked.seed,
     }
-    print("| training | " + " | ".join(_COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|", sep="\n")
+    titles = [*_OF_MASKS, *(f"partial {name}" for name in _OF_OUTLINES), "stress dice"]
+    titles += [f"drawn {name}" for name in _OF_TREES]
+    print("| training | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|", sep="\n")
+    outlined = [beyond_outlines_ignored(item) for item in val]
     for number, (name, changes) in enumerate(ladder(asked.network, asked.teacher)):
         folder = asked.out / f"{number}"
-        settings = TrainSettings(**base, **changes)
-        found = climbed(settings, asked.arcade, folder, ruler)
-        print(f"| {name} | " + " | ".join(f"{found[column]:.3f}" for column in _COLUMNS) + " |", flush=True)
+        figures = folder / "figures.json"
+        if not figures.is_file():
+            climb(TrainSettings(**base, **changes), asked.arcade, folder)
+            figures.write_text(json.dumps(judged(folder / "model", val, outlined)), encoding="utf-8")
+        found = json.loads(figures.read_bytes())
+        print(f"| {name} | " + " | ".join(f"{found[title]:.3f}" for title in titles) + " |", flush=True)
 
 
 def ladder(network: str, teacher: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,14 +95,24 @@ def ladder(network: str, teacher: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, have
 
 
-def climbed(settings: TrainSettings, arcade: Path, folder: Path, ruler: Ruler) -> dict[str, Any]:
-    """The figures of a rung, which is trained where it was not before."""
-    record = folder / "figures.json"
-    if not record.is_file():
+def climb(settings: TrainSettings, arcade: Path, folder: Path) -> None:
+    """Train a rung, unless that was done before."""
+    if not (folder / "model" / "card.json").is_file():
         train_student(settings, arcade, folder, Watcher())
-        record.write_text(json.dumps(figures(folder / "model", ruler)), encoding="utf-8")
-    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    return found
+
+
+def judged(model: Path, val: list[EvalItem], outlined: list[EvalItem]) -> dict[str, float]:
+    """Figure by title of its column; ``outlined`` are the items of ``val`` without what lies beyond the outlines."""
+    predictor = Predictor.load(model)
+    stressed = evenly(outlined, _STRESSED)
+    report = stress_report(predictor, stressed, drawn_set([item.image for item in stressed], _TREES, seed=0))
+    of_masks, of_outlines = evaluate(predictor, val, _OF_MASKS), evaluate(predictor, outlined, _OF_OUTLINES)
+    return {
+        **{name: of_masks.mean(name) for name in _OF_MASKS},
+        **{f"partial {name}": of_outlines.mean(name) for name in _OF_OUTLINES},
+        "stress dice": sum(report[name]["dice"] for name in VARIANTS) / len(VARIANTS),
+        **{f"drawn {name}": report["drawn"][name] for name in _OF_TREES},
+    }
 
 
 if __name__ == "__main__":
