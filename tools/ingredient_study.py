@@ -17,10 +17,11 @@ from typing import Any
 
 from src_training.evaluation import EvalItem, evaluate
 from src_training.evaluation.partial import beyond_outlines_ignored
-from src_training.evaluation.stress import VARIANTS, drawn_set, evenly, stress_report
+from src_training.evaluation.stress import mean_under_stress, stress_report
 from src_training.inference import Predictor
 from src_training.networks import network_named
 from src_training.training.arcade import read_split
+from src_training.training.method_ruler import Ruler
 from src_training.training.progress import Watcher
 from src_training.training.settings import TrainSettings
 from src_training.training.train_student import train_student
@@ -61,13 +62,14 @@ def main() -> None:
     titles = [*_OF_MASKS, *(f"partial {name}" for name in _OF_OUTLINES), "stress dice"]
     titles += [f"drawn {name}" for name in _OF_TREES]
     print("| training | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|", sep="\n")
-    outlined = [beyond_outlines_ignored(item) for item in val]
+    ruler = Ruler.of([beyond_outlines_ignored(item) for item in val], _STRESSED, _TREES)
     for number, (name, changes) in enumerate(ladder(asked.network, asked.teacher)):
         folder = asked.out / f"{number}"
         figures = folder / "figures.json"
+        if not (folder / "model" / "card.json").is_file():
+            train_student(TrainSettings(**base, **changes), asked.arcade, folder, Watcher())
         if not figures.is_file():
-            climb(TrainSettings(**base, **changes), asked.arcade, folder)
-            figures.write_text(json.dumps(judged(folder / "model", val, outlined)), encoding="utf-8")
+            figures.write_text(json.dumps(judged(folder / "model", val, ruler)), encoding="utf-8")
         found = json.loads(figures.read_bytes())
         print(f"| {name} | " + " | ".join(f"{found[title]:.3f}" for title in titles) + " |", flush=True)
 
@@ -95,22 +97,18 @@ def ladder(network: str, teacher: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, have
 
 
-def climb(settings: TrainSettings, arcade: Path, folder: Path) -> None:
-    """Train a rung, unless that was done before."""
-    if not (folder / "model" / "card.json").is_file():
-        train_student(settings, arcade, folder, Watcher())
-
-
-def judged(model: Path, val: list[EvalItem], outlined: list[EvalItem]) -> dict[str, float]:
-    """Figure by title of its column; ``outlined`` are the items of ``val`` without what lies beyond the outlines."""
+def judged(model: Path, val: list[EvalItem], ruler: Ruler) -> dict[str, float]:
+    """Figure by title of its column; ``ruler`` has the items of ``val`` without what lies beyond the outlines."""
     predictor = Predictor.load(model)
-    stressed = evenly(outlined, _STRESSED)
-    report = stress_report(predictor, stressed, drawn_set([item.image for item in stressed], _TREES, seed=0))
-    of_masks, of_outlines = evaluate(predictor, val, _OF_MASKS), evaluate(predictor, outlined, _OF_OUTLINES)
+    report = stress_report(predictor, ruler.stressed, ruler.drawn)
+    of_masks, of_outlines = (
+        evaluate(predictor, val, _OF_MASKS),
+        evaluate(predictor, ruler.items, _OF_OUTLINES),
+    )
     return {
         **{name: of_masks.mean(name) for name in _OF_MASKS},
         **{f"partial {name}": of_outlines.mean(name) for name in _OF_OUTLINES},
-        "stress dice": sum(report[name]["dice"] for name in VARIANTS) / len(VARIANTS),
+        "stress dice": mean_under_stress(report),
         **{f"drawn {name}": report["drawn"][name] for name in _OF_TREES},
     }
 

@@ -88,6 +88,11 @@ def stress_report(
     return report
 
 
+def mean_under_stress(report: dict[str, dict[str, float]]) -> float:
+    """Mean Dice over `VARIANTS` in a `stress_report`."""
+    return float(np.mean([report[name]["dice"] for name in VARIANTS]))
+
+
 def vessel_width_px(label: Frame) -> NDArray[np.float32]:
     """(Y, X) width, in pixels of a 512-pixel frame, of the vessel that the nearest centre line belongs to.
 

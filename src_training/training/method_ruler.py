@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training.evaluation import EvalItem, Evaluation, evaluate
-from src_training.evaluation.stress import VARIANTS, drawn_set, evenly, stress_report
+from src_training.evaluation.stress import drawn_set, evenly, mean_under_stress, stress_report
 from src_training.inference import Predictor
 
 
@@ -43,7 +43,7 @@ def figures(model: Path, ruler: Ruler) -> dict[str, Any]:
     return {name: _plain(value) for name, value in evaluation.summary().items()} | {
         "parameters": predictor.card.parameters,
         "gflop": predictor.card.gflop_512,
-        "stress_dice": _plain(float(np.mean([report[name]["dice"] for name in VARIANTS]))),
+        "stress_dice": _plain(mean_under_stress(report)),
         "drawn_recall": _plain(report["drawn"]["recall"]),
         "milliseconds": _milliseconds(predictor, ruler.items[0]),
         "frames": _by_frame(evaluation),
