@@ -101,7 +101,7 @@ def compare_methods(
     plan = Plan(settings, teacher, plain_steps, index_hash(arcade), starts)
     ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))
     keep_plan(plan, cells, ruler, output)
-    records = [judge_teacher(teacher, ruler)]
+    records = [judge_teacher(teacher, ruler, output)]
     _show(records[0], as_json)
     for record in run_cells(cells, plan, lambda s: gather(s, arcade, watcher), ruler, output, watcher):
         records.append(record)

@@ -21,6 +21,7 @@ from src_training.training.settings import TrainSettings, checked
 from src_training.training.train_student import train_on
 
 PLAN_FILE = "plan.json"
+TEACHER_FILE = "teacher.json"
 PLAIN = "plain"
 UNLABELLED = "lightvessel+unlabelled"
 # Row → method text; the paper's weights are one, without ramp.
@@ -167,9 +168,8 @@ def run_cells(
         try:
             if not path.is_file():
                 watcher.emit({"event": "log", "message": f"cell {cell.name}"})
-                found = _judged(cell, _trained(cell, plan, material_for, output, watcher), ruler)
-                durable.replace(path, json.dumps(found, indent=1).encode())
-            record = json.loads(path.read_bytes())
+                _keep(path, _judged(cell, _trained(cell, plan, material_for, output, watcher), ruler))
+            record = _kept(path)
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other cells do not depend on it
@@ -213,10 +213,25 @@ def _differences(before: dict[str, Any], told: dict[str, Any], begun: Sequence[s
     return sorted(other)
 
 
-def judge_teacher(teacher: str, ruler: Ruler) -> dict[str, Any]:
-    """The record of the teacher's row."""
-    model = load_model(teacher)
-    return _judged(Cell(model.id, "teacher", 0), model.folder, ruler)
+def judge_teacher(teacher: str, ruler: Ruler, output: Path) -> dict[str, Any]:
+    """The record of the teacher's row, kept in ``output``: it is judged once. LightVesselError if it is damaged."""
+    path = output / TEACHER_FILE
+    if not path.is_file():
+        model = load_model(teacher)
+        _keep(path, _judged(Cell(model.id, "teacher", 0), model.folder, ruler))
+    return _kept(path)
+
+
+def _keep(path: Path, record: dict[str, Any]) -> None:
+    durable.replace(path, json.dumps(record, indent=1).encode())
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise LightVesselError(f"{path}: damaged. Delete this file: what it held is judged anew.") from error
+    return record
 
 
 def _trained(

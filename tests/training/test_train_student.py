@@ -259,8 +259,15 @@ def test_every_row_of_the_comparison_runs_and_finished_cells_are_skipped(tmp_pat
     assert (tmp_path / "table.md").read_text().count("\n| nano |") == len(ROWS)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/cell.json")}
     assert len(kept) == len(ROWS)
+    kept[tmp_path / "teacher.json"] = (tmp_path / "teacher.json").stat().st_mtime_ns
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    damaged = tmp_path / "nano.at.s0" / "cell.json"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    capsys.readouterr()
+    assert main(command) == 1
+    failed = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if line["error"]]
+    assert [line["method"] for line in failed] == ["at"] and "Delete this file" in failed[0]["error"]
 
 
 def test_cells_of_another_plan_are_not_mixed_in(tmp_path, capsys):
