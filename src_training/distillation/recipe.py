@@ -19,9 +19,10 @@ METHODS = (
     "cwd",
     "fitnet",
 )
+AS_PUBLISHED = "as-published"
 PRESETS = {
     "lightvessel": "fsd-map+asd-window+soft-kd:5",
-    "as-published": "fsd-paper+asd-paper",
+    AS_PUBLISHED: "fsd-paper+asd-paper",
     "plain": "",
 }
 LITERAL = {

@@ -18,7 +18,7 @@ from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
 from src_training.training.progress import Watcher
 from src_training.training.settings import TrainSettings, checked
-from src_training.training.train_student import train_on
+from src_training.training.train_student import fitting_start, train_on
 
 PLAN_FILE = "plan.json"
 TEACHER_FILE = "teacher.json"
@@ -128,6 +128,8 @@ def keep_plan(plan: Plan, cells: Sequence[Cell], ruler: Ruler, output: Path) -> 
     """
     for cell in cells:
         plan.alone(cell), plan.row(cell, output)
+    for student, model in plan.plain.items():
+        fitting_start(model, network_named(student))
     told = _told(plan, cells, ruler)
     path = output / PLAN_FILE
     before = _read_plan(path) if path.is_file() else told

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from src_training.distillation.recipe import parse_method
+from src_training.distillation.recipe import AS_PUBLISHED, LITERAL, parse_method
 from src_training.errors import LightVesselError
 from src_training.models.card import MODEL_NAME, Architecture
 from src_training.training.augment_settings import Augmentation
@@ -123,6 +131,14 @@ class TaughtSettings(LoopSettings):
         """Whether a teacher has a part in it: with the method ``plain`` it has none."""
         return bool(self.teacher and parse_method(self.method))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_published_is_literal(cls, values: Any) -> Any:
+        """The paper's preset has weights of one from the first step, unless something else is said."""
+        if isinstance(values, dict) and str(values.get("method")).strip() == AS_PUBLISHED:
+            return LITERAL | values
+        return values
+
     @field_validator("method")
     @classmethod
     def _known(cls, method: str) -> str:
@@ -130,7 +146,7 @@ class TaughtSettings(LoopSettings):
             parse_method(method)
         except LightVesselError as error:
             raise ValueError(str(error)) from error
-        return method
+        return method.strip()
 
 
 class TrainSettings(TaughtSettings):

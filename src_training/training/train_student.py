@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from src_training.models import load_model
-from src_training.models.card import ModelCard, Normalisation
+from src_training.errors import ModelError
+from src_training.models import Model, load_model
+from src_training.models.card import Architecture, ModelCard, Normalisation
 from src_training.models.loading import read_card
 from src_training.networks import build_network
 from src_training.networks.network import Network
@@ -43,12 +44,14 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
 
-    Raises LightVesselError for a device or a teacher that will not do, and when ``output`` was begun with
-    other settings.
+    Raises LightVesselError for a device, a teacher or a start that will not do, and when ``output`` was begun
+    with other settings.
     """
     pick_device(settings.device)
     if settings.teacher:
         fitting_teacher(settings.teacher, settings.label_protocol)
+    if settings.start_from not in (None, IMAGENET):
+        fitting_start(settings.start_from, settings.architecture)
     _keep_settings(settings, arcade, output, watcher)
     return train_on(gather(settings, arcade, watcher), settings, output, watcher)
 
@@ -150,20 +153,36 @@ def without_paths(settings: TrainSettings) -> TrainSettings:
 
 
 def start_network(settings: TrainSettings) -> Network:
-    """A fresh network, one with an ImageNet encoder, or the one to start from (of the settings' architecture).
+    """A fresh network, one with an ImageNet encoder, or the one to start from.
 
-    The latter may have fewer context blocks: the others begin as the identity.
+    The latter may have fewer context blocks: the others begin as the identity. ModelError for another network.
     """
     if settings.start_from in (None, IMAGENET):
         network = build_network(settings.architecture)
         if settings.start_from == IMAGENET:
             load_imagenet(network)
         return network
-    model = load_model(settings.start_from)
-    had = model.card.architecture
-    if had.context >= settings.architecture.context:
-        return load_network(model.folder, settings.architecture)
-    smaller = settings.architecture.model_copy(update={"context": had.context})
+    model = fitting_start(settings.start_from, settings.architecture)
+    start = load_network(model.folder, model.card.architecture)
+    if model.card.architecture == settings.architecture:
+        return start
     network = build_network(settings.architecture)
-    network.load_state_dict(network.state_dict() | load_network(model.folder, smaller).state_dict())
+    network.load_state_dict(network.state_dict() | start.state_dict())
     return network
+
+
+def fitting_start(ref: str, architecture: Architecture) -> Model:
+    """The model that a training goes on from; it may have fewer context blocks than ``architecture``.
+
+    Raises ModelError when there is no such model, or it is another network.
+    """
+    model = load_model(ref)
+    had, asked = model.card.architecture.model_dump(), architecture.model_dump()
+    other = [name for name in asked if had[name] != asked[name]]
+    if other not in ([], ["context"]) or had["context"] > asked["context"]:
+        told = ", ".join(f"{name} {had[name]}, not {asked[name]}" for name in other)
+        raise ModelError(
+            f"{ref}: is not the network that is to be trained ({told}). Start from another model, or name no network: "
+            "then it is this one's."
+        )
+    return model

@@ -92,6 +92,80 @@ def test_distil_takes_teacher_method_and_devices_from_the_recipe(asked, tmp_path
     assert "there is no teacher" in capsys.readouterr().err
 
 
+def test_as_published_is_literal_by_every_way_to_ask_for_it(asked):
+    distil = ["distill", *PLACES, "--teacher", "teacher", "--steps", "7"]
+    for command in (
+        [*distil, "--method", "as-published"],
+        [*distil, "--set", "method=as-published"],
+        [
+            "train",
+            "student",
+            *PLACES,
+            "--steps",
+            "7",
+            "--set",
+            "teacher=teacher",
+            "--set",
+            "method=as-published",
+        ],
+    ):
+        assert main(command) == 0
+    assert [(s.method, s.balance, s.ramp, s.plain_steps) for s in asked] == [
+        ("as-published", 0.0, 0.0, 7)
+    ] * 3
+    assert main([*distil, "--method", "as-published", "--set", "balance=0.1"]) == 0
+    assert (asked[3].balance, asked[3].ramp) == (0.1, 0.0)
+    assert (
+        FinetuneSettings(method=" as-published ").balance == FinetuneSettings(method="as-published").ramp == 0
+    )
+
+
+def test_another_method_leaves_what_only_the_recipes_called_for(asked, tmp_path):
+    distil = ["distill", *PLACES, "--teacher", "teacher"]
+    assert main([*distil, "--method", "as-published"]) == 0
+    (tmp_path / "recipe.json").write_text(asked[0].model_dump_json())
+    for ask in (["--method", "lightvessel"], ["--set", "method=soft-kd"], []):
+        assert main([*distil, "--recipe", "recipe.json", *ask]) == 0
+    own = [(s.method, s.balance, s.ramp, s.plain_steps > 0) for s in asked[1:]]
+    assert own == [
+        ("lightvessel", 0.2, 0.05, False),
+        ("soft-kd", 0.2, 0.05, False),
+        ("as-published", 0, 0, True),
+    ]
+
+
+def test_a_network_that_is_not_named_is_the_starts_or_small(asked):
+    distil = ["distill", *PLACES, "--teacher", "teacher"]
+    assert main(["train", "student", *PLACES]) == main(distil) == 0
+    assert main([*distil, "--set", "start_from=nano"]) == 0
+    assert [s.architecture for s in asked] == [NETWORKS["small"]] * 2 + [load_model("nano").card.architecture]
+
+
+def test_a_start_of_another_network_is_refused_before_frames_are_read(tmp_path, capsys):
+    places = ["--arcade", str(tmp_path / "none"), "-o", str(tmp_path / "out")]
+    assert main(["train", "student", *places, "--network", "nano", "--set", "start_from=small"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "small: is not the network that is to be trained (blocks 2, not 1)" in said and said.count("\n") == 1
+    )
+
+
+def test_a_recipe_is_not_settled_with_the_model_that_came_of_it(asked, tmp_path, capsys):
+    plain = str(stage_tiny(tmp_path / "plain"))
+    command = [
+        "train",
+        "teacher",
+        *PLACES,
+        "--recipe",
+        str(card_of("teacher")),
+        "--set",
+        f"start_from={plain}",
+    ]
+    assert main(command) == 2
+    assert "settled its labels with a model, called teacher then" in capsys.readouterr().err
+    assert main([*command, "--set", f"settle_with={plain}"]) == 0
+
+
 def test_a_teacher_takes_its_network_from_the_recipe(asked, tmp_path):
     architecture = NETWORKS["sk-unet"].model_dump()
     (tmp_path / "recipe.json").write_text(json.dumps({"architecture": architecture, "name": "professor"}))
