@@ -24,6 +24,7 @@ _QUICK = {
     "projector_steps": 3,
 }
 _QUICK_STEPS = 4
+_STEPS = 3000
 _RULER, _QUICK_RULER = (20, 20), (1, 1)  # frames under stress, drawn trees
 
 
@@ -54,16 +55,20 @@ def compare_methods(
     ),
     rows: str = typer.Option("", "--rows", help="Only these rows, by name; default: all."),
     seeds: str = typer.Option("0", "--seeds", help="Seeds, e.g. 0,1,2."),
-    plain_steps: int = typer.Option(3000, "--plain-steps", min=1, help="Steps alone, before every row."),
+    plain_steps: int | None = typer.Option(
+        None, "--plain-steps", min=1, help=f"Steps alone, before every row; default: {_STEPS}."
+    ),
     plain: list[str] = typer.Option(
         [], "--plain", metavar="STUDENT=ID|PATH", help="A student trained alone before, instead."
     ),
-    steps: int = typer.Option(3000, "--steps", min=1, help="Steps of every row."),
+    steps: int | None = typer.Option(None, "--steps", min=1, help=f"Steps of every row; default: {_STEPS}."),
     assignments: list[str] = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any training setting."),
     quick: bool = typer.Option(False, "--quick", help="Every row in a few steps on synthetic frames."),
     as_json: bool = JsonFlag,
 ) -> int:
     """Compare distillation methods fairly: same start, frames, augmentation, seeds and steps for every row.
+
+    The table holds all finished cells of the folder, those of earlier calls too.
 
     Exit code 1 when a cell failed; the others are done all the same.
     """
@@ -77,6 +82,7 @@ def compare_methods(
         ROWS,
         Plan,
         cells_of,
+        finished_records,
         judge_teacher,
         keep_plan,
         run_cells,
@@ -90,28 +96,34 @@ def compare_methods(
     if own := sorted(OF_THE_TABLE & {text.partition("=")[0] for text in assignments}):
         raise LightVesselError(f"--set {own[0]}: every row has its own. Leave it out.")
     watcher = watch_here(as_json)
-    values: dict[str, Any] = {"steps": steps}
+    values: dict[str, Any] = {}
     if quick:
-        values |= _QUICK | {"steps": _QUICK_STEPS}
-        arcade, teacher, plain_steps = *_quick_start(output, watcher), _QUICK_STEPS
+        brought = {"--arcade": arcade, "--teacher": teacher, "--steps": steps, "--plain-steps": plain_steps}
+        if given := [name for name, value in brought.items() if value]:
+            raise LightVesselError(f"--quick brings its own {given[0].strip('-')}. Leave one of them out.")
+        values = dict(_QUICK)
+        arcade, teacher = _quick_start(output, watcher)
+        steps = plain_steps = _QUICK_STEPS
     if arcade is None or not teacher:
         raise LightVesselError("give --arcade and --teacher, or --quick.")
-    values["label_protocol"] = load_model(teacher).card.label_protocol
+    values |= {"steps": steps or _STEPS, "label_protocol": load_model(teacher).card.label_protocol}
     settings = settings_from(TrainSettings, values, assignments)
-    plan = Plan(settings, teacher, plain_steps, index_hash(arcade), starts)
+    if settings.devices > 1:
+        raise LightVesselError("--set devices: the cells of a table are trained on one device. Leave it out.")
+    plan = Plan(settings, teacher, plain_steps or _STEPS, index_hash(arcade), starts)
     ruler = Ruler.of(_val_items(arcade), *(_QUICK_RULER if quick else _RULER))
     keep_plan(plan, cells, ruler, output)
-    records = [judge_teacher(teacher, ruler, output)]
-    _show(records[0], as_json)
+    of_teacher, failed = judge_teacher(teacher, ruler, output), False
+    _show(of_teacher, as_json)
     for record in run_cells(cells, plan, lambda s: gather(s, arcade, watcher), ruler, output, watcher):
-        records.append(record)
+        failed |= record["error"] is not None
         _show(record, as_json)
-    table = method_table(records)
+    table = method_table([of_teacher, *finished_records(networks, output)])
     (output / "table.md").write_text(table + "\n", encoding="utf-8")
     tell = say if as_json else result
     for line in table.splitlines():
         tell(line)
-    return 1 if any(record["error"] is not None for record in records) else 0
+    return 1 if failed else 0
 
 
 def _seeds(text: str) -> list[int]:

@@ -179,6 +179,23 @@ def run_cells(
         yield record
 
 
+def finished_records(students: Sequence[str], output: Path) -> list[dict[str, Any]]:
+    """The records of all finished cells in ``output``, of earlier calls too, in the table's order.
+
+    ``students`` come first, then the others; a damaged record is left out.
+    """
+    records = []
+    for path in output.glob("*/cell.json"):
+        try:
+            records.append(_kept(path))
+        except LightVesselError:
+            continue
+    others = sorted({record["student"] for record in records} - set(students))
+    order = [*students, *others]
+    rows = list(ROWS)
+    return sorted(records, key=lambda r: (order.index(r["student"]), rows.index(r["method"]), r["seed"]))
+
+
 def _told(plan: Plan, cells: Sequence[Cell], ruler: Ruler) -> dict[str, Any]:
     """What the cells have in common, as it is kept: no folder of this computer, nothing that only costs time."""
     settings = plan.base.model_dump(mode="json", exclude=OF_THE_COMPUTER)

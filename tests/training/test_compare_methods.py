@@ -91,6 +91,9 @@ def test_the_table_is_the_result(compare, capsys):
         (["--seeds=-1"], "--seeds -1: not whole numbers from 0"),
         (["--students", "nano,huge"], "'huge' is not a network"),
         (["--plain", "nanno=small"], "--plain nanno: not a student of this table (nano)"),
+        (["--plain", "nano=small"], "small: is not the network that is to be trained"),
+        (["--set", "devices=2"], "the cells of a table are trained on one device"),
+        (["--quick"], "--quick brings its own arcade"),
         (["--set", "seed=3"], "--set seed: every row has its own. Leave it out."),
         (["--rows", "lightvessel+unlabelled", "--set", "drawn_share=0.7"], "setting drawn_share: with"),
         (["-o", __file__], "is a file, not a folder"),
@@ -144,15 +147,31 @@ def test_the_row_lightvessel_is_the_method_that_made_the_shipped_students():
 
 def test_a_table_grows_on_another_computer(compare):
     assert compare("--set", "device=cpu") == 0
-    machine = ["--set", "threads=2", "--set", "devices=2", "--set", "checkpoint_minutes=9"]
+    machine = ["--set", "threads=2", "--set", "loaders=2", "--set", "checkpoint_minutes=9"]
     assert compare(*machine, rows="plain,at") == 0
 
 
 def test_a_new_student_may_bring_its_own_plain_one(compare, tmp_path, capsys):
-    assert compare("--plain", "nano=small") == 0
-    assert compare("--plain", "enet=small-syntax", students="enet") == 0
+    assert compare("--plain", "nano=nano") == 0
+    assert compare("--plain", "small=small-syntax", students="small") == 0
     named = json.loads((tmp_path / "out" / "plan.json").read_text())["plain"]
-    assert named == {"nano": "small", "enet": "small-syntax"}
-    assert compare("--plain", "nano=small", "--plain", "enet=small", students="nano,enet") == 2
+    assert named == {"nano": "nano", "small": "small-syntax"}
+    assert compare("--plain", "nano=nano", "--plain", "small=small", students="nano,small") == 2
     assert compare() == 2  # the other rows of nano would start elsewhere
     assert capsys.readouterr().err.count("other settings (plain)") == 2
+
+
+def test_the_table_holds_what_earlier_calls_finished(compare, tmp_path):
+    assert compare("--seeds", "0,1", rows="plain,at") == 0
+    assert compare(rows="cwd") == compare("--seeds", "1", students="enet") == 0
+    (tmp_path / "out" / "nano.at.s1" / "cell.json").write_text("{")
+    assert compare("--json", rows="cwd") == 0
+    lines = (tmp_path / "out" / "table.md").read_text().splitlines()[2:]
+    rows = [tuple(part.strip() for part in line.split("|")[1:4]) for line in lines if line.startswith("|")]
+    assert rows == [
+        ("teacher", "teacher", "1"),
+        ("nano", "plain", "2"),
+        ("nano", "at", "1"),
+        ("nano", "cwd", "1"),
+        ("enet", "plain", "1"),
+    ]

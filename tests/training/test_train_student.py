@@ -347,3 +347,5 @@ def test_a_difference_counts_only_when_its_interval_excludes_zero():
     table = method_table([record(name, seed, dice) for name, dice in cells for seed in (0, 1)])
     rows = {line.split("|")[2].strip(): line for line in table.splitlines() if line.startswith("| small")}
     assert "**+0.02" in rows["a"] and "**" not in rows["b"]
+    unpaired = [record("plain", 0, plain), record("a", 0, better), record("a", 1, better)]
+    assert "**" not in method_table(unpaired)  # two seeds, but one has nothing to be compared with
