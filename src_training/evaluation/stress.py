@@ -17,6 +17,7 @@ from skimage.morphology import skeletonize
 from src_training.cine.cine import eight_bit
 from src_training.evaluation.evaluate import EvalItem, Evaluation, evaluate
 from src_training.inference.preprocess import resample, resample_label, working_shape
+from src_training.training.augment_settings import UNSEEN_LIGHT
 from src_training.training.drawn_background import remove_vessels
 from src_training.training.drawn_distractors import hardware_over
 from src_training.training.drawn_trees import TreeSettings, draw_frame
@@ -32,7 +33,6 @@ REPORTED = ("dice", "cldice", "precision", "recall")
 THIN_PX = 4.0  # a vessel narrower than this in a 512-pixel frame is thin
 _SMALL_SIDE = 300
 _JPEG_QUALITY = 12
-_DARK = 0.35  # transmission of a collimator below which nobody can outline a vessel
 
 
 def stressed(frame: Frame, mask: Frame, name: str, rng: np.random.Generator) -> Pair:
@@ -154,7 +154,7 @@ def _vignette(frame: Frame, mask: Frame, rng: np.random.Generator) -> Pair:
     rows, columns = np.ogrid[: frame.shape[0], : frame.shape[1]]
     beyond = np.hypot(rows - centre[0], columns - centre[1]) - rng.uniform(0.42, 0.5) * side
     light = 1 / (1 + np.exp(np.clip(beyond / (0.012 * side), -40, 40)))
-    unseen = (light < _DARK) & (mask == 1)
+    unseen = (light < UNSEEN_LIGHT) & (mask == 1)
     return _grey(4 + (frame - 4.0) * light), np.where(unseen, np.uint8(255), mask)
 
 

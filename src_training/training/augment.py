@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from src_training.training.augment_settings import Augmentation
+from src_training.training.augment_settings import UNSEEN_LIGHT, Augmentation
 from src_training.training.drawn_distractors import hardware_plane
 
 _PLANES, _PLANE_SIDE = 64, 512  # drawn once a process; a crop sees a part of one
@@ -50,13 +50,16 @@ def warp(planes: Tensor, transform: Tensor, size: int) -> Tensor:
     return crop
 
 
-def augment_intensity(image: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
-    """What other machines, patients and archives do to grey levels, on (B, 1, h, w) about -1…1."""
-    return torch.stack([_one_intensity(frame, augmentation, rng) for frame in image])
+def augment_intensity(
+    image: Tensor, augmentation: Augmentation, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """What other machines, patients and archives do to grey levels, on (1, h, w) about -1…1.
 
-
-def _one_intensity(frame: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
-    unit = ((frame + _BLACK) / (2 * _BLACK)).clamp(0, 1)
+    Also returns where no vessel can be seen any more, (1, h, w) bool: under a blade, beyond a round field.
+    """
+    a = augmentation
+    unit = ((image + _BLACK) / (2 * _BLACK)).clamp(0, 1)
+    light = torch.ones_like(unit)
     if rng.random() < a.hardware:
         unit = unit * torch.exp(-_hardware(unit.shape[-1], rng))
     unit = unit ** math.exp(rng.uniform(-a.gamma, a.gamma))
@@ -69,12 +72,15 @@ def _one_intensity(frame: Tensor, a: Augmentation, rng: np.random.Generator) -> 
     if a.noise:
         unit = unit + _noise(unit, rng.uniform(0, a.noise) / 2, rng)
     if rng.random() < a.blades:
-        unit = _bladed(unit, rng)
+        blade = _blade(unit.shape[-1], rng)
+        unit = torch.where(blade, float(rng.uniform(0, 0.08)), unit)
+        light = torch.where(blade, 0.0, light)
     if rng.random() < a.vignette:
-        unit = _vignetted(unit, rng)
+        field = _round_field(unit.shape[-1], rng)
+        unit, light = unit * field, light * field
     if rng.random() < a.jpeg:
         unit = _compressed(unit, rng)
-    return unit * (2 * _BLACK) - _BLACK
+    return unit * (2 * _BLACK) - _BLACK, light < UNSEEN_LIGHT
 
 
 def _hardware(size: int, rng: np.random.Generator) -> Tensor:
@@ -143,23 +149,19 @@ def _noise(unit: Tensor, sigma: float, rng: np.random.Generator) -> Tensor:
     return noise[0] * sigma * torch.sqrt(unit.clamp(0, 1) + 0.1)
 
 
-def _bladed(unit: Tensor, rng: np.random.Generator) -> Tensor:
-    """A black collimator blade over up to a fifth of one side."""
-    reach = int(unit.shape[-1] * rng.uniform(0.02, 0.2))
-    turns = int(rng.integers(4))
-    turned = torch.rot90(unit, turns, dims=(-2, -1)).clone()
-    turned[..., :reach, :] = float(rng.uniform(0, 0.08))
-    return torch.rot90(turned, -turns, dims=(-2, -1))
+def _blade(size: int, rng: np.random.Generator) -> Tensor:
+    """(1, size, size) bool: under a collimator blade over up to a fifth of one side."""
+    covered = torch.zeros(1, size, size, dtype=torch.bool)
+    covered[:, : int(size * rng.uniform(0.02, 0.2))] = True
+    return torch.rot90(covered, -int(rng.integers(4)), dims=(-2, -1))
 
 
-def _vignetted(unit: Tensor, rng: np.random.Generator) -> Tensor:
-    """The soft dark beyond a round image intensifier's field, whose centre may lie outside the crop."""
-    size = unit.shape[-1]
+def _round_field(size: int, rng: np.random.Generator) -> Tensor:
+    """(1, size, size) light of a round image intensifier, soft at its rim; its centre may lie outside the crop."""
     centre, radius = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.5, 0.9) * size
     rows = torch.arange(size, dtype=torch.float32)
     distance = torch.hypot(rows[:, None] - float(centre[0]), rows[None, :] - float(centre[1]))
-    light = torch.sigmoid((radius - distance) / (rng.uniform(0.005, 0.03) * size))
-    return unit * light
+    return torch.sigmoid((radius - distance) / (rng.uniform(0.005, 0.03) * size))[None]
 
 
 def _compressed(unit: Tensor, rng: np.random.Generator) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+UNSEEN_LIGHT = 0.35  # transmission of a collimator below which nobody can outline a vessel
+
 
 class Augmentation(BaseModel):
     """How far frames are varied; 0 or (1, 1) switches an ingredient off."""

@@ -101,7 +101,9 @@ class Sampler:
         )
         transform = random_warp(sample.label, size, self.augmentation, rng)
         crop = warp(torch.from_numpy(planes), transform, size)
-        crop[:1] = augment_intensity(crop[:1], self.augmentation, rng)
+        crop[:1], hidden = augment_intensity(crop[:1], self.augmentation, rng)
+        unseen = hidden[0] & (crop[1] > 0.5)  # a vessel that nobody could outline there is no lesson
+        crop[1:3, unseen] = torch.tensor([[0.0], [1.0]])
         return crop, self._channel_keep(rng)
 
     def _channel_keep(self, rng: np.random.Generator) -> Tensor | None:

@@ -296,15 +296,32 @@ def test_devices_darken_a_crop_along_lines_and_leave_its_labels(monkeypatch):
 
 @pytest.mark.parametrize("ingredient", NO_GREY_LEVELS)
 def test_every_grey_level_ingredient_does_something_and_stays_finite(ingredient):
-    image = torch.randn(4, 1, 96, 96, generator=torch.Generator().manual_seed(0)).clamp(-1.4, 1.4) * 0.5
+    image = torch.randn(1, 96, 96, generator=torch.Generator().manual_seed(0)).clamp(-1.4, 1.4) * 0.5
     most = {"contrast": 0.9}.get(ingredient, 1.0)
 
-    def augmented(**changes):
-        return augment_intensity(image, Augmentation(**NO_GREY_LEVELS | changes), np.random.default_rng(1))
+    def augmented(seed, **changes):
+        settings = Augmentation(**NO_GREY_LEVELS | changes)
+        return augment_intensity(image, settings, np.random.default_rng(seed))[0]
 
-    changed = augmented(**{ingredient: most})
-    assert torch.isfinite(changed).all() and changed.shape == image.shape
-    assert (changed - augmented()).abs().max() > 0.01
+    for seed in range(4):
+        changed = augmented(seed, **{ingredient: most})
+        assert torch.isfinite(changed).all() and changed.shape == image.shape
+    assert max((augmented(s, **{ingredient: most}) - augmented(s)).abs().max() for s in range(4)) > 0.01
+
+
+@pytest.mark.parametrize("ingredient", ["blades", "vignette"])
+def test_a_vessel_under_a_collimator_is_no_lesson(ingredient):
+    def batch(**changes):
+        still = Augmentation(**NO_GREY_LEVELS | changes)
+        source = [Source(drawn_samples(2), 1.0)]
+        return Sampler(source, seed=3, batch_pixels=16 * 64**2, crop_sizes=(64,), augmentation=still).batch(0)
+
+    clear, dark = batch(), batch(**{ingredient: 1.0})
+    lost = (clear.vessel > 0) & (dark.vessel == 0)
+    assert lost.any() and torch.equal(lost, (clear.valid > 0) & (dark.valid == 0))
+    light = (dark.image + 1.5) / (clear.image + 1.5)
+    seen = clear.image > -1  # where the frame itself is black there is no light to lose
+    assert light[lost & seen].max() < 0.5 and light[(dark.vessel > 0) & seen].min() > 0.3
 
 
 def test_replay_frames_fill_their_share():
