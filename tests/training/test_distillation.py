@@ -141,6 +141,34 @@ def test_dead_and_huge_features_give_finite_bounded_gradients(name, scale):
     assert max(sized) < 2000
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e-6, 1e-3, 1.0])
+def test_the_gradient_of_fsd_map_is_small_however_small_the_features(scale):
+    student, teacher = networks()
+    batch = batch_of(unlabelled=[2])
+    output = student(batch.image)
+    of_student = same(
+        Output(
+            output.logits,
+            {s: x * scale for s, x in output.encoder.items()},
+            {s: x * scale for s, x in output.decoder.items()},
+        )
+    )
+    pair = Pair.of(of_student, teacher(batch.image), batch)
+    term("fsd-map", pair)(pair).sum().backward()
+    assert max(float(g.abs().max()) for g, _ in _with_gradients(of_student)) < 500
+
+
+def test_one_dead_location_of_a_live_map_gets_no_gradient_beyond_the_others():
+    draw = torch.Generator().manual_seed(0)
+    encoder, decoder = (100 * torch.randn(1, 8, 16, 16, generator=draw) for _ in range(2))
+    encoder[..., 5, 5] = 0.0
+    encoder[..., 5, 5] = encoder.sum(dim=(2, 3)) / 255  # the mean of the others: nothing is left when centred
+    encoder.requires_grad_(True)
+    shift_map(encoder, decoder).pow(2).sum().backward()
+    dead = float(encoder.grad[..., 5, 5].abs().max())
+    assert dead < 200 * float(encoder.grad.abs().median())
+
+
 def _with_gradients(output):
     return [(x.grad, x) for x in leaves(output) if x.grad is not None]
 
