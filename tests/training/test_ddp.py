@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_child import run_child
+from training_child import run_child, run_module
 
+from src_training.models import load_model
 from src_training.training import devices
+from src_training.training.quick_frames import write_quick_arcade
 
 
 def train(folder: Path, processes: int) -> tuple[np.ndarray, list[dict]]:
@@ -33,6 +35,31 @@ def test_two_processes_learn_as_one(tmp_path):
     begun = sum(float((alone[n].float() - first[n].float()).abs().sum()) for n in alone)
     moved = sum(float(tensor.float().abs().sum()) for tensor in alone.values())
     assert begun < 0.01 * moved
+
+
+def test_the_command_starts_the_second_process_itself_and_one_of_them_publishes(tmp_path):
+    arcade, out = write_quick_arcade(tmp_path / "arcade"), tmp_path / "out"
+    small = ["batch_pixels=32768", "crop_sizes=[128]", "holdout=2", "validate_every=4", "device=cpu"]
+    settings = [part for text in small for part in ("--set", text)]
+    command = [
+        "train",
+        "student",
+        "--arcade",
+        arcade,
+        "-o",
+        out,
+        "--network",
+        "nano",
+        "--steps",
+        "4",
+        *settings,
+    ]
+    lines = [
+        json.loads(line)
+        for line in run_module("src_training", *command, "--devices", "2", "--json").splitlines()
+    ]
+    assert [line["model"] for line in lines if "model" in line] == [str(out / "model")]
+    assert load_model(str(out / "model")).card.recipe["train student"]["devices"] == 2
 
 
 TORCHRUN = {

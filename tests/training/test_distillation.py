@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from src_training.distillation.asd_paper import asd_paper_term
 from src_training.distillation.balance import balanced_weights
 from src_training.distillation.fitnet import FitNet
 from src_training.distillation.fsd_map import shift_map
@@ -100,6 +101,14 @@ def test_the_adapter_of_fitnet_can_be_the_identity():
         torch.nn.init.dirac_(adapter.weight)
         torch.nn.init.zeros_(adapter.bias)
     assert method(pair).abs().max() < 1e-10
+
+
+def test_the_literal_distance_is_the_mean_one_times_the_root_of_the_reviewed_pixels():
+    student, teacher = networks()
+    batch = batch_of()
+    pair = Pair.of(student(batch.image), teacher(batch.image), batch)
+    reviewed = batch.valid.sum(dim=(1, 2, 3))
+    assert torch.allclose(asd_paper_term(pair, "sum"), asd_paper_term(pair) * reviewed.sqrt(), rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", METHODS)

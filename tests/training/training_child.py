@@ -14,7 +14,12 @@ ROOT = HERE.parents[1]
 
 def run_child(module: str, *arguments: str | Path, launcher: Sequence[str] = ()) -> str:
     """What ``python [launcher] -m tests.training.MODULE ARGUMENTS`` prints with one thread; it must end well."""
-    command = [sys.executable, *launcher, "-m", f"tests.training.{module}", *map(str, arguments)]
+    return run_module(f"tests.training.{module}", *arguments, launcher=launcher)
+
+
+def run_module(module: str, *arguments: str | Path, launcher: Sequence[str] = ()) -> str:
+    """What ``python [launcher] -m MODULE ARGUMENTS`` prints with one thread; it must end well."""
+    command = [sys.executable, *launcher, "-m", module, *map(str, arguments)]
     path = os.pathsep.join([str(ROOT), str(HERE)])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
