@@ -177,10 +177,10 @@ def fitting_start(ref: str, architecture: Architecture) -> Model:
     Raises ModelError when there is no such model, or it is another network.
     """
     model = load_model(ref)
-    had, asked = model.card.architecture.model_dump(), architecture.model_dump()
-    other = [name for name in asked if had[name] != asked[name]]
-    if other not in ([], ["context"]) or had["context"] > asked["context"]:
-        told = ", ".join(f"{name} {had[name]}, not {asked[name]}" for name in other)
+    had, asked = model.card.architecture, architecture
+    other = [name for name in Architecture.model_fields if getattr(had, name) != getattr(asked, name)]
+    if other not in ([], ["context"]) or had.context > asked.context:
+        told = ", ".join(f"{name} {getattr(had, name)}, not {getattr(asked, name)}" for name in other)
         raise ModelError(
             f"{ref}: is not the network that is to be trained ({told}). Start from another model, or name no network: "
             "then it is this one's."

@@ -157,7 +157,10 @@ def _save_and_export(planted: Planted, folder: Path) -> None:
 def _learn_and_promote(planted: Planted, folder: Path) -> None:
     place = str(planted.workspace)
     with _surroundings(folder) as out:
-        tuning = [word for name, value in QUICK_TUNING.items() for word in ("--set", f"{name}={value}")]
+        slow = QUICK_TUNING | {
+            "learning_rate": 1e-6
+        }  # hardly another model: at home it must not be a worse one
+        tuning = [word for name, value in slow.items() for word in ("--set", f"{name}={value}")]
         _must(["finetune", place, *tuning, "--json"])
         model = json.loads(out.getvalue().splitlines()[-1])["model_id"]
         _must(["models", "promote", place, model, "--override", "to see what is written"])
