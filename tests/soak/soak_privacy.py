@@ -16,7 +16,7 @@ import numpy as np
 import pydicom
 import tifffile
 from durable_disks import RefusingDisk
-from model_folders import QUICK_TUNING, go_live_with_tiny
+from model_folders import SLIGHT_TUNING, go_live_with_tiny
 from PIL import Image, PngImagePlugin
 from pydicom.dataelem import DataElement
 from soak_table import Figure, Part, Size, none_of
@@ -157,10 +157,7 @@ def _save_and_export(planted: Planted, folder: Path) -> None:
 def _learn_and_promote(planted: Planted, folder: Path) -> None:
     place = str(planted.workspace)
     with _surroundings(folder) as out:
-        slow = QUICK_TUNING | {
-            "learning_rate": 1e-6
-        }  # hardly another model: at home it must not be a worse one
-        tuning = [word for name, value in slow.items() for word in ("--set", f"{name}={value}")]
+        tuning = [word for name, value in SLIGHT_TUNING.items() for word in ("--set", f"{name}={value}")]
         _must(["finetune", place, *tuning, "--json"])
         model = json.loads(out.getvalue().splitlines()[-1])["model_id"]
         _must(["models", "promote", place, model, "--override", "to see what is written"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-from model_folders import QUICK_TUNING, go_live_with_tiny
+from model_folders import SLIGHT_TUNING, go_live_with_tiny
 
 from src_training import Workspace, synthetic_cine
 from src_training.cli import main as lightvessel
@@ -28,7 +28,7 @@ def main(folder: Path) -> None:
     _do(
         "finetune",
         place,
-        *(word for name, value in QUICK_TUNING.items() for word in ("--set", f"{name}={value}")),
+        *(word for name, value in SLIGHT_TUNING.items() for word in ("--set", f"{name}={value}")),
     )
     tuned = Workspace.open(place).models.ids()[-1]
     _do("models", "promote", place, tuned, "--override", "to see what it sends")

@@ -24,6 +24,9 @@ QUICK_TUNING = {  # of a fine-tuning that goes all its ways in a moment
     "crop_sizes": [32],
     "average_steps": [1.0],
 }
+SLIGHT_TUNING = QUICK_TUNING | {
+    "learning_rate": 1e-6
+}  # and makes no worse model, which could not be promoted
 
 
 def stage_tiny(folder: Path, name: str = "tiny") -> Path:
