@@ -38,6 +38,8 @@ class LightVesselWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        # From the Plugins menu napari hands out a proxy, behind which a layer is another object each time.
+        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.viewer = napari_viewer
         self.setObjectName("lv-dock")
         self.colours = Colours.of(napari_viewer.theme)
