@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,8 +127,18 @@ def _read_folder(folder: Path) -> Cine:
     for member in members:
         _check_fits(folder, members[0], member)
     _, grey, header = members[0].parts
-    header = replace(header, is_multiframe_file=True)
+    header = replace(header, is_multiframe_file=True, remarks=tuple(_remarks(members)))
     return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=header)
+
+
+def _remarks(members: list[Cine]) -> Iterator[str]:
+    """What is remarked on the files of a folder: each finding once, with the files it is true of."""
+    files: dict[str, list[str]] = {}
+    for member in members:
+        for remark in member.parts[2].remarks:
+            files.setdefault(remark, []).append(member.name)
+    for remark, (first, *others) in files.items():
+        yield f"{first}{f' and {len(others)} more' if others else ''}: {remark}"
 
 
 def _check_fits(folder: Path, first: Cine, member: Cine) -> None:

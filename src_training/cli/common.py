@@ -69,6 +69,15 @@ def listed(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
+def say_remarks(remarks: Iterable[str], most: int = 20) -> None:
+    """Say what a person should know about how files were read (`Cine.remarks`), each line once."""
+    lines = list(dict.fromkeys(remarks))
+    for line in lines[:most]:
+        say(line)
+    if len(lines) > most:
+        say(f"and {len(lines) - most} more remarks like these; lightvessel info FILE shows those of a file")
+
+
 def say_left_out(paths: Iterable[Path]) -> None:
     """Say how many files of the folders among ``paths`` are passed over because they are no images."""
     from src_training.cine.read import left_out

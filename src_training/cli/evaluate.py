@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
+from src_training.cli.common import JsonFlag, listed, result, say, say_left_out, say_remarks
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def _item(image: Path, mask: Path) -> EvalItem:
     from src_training.evaluation import EvalItem
 
     cine, truth = read_cine(image), read_mask(mask)
+    say_remarks(cine.remarks)
     if cine.shape != (1, *truth.shape):
         raise LightVesselError(
             f"{image.name} is {cine.shape} (T, Y, X), but {mask.name} is {truth.shape}: one frame of equal size each."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import typer
 
-from src_training.cli.common import listed, result, say
+from src_training.cli.common import listed, result, say, say_remarks
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -49,6 +49,7 @@ def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
 
 def remark(saved: Sequence[LabelledFrame]) -> None:
     """Say what a person should know about the frames that were saved."""
+    say_remarks(line for one in saved for line in one.remarks)
     unknown = sum(one.frame.patient is None for one in saved)
     if unknown:
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")

@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from src_training import decoding
-from src_training.cli.common import JsonFlag, check_folder, result, say, say_left_out
+from src_training.cli.common import JsonFlag, check_folder, result, say, say_left_out, say_remarks
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def segment_one(
     from src_training.cine import read_cine
 
     source = read_cine(job.source, as_cine=as_cine)
+    say_remarks(source.remarks)
     masks, probabilities = [], []
     for _, frame in predictor.segment(source, invert=invert):
         masks.append(predictor.mask(frame, threshold))
@@ -130,6 +131,7 @@ def segment_one(
         "vessel_share": round(float(np.mean(masks)), 5),
         "model": predictor.model.id,
         "threshold": predictor.card.threshold if threshold is None else threshold,
+        "remarks": list(source.remarks),
     }
     if probability:
         record["probability"] = str(_write_stack(output / f"{job.stem}_prob.tif", np.stack(probabilities)))

@@ -29,11 +29,12 @@ _IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name"
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in."""
+    """A frame, its mask (Y, X) of 0, 1, 255, whether its file leaves open if text is burned in, and remarks on it."""
 
     frame: Frame
     mask: NDArray[np.uint8]
     maybe_burned_in: bool
+    remarks: tuple[str, ...] = ()
 
 
 class MaskSource(Protocol):
@@ -174,7 +175,7 @@ def read_pair(
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
     stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
     silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
-    return LabelledFrame(stored, values, silent)
+    return LabelledFrame(stored, values, silent, cine.remarks)
 
 
 def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:

@@ -341,6 +341,12 @@ def test_array_cine_takes_what_layers_hold():
         array_cine(np.zeros((2, 3, 4, 5)), "layer")
 
 
+def test_remarks_name_the_file_and_are_one_line_each():
+    cine = array_cine(np.zeros((8, 9), np.uint8), name="run\n.dcm", remarks=("the header says 3 frames",))
+    assert cine.remarks == ("run?.dcm: the header says 3 frames.",)
+    assert array_cine(np.zeros((8, 9), np.uint8)).remarks == ()
+
+
 def test_frames_are_read_only_and_numbers_beyond_the_end_are_an_error():
     cine = array_cine(files.grey(frames=4))
     with pytest.raises(ValueError, match="read-only"):
