@@ -86,6 +86,7 @@ def _without_folder(text: str, path: Path) -> str:
 def _read_tiff(path: Path) -> NDArray:
     import tifffile
 
+    from src_training.cine.orientation import UPRIGHT, of_pages, upright
     from src_training.cine.tiff import is_whole, lists_all_pages
 
     with tifffile.TiffFile(path) as tiff:
@@ -100,16 +101,20 @@ def _read_tiff(path: Path) -> NDArray:
         whole = all(is_whole(page, size) for one in series for page in one.pages if page is not None)
         if not (whole and lists_all_pages(tiff)):
             raise BadMask(f"{path.name}: parts of it are missing. Copy or export it again.")
+        turns = of_pages(page for one in series for page in one.pages)
+        if len(turns) > 1:
+            raise BadMask(f"{path.name}: its pages stand differently (orientation tag). Export one plane.")
         values = np.stack([one.asarray() for one in series]).reshape(shape)
         page: Any = first.keyframe
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
             top = 1 if page.bitspersample == 1 else np.iinfo(values.dtype).max
             values = ~values if values.dtype == bool else (top - values).astype(values.dtype)
-    return values
+        rows = values.ndim - first.ndim + first.axes.index("Y")
+    return upright(values, turns.pop() if turns else UPRIGHT, rows)
 
 
 def _read_picture(path: Path) -> NDArray:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
         # The size is checked right here, by our own measure.
@@ -121,7 +126,7 @@ def _read_picture(path: Path) -> NDArray:
                     f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed."
                 )
             palette = picture.getpalette("RGB") if picture.mode == "P" else None
-            values = np.array(picture)
+            values = np.array(ImageOps.exif_transpose(picture))
     if palette is None:
         return values
     colours = np.array(palette, np.uint8).reshape(-1, 3)
