@@ -17,9 +17,24 @@ from src_training.errors import LightVesselError, printable
 JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
 
 
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Tell no progress from here on, or tell it again."""
+    global _quiet
+    _quiet = quiet
+
+
 def say(text: str) -> None:
-    """Progress and remarks, for the person watching (stderr): one line, whatever the names in it are made of."""
+    """A remark or a summary, for the person watching (stderr): one line, whatever the names in it are made of."""
     print(printable(text), file=sys.stderr, flush=True)
+
+
+def progress(text: str) -> None:
+    """How far the work is: said on a terminal where somebody watches, unless ``--quiet``; never into a log."""
+    if not _quiet and sys.stderr.isatty():
+        say(text)
 
 
 def result(text: str | list[str], record: dict[str, Any] | None = None, as_json: bool = False) -> None:
