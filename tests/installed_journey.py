@@ -1,4 +1,4 @@
-"""The whole loop in an installed napari-lightvessel: run as ``python -I installed_journey.py WORKSPACE`` in its environment.
+"""The whole loop in an installed napari-lightvessel: ``python -I installed_journey.py WORKSPACE`` in its environment.
 
 It stands alone, knows nothing of the checkout, and ends with 0 and one line of JSON when every step held.
 """

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import email.policy
 import json
+import re
 import tarfile
 import zipfile
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from wheels import OURS, REPOSITORY, run, tracked_files
+
+import src_training
+from src_training.models.library import builtin_model
 
 pytestmark = pytest.mark.xdist_group("wheel")  # built once
 
@@ -93,3 +99,62 @@ def test_shipped_files_stay_small():
     for model in (package / "models" / "weights").iterdir():
         teacher = json.loads((model / "card.json").read_text())["parameters"] > 2e6
         assert sum(path.stat().st_size for path in model.iterdir()) < (25e6 if teacher else 4e6), model.name
+
+
+def test_the_version_is_written_once(built):
+    (said,) = re.findall(r'^__version__ = "(.+)"$', _text("src_training/__init__.py"), re.MULTILINE)
+    assert built.wheel.name.split("-")[1] == said == src_training.__version__
+    code = [name for name in tracked_files() if name.endswith((".py", ".toml", ".yaml", "Makefile"))]
+    assert [name for name in code if f'"{said}"' in _text(name)] == ["src_training/__init__.py"]
+
+
+def test_a_package_index_shows_the_readme_with_its_pictures_and_links(built):
+    page = _metadata(built).get_payload()
+    targets = re.findall(r"\]\(([^)]+)\)", page)
+    assert targets and all(target.startswith(("https://", "#")) for target in targets)
+    ours = [target.partition("/main/")[2] for target in targets if "/main/" in target]
+    assert len(ours) >= 5 and all((REPOSITORY / path.partition("#")[0]).exists() for path in ours)
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page)
+    assert pictures and all("/raw/main/docs/images/" in picture for picture in pictures)
+
+
+def test_the_metadata_tells_licence_python_versions_and_where_to_ask(built):
+    told = _metadata(built)
+    assert told["License-Expression"] == "BSD-3-Clause AND Apache-2.0 AND CC0-1.0"
+    assert set(told.get_all("License-File")) >= {"LICENSE", "NOTICE", "licences/Apache-2.0.txt"}
+    assert {entry.split(",")[0] for entry in told.get_all("Project-URL")} >= {
+        "Source",
+        "Documentation",
+        "Issues",
+    }
+    assert told["Keywords"] and told["Requires-Python"] == ">=3.11"
+    versions = {
+        entry.rpartition(" ")[2] for entry in told.get_all("Classifier") if ":: Python :: 3." in entry
+    }
+    assert versions == {"3.11", "3.12", "3.13"}
+
+
+def test_all_installs_no_test_tools(built):
+    wanted = [
+        entry
+        for entry in _metadata(built).get_all("Requires-Dist")
+        if re.search(r"extra == ['\"]all['\"]", entry)
+    ]
+    assert wanted and not any(re.match(r"pytest|mypy|ruff|hypothesis|build|zarr", entry) for entry in wanted)
+
+
+@pytest.mark.parametrize("teacher", ["teacher", "teacher-syntax"])
+def test_weights_that_started_from_others_name_their_licence(teacher):
+    card = builtin_model(teacher).card
+    assert "Apache-2.0" in card.licence and "EfficientNet-Lite0" in _text("NOTICE")
+    assert "END OF TERMS AND CONDITIONS" in _text("licences/Apache-2.0.txt")
+
+
+def _text(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def _metadata(built) -> Message:
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = [entry for entry in archive.namelist() if entry.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(archive.read(name), policy=email.policy.default)

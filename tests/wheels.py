@@ -1,4 +1,4 @@
-"""Our distributions built from the tracked files alone, and fresh environments that hold nothing of ours but the wheel."""
+"""Our distributions, built from the tracked files alone, and fresh environments that hold their wheel."""
 
 from __future__ import annotations
 

@@ -324,10 +324,12 @@ def luminance(colour: np.ndarray) -> np.ndarray:
 
     Fixed point with 16 bits, so that grey stored as colour comes back exactly and everyone agrees to the bit.
     """
-    red, green, blue = (colour[..., channel] for channel in range(3))
     if colour.dtype in (np.uint8, np.uint16):
-        wide: np.ndarray = red * np.uint32(19595) + green * np.uint32(38470) + blue * np.uint32(7471)
-        return ((wide + np.uint32(32768)) >> 16).astype(colour.dtype)
+        # Widened first: a narrow array times a wide number stays narrow where numpy promotes by value.
+        red, green, blue = (colour[..., channel].astype(np.uint32) for channel in range(3))
+        wide: np.ndarray = red * 19595 + green * 38470 + blue * 7471
+        return ((wide + 32768) >> 16).astype(colour.dtype)
+    red, green, blue = (colour[..., channel] for channel in range(3))
     grey = 0.299 * red.astype(np.float64) + 0.587 * green + 0.114 * blue
     return (np.rint(grey) if colour.dtype.kind in "ui" else grey).astype(colour.dtype)
 
