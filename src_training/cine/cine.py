@@ -97,6 +97,29 @@ class Grey:
 
 
 @dataclass(frozen=True)
+class Instance:
+    """What tells a file of one acquisition from others; None or empty where it is not stated.
+
+    Attributes
+    ----------
+    series, study : str or None
+        SeriesInstanceUID and StudyInstanceUID.
+    person : str or None
+        A hash of the patient's name and date of birth, which themselves stay with the decoder.
+    number : int or None
+        InstanceNumber.
+    times : tuple
+        Microseconds for each way in which a time can be stated; the same place is the same way in every file.
+    """
+
+    series: str | None = None
+    study: str | None = None
+    person: str | None = None
+    number: int | None = None
+    times: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True)
 class Header:
     """What a file says about its acquisition beside the pixels; every default means "not stated"."""
 
@@ -110,6 +133,7 @@ class Header:
     is_multiframe_file: bool = False
     # What a person should know about how the file was read: findings, without its name and without a full stop.
     remarks: tuple[str, ...] = ()
+    instance: Instance = Instance()
 
 
 class FrameSource(Protocol):
