@@ -83,10 +83,11 @@ class Classes:
 
     def knows(self, name: str) -> bool:
         """Whether somebody said what this class is."""
-        return _folded(name) in self.told
+        return _told_name(name, self.told) is not None
 
     def _value(self, name: str) -> int | None:
-        return self.told.get(_folded(name), _VALUES.get(meaning_of(name)))
+        told = _told_name(name, self.told)
+        return _VALUES.get(meaning_of(name)) if told is None else self.told[told]
 
 
 def meaning_of(name: str) -> Meaning:
@@ -163,6 +164,13 @@ def _names(names: object) -> list[str]:
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise TypeError("no list of names")
     return names
+
+
+def _told_name(name: str, told: Mapping[str, int]) -> str | None:
+    """How somebody called this class; one without a name may be called by its number alone."""
+    folded = _folded(name)
+    number = folded.removeprefix("class ")
+    return next((one for one in (folded, number if number.isdigit() else folded) if one in told), None)
 
 
 def _folded(name: str) -> str:
