@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from src_training.errors import BadMask, DatasetError, NotSaved, UnreadableCine,
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Frame, Origin, Revision
     from src_training.dataset.folders import LabelledFrame, Matched
+    from src_training.exchange.classes import Classes
     from src_training.exchange.lightvessel import Arrival, Elsewhere
 
 _ONE_SOURCE = (
@@ -51,6 +52,22 @@ def import_frames(
     nnunet: Path = typer.Option(
         None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2.", readable=False
     ),
+    vessel_classes: str = typer.Option(
+        None, "--vessel-classes", metavar="A,B", help="Classes that are vessel."
+    ),
+    ignore_classes: str = typer.Option(
+        None, "--ignore-classes", metavar="A,B", help="Classes that nobody shall judge (255)."
+    ),
+    background_classes: str = typer.Option(
+        None, "--background-classes", metavar="A,B", help="Classes that are background."
+    ),
+    classes: Path = typer.Option(
+        None,
+        "--classes",
+        metavar="JSON",
+        help="The same in a file: vessel, ignore, background.",
+        readable=False,
+    ),
     patients: Path = typer.Option(
         None, "--patients", metavar="CSV", help="Image name, patient id.", readable=False
     ),
@@ -63,17 +80,20 @@ def import_frames(
 
     What is bad is reported, the rest is saved (exit 2). Nothing is written where the frames come from. Of a workspace
     of LightVessel, what stands in it is saved with its status and its patients; what contradicts yours is a conflict.
+    Of classes whose names do not tell you are asked once; the answer is remembered for the workspace.
     """
     from src_training.dataset import Origin
     from src_training.dataset.folders import read_patients
 
     dataset, origin = writable(workspace), Origin(status, annotator)
     patient_of = read_patients(patients) if patients else {}
+    said = {"vessel": vessel_classes, "ignore": ignore_classes, "background": background_classes}
+    known = _classes(dataset, said, classes)
     with contextlib.ExitStack() as stack:
         if source is not None and not (images or masks or coco or nnunet):
-            found = stack.enter_context(_opened(source, threshold))
+            found = stack.enter_context(_opened(source, threshold, known))
         else:
-            found = _matched(source, images, masks, coco, nnunet, threshold)
+            found = _matched(source, images, masks, coco, nnunet, threshold, known)
         if not isinstance(found, Path):
             all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright)
         elif (status, annotator) != ("accepted", "") or patients or threshold is not None or vessels_bright:
@@ -87,8 +107,18 @@ def import_frames(
         raise typer.Exit(2)
 
 
+def _classes(dataset: Dataset, said: Mapping[str, str | None], file: Path | None) -> Classes:
+    """What is said now over what was said before; remembered."""
+    from src_training.exchange.classes import Classes, remember, remembered, told_by
+
+    uuid = str(dataset.facts["uuid"])
+    told = remembered(uuid) | told_by(said, file)
+    remember(uuid, told)
+    return Classes(told)
+
+
 @contextlib.contextmanager
-def _opened(source: Path, threshold: float | None) -> Iterator[Path | Matched]:
+def _opened(source: Path, threshold: float | None, classes: Classes) -> Iterator[Path | Matched]:
     """What lies in an archive or folder; the archive is unpacked as long as it is needed."""
     from src_training.exchange.archives import unpacked
     from src_training.exchange.recognising import recognise
@@ -97,7 +127,7 @@ def _opened(source: Path, threshold: float | None) -> Iterator[Path | Matched]:
         raise DatasetError(f"{source.name}: there is no such file or folder. Check the path.")
     with contextlib.ExitStack() as stack:
         folder = source if source.is_dir() else stack.enter_context(unpacked(source))
-        yield recognise(folder, source.name, threshold)
+        yield recognise(folder, source.name, threshold, classes)
 
 
 def _matched(
@@ -107,18 +137,20 @@ def _matched(
     coco: Path | None,
     nnunet: Path | None,
     threshold: float | None,
+    classes: Classes,
 ) -> Matched:
     """The pairs of whichever source was named."""
     from src_training.dataset.folders import match_pairs
-    from src_training.exchange.arriving import match_coco, match_nnunet
+    from src_training.exchange.arriving import match_coco
+    from src_training.exchange.nnunet_reading import match_nnunet
 
     if source is not None:
         raise DatasetError(_ONE_SOURCE)
     if nnunet is not None and not (images or masks or coco):
-        return match_nnunet(nnunet)
+        return match_nnunet(nnunet, classes)
     if images is not None and nnunet is None:
         if coco is not None and masks is None:
-            return match_coco(coco, images)
+            return match_coco(coco, images, classes)
         if masks is not None and coco is None:
             return match_pairs(images, masks, threshold)
     raise DatasetError(_ONE_SOURCE)

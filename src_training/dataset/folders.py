@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from src_training import durable
 from src_training.cine.sniff import same_name, stem_of
 from src_training.dataset.frame import Frame
+from src_training.dataset.mask_kinds import is_drawn, is_mask_file, is_volume, stem_of_mask, unread_kind
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.regular import read_regular
 
-_MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
 _LARGEST_CSV = 64 << 20
 _MASK_END = "_mask"
 _IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
@@ -87,13 +87,24 @@ class Matched:
     remarks: list[str] = field(default_factory=list)
 
 
-def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Matched:
-    """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
-    drawn = [file for file in files_in(masks) if file.suffix.lower() in _MASK_FILES]
+def match_pairs(
+    images: Path,
+    masks: Path,
+    threshold: float | None = None,
+    source_of: Callable[[Path], MaskSource] | None = None,
+) -> Matched:
+    """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``.
+
+    ``source_of`` makes of a mask's file what reads it: a `MaskFile`, unless somebody knows better.
+    """
+    there = files_in(masks)
+    drawn = [file for file in there if is_mask_file(file)]
     matched = Matched(images.name, files_in(images))
     pairing = pair_up(matched.images, drawn, shared=same_folder(images, masks))
     matched.failures += pairing.ambiguous
-    matched.pairs += [(image, MaskFile(mask, threshold)) for image, mask in pairing.pairs]
+    source_of = source_of or (lambda path: MaskFile(path, threshold))
+    matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
+    matched.failures += [_unread(file, kind) for file in there if (kind := unread_kind(file))]
     matched.remarks += [
         f"{image.name}: no mask of this name; left out" for image in pairing.maskless if _may_be_image(image)
     ]
@@ -121,8 +132,8 @@ def pair_up(images: Sequence[Path], masks: Sequence[Path], *, shared: bool) -> P
     """Pair files by stem; a mask may also be called ``<stem>_mask``, and has to be in a ``shared`` folder."""
     by_stem: defaultdict[str, list[Path]] = defaultdict(list)
     for mask in masks:
-        stem = mask.stem if mask.suffix.lower() in _MASK_FILES else stem_of(mask)
-        if not shared or stem.endswith(_MASK_END):
+        stem = stem_of_mask(mask) or stem_of(mask)
+        if not shared or stem.endswith(_MASK_END) or is_drawn(mask):
             by_stem[same_name(stem)].append(mask)
     pairing, taken = Pairing(), set[Path]()
     for image in images:
@@ -168,8 +179,9 @@ def read_pair(
     """
     from src_training.cine import read_cine
     from src_training.cine.sniff import recognise
+    from src_training.dataset.volume_pictures import open_volume
 
-    cine = read_cine(image)
+    cine = open_volume(image) if is_volume(image) else read_cine(image)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
@@ -217,6 +229,10 @@ def files_in(folder: Path) -> list[Path]:
         cure = durable.cure_for_reading(error)
         raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _unread(file: Path, kind: str) -> str:
+    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD."
 
 
 def _may_be_image(file: Path) -> bool:

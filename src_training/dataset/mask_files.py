@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.dataset.mask_kinds import is_volume
 from src_training.errors import BadMask
 from src_training.regular import NotRegular, open_regular
 
@@ -18,7 +21,36 @@ _COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 
 def read_plane(path: Path, frame: int | None, of: int | None) -> NDArray:
     """One plane (Y, X) of a mask file, as its numbers; in this very process. Raises BadMask."""
+    if is_volume(path):
+        return _plane_of_volume(path, frame, of)
     return plane_of(path.name, _read(path), frame, of)
+
+
+def read_embedded(name: str, data: str) -> NDArray:
+    """(Y, X) of a PNG that stands as base64 in another file. Raises BadMask."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(data)), formats=["PNG"]) as picture:
+            _check_size(Path(name), (picture.height, picture.width), 0)
+            return plane_of(name, np.array(picture), None, None)
+    except BadMask:
+        raise
+    except Exception as error:
+        raise BadMask(f"{name}: an embedded mask cannot be read. Save it again.") from error
+
+
+def _plane_of_volume(path: Path, frame: int | None, of: int | None) -> NDArray:
+    from src_training.dataset.mask_volumes import read_volume
+
+    volume = read_volume(path)
+    planes = volume.planes(path.name, frame, of)
+    if len(planes) > 1 or volume.offset != (0, 0, 0):
+        raise BadMask(
+            f"{path.name}: segments that overlap or are cut out. Save it uncut, as a labelmap, or give it to "
+            "lightvessel dataset import."
+        )
+    return planes[0]
 
 
 def plane_of(name: str, values: NDArray, frame: int | None, of: int | None) -> NDArray:

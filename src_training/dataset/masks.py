@@ -23,6 +23,7 @@ def read_mask(
     threshold: float | None = None,
     frame: int | None = None,
     of: int | None = None,
+    name: str = "the mask",
 ) -> NDArray[np.uint8]:
     """A vessel mask of 0 background, 1 vessel, 255 ignore.
 
@@ -32,11 +33,13 @@ def read_mask(
     Parameters
     ----------
     source : path or array
-        PNG, TIFF, NPY, BMP, WebP, JPEG…, or an array (Y, X); colour only if it is grey in fact.
+        PNG, TIFF, NPY, BMP, WebP, JPEG, NIfTI, NRRD, MetaImage…, or an array (Y, X); colour only if it is grey in fact.
     threshold : float, optional
         Values of at least this are vessel, whatever they are.
     frame, of : int, optional
         Which page of a (T, Y, X) mask, and how many pages it must have: those of its cine.
+    name : str
+        What messages call an array.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def read_mask(
         Unreadable, several pages and no ``frame``, or values without a meaning.
     """
     if isinstance(source, np.ndarray):
-        name, values = "the mask", plane_of("the mask", source, frame, of)
+        values = plane_of(name, source, frame, of)
     else:
         name = Path(source).name
         values = _read_apart(Path(source), frame, of)

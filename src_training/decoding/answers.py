@@ -66,6 +66,24 @@ def _mask(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     return {}, np.ascontiguousarray(read_plane(Path(question["path"]), question["frame"], question["of"]))
 
 
+def _volume(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """(L, Y, X) of one frame of a NIfTI, NRRD or MetaImage file, or all of it (L, T, Y, X), with its segments."""
+    from src_training.dataset.mask_volumes import read_volume
+
+    path = Path(question["path"])
+    volume = read_volume(path)
+    whole = question.get("whole", False)
+    found = volume.layers if whole else volume.planes(path.name, question["frame"], question["of"])
+    return {"segments": volume.segments, "offset": volume.offset}, np.ascontiguousarray(found)
+
+
+def _embedded(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """(Y, X) of a mask that stands as base64 in another file."""
+    from src_training.dataset.mask_files import read_embedded
+
+    return {}, np.ascontiguousarray(read_embedded(question["name"], question["data"]))
+
+
 def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
     """The unique identifiers of a DICOM file by keyword; empty where it has none."""
     from pydicom import dcmread
@@ -90,7 +108,15 @@ def _blob(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
         ) from error
 
 
-_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask, "blob": _blob, "uids": _uids}
+_ANSWERS = {
+    "cine": _cine,
+    "frame": _frame,
+    "mask": _mask,
+    "blob": _blob,
+    "uids": _uids,
+    "volume": _volume,
+    "embedded": _embedded,
+}
 
 
 def _opened(path: Path, stamp: Stamp) -> Cine:

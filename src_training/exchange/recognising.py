@@ -8,7 +8,9 @@ from pathlib import Path
 from src_training import durable
 from src_training.dataset.folders import Matched, match_pairs
 from src_training.errors import DatasetError, printable
-from src_training.exchange.arriving import match_coco, match_nnunet
+from src_training.exchange.arriving import match_coco
+from src_training.exchange.classes import Classes
+from src_training.exchange.nnunet_reading import match_nnunet
 
 _DEEPEST = 8  # folders around the data set, each alone in the one above it
 _SPLITS = ("train", "val", "test")
@@ -16,7 +18,9 @@ _MASKS = ("masks", "labels")
 _PACKER = "__MACOSX"
 
 
-def recognise(folder: Path, name: str, threshold: float | None = None) -> Path | Matched:
+def recognise(
+    folder: Path, name: str, threshold: float | None = None, classes: Classes | None = None
+) -> Path | Matched:
     """The folder with the ``dataset.json`` of LightVessel, or the pairs of any other data set.
 
     ``name`` is what messages call the folder. Raises DatasetError when nothing in it can be imported.
@@ -24,7 +28,7 @@ def recognise(folder: Path, name: str, threshold: float | None = None) -> Path |
     at = folder
     for _ in range(_DEEPEST):
         listed = _visible(at)
-        if (found := _lightvessel(at) or _pairs(at, threshold)) is not None:
+        if (found := _lightvessel(at) or _pairs(at, threshold, classes)) is not None:
             return found
         inside = [path for path in listed if path.is_dir()]
         if len(inside) != 1:
@@ -46,15 +50,15 @@ def _lightvessel(folder: Path) -> Path | None:
     return inside if (inside / "dataset.json").exists() and (inside / "cases").is_dir() else None
 
 
-def _pairs(folder: Path, threshold: float | None) -> Matched | None:
+def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Matched | None:
     if any((folder / f"labels{part}").is_dir() for part in ("Tr", "Ts")):
-        return match_nnunet(folder)
+        return match_nnunet(folder, classes)
     parts = [folder] if (folder / "images").is_dir() else [folder / split for split in _SPLITS]
-    found = [one for part in parts for one in _pictures(part, threshold)]
+    found = [one for part in parts for one in _pictures(part, threshold, classes)]
     return _joined(folder.name, found) if found else None
 
 
-def _pictures(folder: Path, threshold: float | None) -> list[Matched]:
+def _pictures(folder: Path, threshold: float | None, classes: Classes | None) -> list[Matched]:
     """Of ``images/`` with masks or with COCO annotations beside it; nothing when it has neither."""
     images = folder / "images"
     if not images.is_dir():
@@ -66,7 +70,7 @@ def _pictures(folder: Path, threshold: float | None) -> list[Matched]:
     listed = [
         path for path in _visible(beside if beside.is_dir() else folder) if path.suffix.lower() == ".json"
     ]
-    return [match_coco(path, images) for path in listed]
+    return [match_coco(path, images, classes) for path in listed]
 
 
 def _joined(where: str, parts: Sequence[Matched]) -> Matched:
