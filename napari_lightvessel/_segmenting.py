@@ -57,13 +57,13 @@ class Segmenter:
 
     def run_cine(self) -> None:
         """Segment every frame; frames a person edited or decided keep their mask."""
-        if self.session.state is not None:
+        if self.session.state is not None and not self._is_refused():
             self._run(self.session.state, list(range(self.session.state.n_frames)))
 
     def run_frame(self, replace: bool = False) -> None:
         """Segment the shown frame; asks first when a person's work stands on it."""
         state, t = self.session.state, self.session.frame
-        if state is None or t is None:
+        if state is None or t is None or self._is_refused():
             return
         if state.protected(t) and not replace:
             self.asks.emit(t)
@@ -95,6 +95,13 @@ class Segmenter:
             self.session.state.min_size_px = value_px
             self.session.state.chosen.add("min_size_px")
             self._rederive_shown()
+
+    def _is_refused(self) -> bool:
+        """Whether something else than the cine is in view; told when it is."""
+        reason = self.session.blocked()
+        if reason:
+            self.ended.emit(reason, "bad")
+        return bool(reason)
 
     # -- running -------------------------------------------------------------------------------------------
 
@@ -204,7 +211,7 @@ class Segmenter:
 
     def _on_frame(self, t: int | None) -> None:
         state = self.session.state
-        if not self.live or state is None or t is None or self.busy:
+        if not self.live or state is None or t is None or self.busy or self.session.blocked():
             return
         if not (t in state.probabilities or t in state.damaged or state.protected(t)):
             self._run(state, [t])
