@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +21,21 @@ from src_training.cli.saving import (
     open_dataset,
     remark,
     remark_twins,
+    remember_source,
     tell_saved,
     writable,
 )
 from src_training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from src_training.dataset import Dataset
+    from src_training.dataset import Dataset, Revision
+    from src_training.dataset.sources import Source
 
 _SEG = "dicom-seg"
 _SPLITS = ("train", "val", "test")
+_COLUMNS = ("CASE", "REVISION", "STATUS", "SPLIT", "SOURCE", "FRAME", "PATIENT")
+_HERE = "unknown here"  # another computer saved it
+Case = typer.Argument(..., metavar="CASE", help="A case, or the first digits of it; `list` names them.")
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +50,9 @@ def register(app: typer.Typer) -> None:
     group.command("export")(export_frames)
     group.command("verify")(verify)
     group.command("list")(list_cases)
+    group.command("label")(label_case)
+    group.command("withdraw")(withdraw_case)
+    group.command("move")(move_case)
     key = typer.Typer(no_args_is_help=True, help="Share the site key, so that a patient stays one patient.")
     key.command("export")(key_export)
     key.command("import")(key_import)
@@ -92,6 +102,7 @@ def append(
     remark([labelled])
     if not tell_saved(outcome):
         raise typer.Exit(2)
+    remember_source(dataset, outcome, image, patient)
     remark_twins(dataset, [outcome])
 
 
@@ -169,15 +180,86 @@ def verify(
 
 
 def list_cases(workspace: Path = WorkspaceFolder, json: bool = JsonFlag) -> None:
-    """List every case with its revisions, its status and its part of the split."""
+    """List every case with its revisions, its status, its part of the split, and where it comes from.
+
+    Names of files and patients never lie in a workspace: they are known on the computer that saved the case.
+    """
+    from src_training.dataset.sources import Sources
+
     dataset = open_dataset(workspace)
-    cases = [_described(dataset, case) for case in dataset.cases()]
+    sources = Sources(dataset).read()
+    cases = [_described(dataset, case, sources.get(case)) for case in dataset.cases()]
     if json:
         result("", {"dataset": dataset.facts["uuid"], "cases": cases}, as_json=True)
         return
-    for case in cases:
-        conflict = "  CONFLICT" if case["conflict"] else ""
-        result(f"{case['case']}  {case['revision']}  {case['status']:<13}  {case['split']:<5}{conflict}")
+    rows = [_row(case) for case in cases]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    if rows:
+        say(_aligned(_COLUMNS, widths))
+    for row, case in zip(rows, cases, strict=True):
+        result(_aligned(row, widths) + ("  CONFLICT" if case["conflict"] else ""))
+
+
+def label_case(
+    workspace: Path = WorkspaceFolder,
+    case: str = Case,
+    text: str = typer.Argument(..., help="What you call it; empty: the name of its file again."),
+) -> None:
+    """Give a case a name of your own, which stays on this computer and is shown by `list`."""
+    from src_training.dataset.sources import Sources
+
+    dataset = open_dataset(workspace)
+    full = _case_of(dataset, case)
+    Sources(dataset).call(full, text)
+    result(f"labelled {full} {text}".rstrip())
+
+
+def withdraw_case(
+    workspace: Path = WorkspaceFolder,
+    case: str = Case,
+    annotator: str = Annotator,
+    json: bool = JsonFlag,
+) -> None:
+    """Take a frame back: nothing is deleted, and no training or export uses it any more.
+
+    Example: lightvessel dataset withdraw WORKSPACE 3fa9c0
+    """
+    from src_training.dataset.moving import withdraw
+
+    dataset = open_dataset(workspace)
+    full = _case_of(dataset, case)
+    revision = withdraw(dataset, dataset.case_heads(full), annotator)
+    result(f"withdrawn {full} {revision.name}", {"case": full, "revision": revision.name}, json)
+
+
+def move_case(
+    workspace: Path = WorkspaceFolder,
+    case: str = Case,
+    patient: str = typer.Option(..., "--patient", help="Patient id; only its keyed hash is stored."),
+    annotator: str = Annotator,
+    json: bool = JsonFlag,
+) -> None:
+    """Give a frame to its patient: it is saved there, and withdrawn where it was.
+
+    Example: lightvessel dataset move WORKSPACE 3fa9c0 --patient P17
+    """
+    from src_training.dataset.moving import move
+    from src_training.dataset.sources import Source, Sources
+
+    dataset = writable(workspace)
+    full = _case_of(dataset, case)
+    heads = dataset.case_heads(full)
+    if len({head.says for head in heads}) > 1:
+        raise DatasetError(
+            f"case {full}: its revisions contradict each other. Settle them first: dataset append --resolve."
+        )
+    moved = move(dataset, heads[-1], patient, annotator)
+    sources = Sources(dataset)
+    known = sources.read().get(full, Source(frame=moved.frame_index))
+    with contextlib.suppress(OSError):
+        sources.remember(moved.case, replace(known, patient=patient))
+    told = {"case": moved.case, "revision": moved.name, "moved_from": full, "split": moved.bucket}
+    result(f"moved {full} to {moved.case} {moved.name} ({moved.bucket})", told, json)
 
 
 def key_export(
@@ -247,7 +329,36 @@ def _told(output: Path, counts: dict[str, int]) -> str:
     return f"wrote {output}: " + ", ".join(f"{count} {split}" for split, count in counts.items())
 
 
-def _described(dataset: Dataset, case: str) -> dict[str, Any]:
+def _case_of(dataset: Dataset, text: str) -> str:
+    """The case that these digits begin, of which there must be one."""
+    wanted = text.strip().lower()
+    found = [case for case in dataset.cases() if wanted and case.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} cases begin so" if found else "there is no such case"
+    raise DatasetError(f"case {text[:40]!r}: {what}. lightvessel dataset list names them.")
+
+
+def _row(case: dict[str, Any]) -> list[str]:
+    source = case["source"]
+    frame = "-" if case["frame"] is None else str(case["frame"])
+    label = _HERE if source is None else source
+    return [case["case"], case["revision"], case["status"], case["split"], label, frame, case["patient"]]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _patient(head: Revision, source: Source | None) -> str:
+    if head.patient_key is None:
+        return "unknown"
+    if source is None:
+        return _HERE
+    return source.patient or "as the file says"
+
+
+def _described(dataset: Dataset, case: str, source: Source | None) -> dict[str, Any]:
     revisions, heads = dataset.revisions(case), dataset.case_heads(case)
     head = heads[-1]
     return {
@@ -255,6 +366,10 @@ def _described(dataset: Dataset, case: str) -> dict[str, Any]:
         "revision": head.name,
         "status": head.status,
         "split": head.bucket,
+        "source": source.label if source is not None and source.label else None,
+        "frame": head.frame_index,
+        "patient": _patient(head, source),
+        "annotator": head.annotator,
         "patient_key": head.patient_key,
         "conflict": len({one.says for one in heads}) > 1,
         "heads": [one.name for one in heads],

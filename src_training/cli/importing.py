@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from src_training.annotator import own_pseudonym
 from src_training.cli.common import Unread, say
 from src_training.cli.saving import (
     Annotator,
@@ -18,6 +19,7 @@ from src_training.cli.saving import (
     WorkspaceFolder,
     remark,
     remark_twins,
+    remember_source,
     tell_saved,
     writable,
 )
@@ -96,7 +98,12 @@ def import_frames(
             found = _matched(source, images, masks, coco, nnunet, threshold, known)
         if not isinstance(found, Path):
             all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright)
-        elif (status, annotator) != ("accepted", "") or patients or threshold is not None or vessels_bright:
+        elif (
+            (status, annotator) != ("accepted", own_pseudonym())
+            or patients
+            or threshold is not None
+            or vessels_bright
+        ):
             raise DatasetError(
                 f"{source.name}: a dataset of LightVessel says itself what was decided, by whom and "
                 "about which patient. Leave these options out."
@@ -180,6 +187,7 @@ def _save_pairs(
             outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin)
             if tell_saved(outcome):
                 saved.append((labelled, outcome))
+                remember_source(dataset, outcome, image, patient)
                 known += outcome == before
         except (UnreadableCine, BadMask) as error:
             say(_naming(error, image, mask.name))

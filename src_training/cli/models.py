@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from src_training.annotator import own_pseudonym
 from src_training.cli.common import JsonFlag, result, say
 from src_training.errors import ModelError, Refused
 from src_training.runs.telling import figures_text, losing_lines
@@ -20,7 +21,13 @@ Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shippe
 Which = typer.Argument(None, metavar="[MODEL]", help="A model's id, or its folder.")
 Needed = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
 Candidate = typer.Argument(..., metavar="MODEL", help="A model of the workspace, by its id.")
-By = typer.Option("", "--by", "--annotator", metavar="PSEUDONYM", help="Who decides; it is recorded.")
+By = typer.Option(
+    own_pseudonym,
+    "--by",
+    "--annotator",
+    metavar="PSEUDONYM",
+    help="Who decides; it is recorded. Default: the one of your settings.",
+)
 Reason = typer.Option("", "--reason", metavar="TEXT", help="Why; it is recorded.")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import typer
 
+from src_training.annotator import own_pseudonym
 from src_training.cli.common import listed, result, say, say_remarks
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
 Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
-Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
+Annotator = typer.Option(
+    own_pseudonym, "--annotator", help="A pseudonym of who does it. Default: the one of your settings."
+)
 Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 
@@ -45,6 +49,14 @@ def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
         return False
     result(f"saved {outcome.case} {outcome.name}")
     return True
+
+
+def remember_source(dataset: Dataset, saved: Revision, image: Path, patient: str | None) -> None:
+    """Note in the user's own folder which file and patient a case came from, for `dataset list`."""
+    from src_training.dataset.sources import Source, Sources
+
+    with contextlib.suppress(OSError):  # it may be lost without harm
+        Sources(dataset).remember(saved.case, Source(image.name, saved.frame_index, patient or ""))
 
 
 def remark(saved: Sequence[LabelledFrame]) -> None:

@@ -26,7 +26,10 @@ _SIDE = 256  # vessels are a few pixels wide at about this size; finer ones are 
 _SMALLEST_SIDE = 64  # below it there is no surrounding to compare with
 _FEWEST_PIXELS = 12  # at that size: on fewer ones chance alone makes a contrast
 _EVEN_SIGMA, _SPREAD_SIGMA = 10, 20
-_GAP, _RING = 1, 4  # pixels left out around the mask, whose edge nobody draws alike; and of the ring around these
+_GAP, _RING = (
+    1,
+    4,
+)  # pixels left out around the mask, whose edge nobody draws alike; and of the ring around these
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def judge(
         return Judgement(share, contrast, ())
     if not vessel.any():
         empty = Finding(
-            "empty", "no vessel in it, but the frame is called " + status, "Without vessels: --status no_vessel."
+            "empty",
+            "no vessel in it, but the frame is called " + status,
+            "Without vessels: --status no_vessel.",
         )
         return Judgement(share, contrast, (empty,))
     if share > LARGEST_SHARE:

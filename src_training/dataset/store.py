@@ -167,12 +167,15 @@ class Dataset:
         ``Origin("rejected")`` is how a frame is deleted. If somebody else corrected ``revision`` meanwhile,
         both corrections stand, as a visible conflict.
         """
+        return self.save(self.again(revision, origin, mask), corrected=[revision])
+
+    def again(self, revision: Revision, origin: Origin, mask: NDArray | None = None) -> Prepared:
+        """A stored frame at the door again, with another origin and perhaps another mask (Y, X); nothing is written."""
         if mask is None:
             mask = np.zeros(revision.shape, np.uint8) if origin.status == "no_vessel" else revision.mask()
         mask = checked_mask(mask, revision.shape, origin.status)
         kept = {name: revision.record[name] for name in _OF_THE_FRAME if name in revision.record}
-        facts, pixels = {**origin.facts(), **kept}, canonical(revision.image())
-        return self.save(Prepared(revision.case, pixels, mask, facts), corrected=[revision])
+        return Prepared(revision.case, canonical(revision.image()), mask, {**origin.facts(), **kept})
 
     # -- reading -------------------------------------------------------------------------------------------
 
