@@ -69,8 +69,8 @@ class MaskFile:
         return self.path.name
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
-        many = {"frame": t, "of": cine[0]} if cine[0] > 1 else {}
-        return read_mask(self.path, threshold=self.threshold, **many)
+        frame, of = (t, cine[0]) if cine[0] > 1 else (None, None)
+        return read_mask(self.path, threshold=self.threshold, frame=frame, of=of)
 
 
 @dataclass
