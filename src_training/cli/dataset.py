@@ -82,11 +82,14 @@ def append(
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
     from src_training.dataset import Origin
-    from src_training.dataset.folders import MaskFile, read_pair
+    from src_training.dataset.folders import read_pair
     from src_training.dataset.outbox import save_or_keep
+    from src_training.exchange.classes import Classes, remembered
+    from src_training.exchange.mask_sources import Reading
 
     dataset, origin = writable(workspace), Origin(status, annotator)
-    source = MaskFile(mask, threshold)
+    reading = Reading(threshold, Classes(remembered(str(dataset.facts["uuid"]))))
+    source = reading.sources(mask.parent)(mask)
     labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
@@ -104,7 +107,9 @@ def export_frames(
         help="A new folder outside the workspace, and beside no --source.",
         readable=False,
     ),
-    kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
+    kind: str = typer.Option(
+        "png", "--format", help="nnunet, monai, coco, nifti, labelme, yolo, png, dicom-seg."
+    ),
     source: list[Path] = typer.Option(
         [],
         "--source",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from src_training.exchange.classes import Classes
     from src_training.exchange.lightvessel import Arrival, Elsewhere
 
+_CVAT = ".xml"
 _ONE_SOURCE = (
     "name one source: an archive or a folder, --images with --masks, --images with --coco, or --nnunet."
 )
@@ -44,7 +45,10 @@ def import_frames(
     ),
     images: Path = typer.Option(None, "--images", help="Folder of single images.", readable=False),
     masks: Path = typer.Option(
-        None, "--masks", help="Folder of masks called like the images, or STEM_mask.", readable=False
+        None,
+        "--masks",
+        help="Folder of masks called like the images, or STEM_mask; or the XML of CVAT.",
+        readable=False,
     ),
     coco: Path = typer.Option(
         None, "--coco", metavar="JSON", help="COCO annotations of the --images.", readable=False
@@ -140,8 +144,9 @@ def _matched(
     classes: Classes,
 ) -> Matched:
     """The pairs of whichever source was named."""
-    from src_training.dataset.folders import match_pairs
     from src_training.exchange.arriving import match_coco
+    from src_training.exchange.cvat import match_cvat
+    from src_training.exchange.mask_sources import Reading
     from src_training.exchange.nnunet_reading import match_nnunet
 
     if source is not None:
@@ -152,7 +157,9 @@ def _matched(
         if coco is not None and masks is None:
             return match_coco(coco, images, classes)
         if masks is not None and coco is None:
-            return match_pairs(images, masks, threshold)
+            if masks.suffix.lower() == _CVAT and masks.is_file():
+                return match_cvat(masks, images, classes)
+            return Reading(threshold, classes).match(images, masks)
     raise DatasetError(_ONE_SOURCE)
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class MaskFile:
         return self.path.name
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
-        many = {"frame": t, "of": cine[0]} if cine[0] > 1 else {}
+        many: dict[str, Any] = {"frame": t, "of": cine[0]} if cine[0] > 1 else {}
         return read_mask(self.path, threshold=self.threshold, **many)
 
 

@@ -26,6 +26,21 @@ def read_plane(path: Path, frame: int | None, of: int | None) -> NDArray:
     return plane_of(path.name, _read(path), frame, of)
 
 
+def read_colours(path: Path) -> NDArray:
+    """(Y, X) of red << 16 | green << 8 | blue of a colour picture. Raises BadMask."""
+    from PIL import Image
+
+    try:
+        with open_regular(path), Image.open(path) as picture:
+            _check_size(path, (picture.height, picture.width), 0)
+            values = np.array(picture.convert("RGB")).astype(np.uint32)
+    except BadMask:
+        raise
+    except Exception as error:
+        raise BadMask(f"{path.name}: cannot be read as a mask. Save it as PNG.") from error
+    return values[..., 0] << 16 | values[..., 1] << 8 | values[..., 2]
+
+
 def read_embedded(name: str, data: str) -> NDArray:
     """(Y, X) of a PNG that stands as base64 in another file. Raises BadMask."""
     from PIL import Image

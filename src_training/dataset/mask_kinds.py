@@ -49,6 +49,7 @@ _COMPANIONS = (
     "val.txt",
     "test.txt",
     "notes.json",
+    "labels.json",
 )
 _READ = (*PLAIN, *sorted(VOLUMES, key=len, reverse=True), *DRAWN)
 
@@ -61,6 +62,11 @@ def is_mask_file(path: Path) -> bool:
 def is_volume(path: Path) -> bool:
     """Whether its name is that of a NIfTI, NRRD or MetaImage file."""
     return path.name.lower().endswith(tuple(VOLUMES))
+
+
+def is_outlined(path: Path) -> bool:
+    """Whether it is outlines, not pixels."""
+    return path.suffix.lower() in DRAWN
 
 
 def is_drawn(path: Path) -> bool:

@@ -54,9 +54,9 @@ def read_mask(
     return _meaning(name, values, threshold)
 
 
-def read_labels(path: Path) -> NDArray:
+def read_labels(path: Path, frame: int | None = None, of: int | None = None) -> NDArray:
     """The numbers (Y, X) of a mask file as they are, for whoever knows what they mean; BadMask when unreadable."""
-    return _read_apart(path, None, None)
+    return _read_apart(path, frame, of)
 
 
 def _read_apart(path: Path, frame: int | None, of: int | None) -> NDArray:

@@ -84,6 +84,27 @@ def _embedded(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     return {}, np.ascontiguousarray(read_embedded(question["name"], question["data"]))
 
 
+def _colours(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """(Y, X) of the colours of a mask file."""
+    from src_training.dataset.mask_files import read_colours
+
+    return {}, np.ascontiguousarray(read_colours(Path(question["path"])))
+
+
+def _seg(question: dict[str, Any]) -> tuple[dict[str, Any], None]:
+    """What a DICOM segmentation is, or that it is none."""
+    from src_training.dataset.mask_segs import seg_facts
+
+    return seg_facts(Path(question["path"])), None
+
+
+def _seg_plane(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """One frame of a DICOM segmentation."""
+    from src_training.dataset.mask_segs import seg_plane
+
+    return {}, np.ascontiguousarray(seg_plane(Path(question["path"]), question["index"]))
+
+
 def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
     """The unique identifiers of a DICOM file by keyword; empty where it has none."""
     from pydicom import dcmread
@@ -112,10 +133,13 @@ _ANSWERS = {
     "cine": _cine,
     "frame": _frame,
     "mask": _mask,
-    "blob": _blob,
-    "uids": _uids,
     "volume": _volume,
     "embedded": _embedded,
+    "colours": _colours,
+    "seg": _seg,
+    "seg plane": _seg_plane,
+    "blob": _blob,
+    "uids": _uids,
 }
 
 

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src_training import durable
-from src_training.dataset.folders import Matched, match_pairs
+from src_training.dataset.folders import Matched
 from src_training.errors import DatasetError, printable
 from src_training.exchange.arriving import match_coco
 from src_training.exchange.classes import Classes
+from src_training.exchange.cvat import match_cvat
+from src_training.exchange.mask_sources import Reading
 from src_training.exchange.nnunet_reading import match_nnunet
 
 _DEEPEST = 8  # folders around the data set, each alone in the one above it
 _SPLITS = ("train", "val", "test")
 _MASKS = ("masks", "labels")
+_VOC = ("JPEGImages", "SegmentationClass")
 _PACKER = "__MACOSX"
 
 
@@ -53,7 +56,8 @@ def _lightvessel(folder: Path) -> Path | None:
 def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Matched | None:
     if any((folder / f"labels{part}").is_dir() for part in ("Tr", "Ts")):
         return match_nnunet(folder, classes)
-    parts = [folder] if (folder / "images").is_dir() else [folder / split for split in _SPLITS]
+    whole = any((folder / name).is_dir() for name in ("images", _VOC[0]))
+    parts = [folder] if whole else [folder / split for split in _SPLITS]
     found = [one for part in parts for one in _pictures(part, threshold, classes)]
     return _joined(folder.name, found) if found else None
 
@@ -61,16 +65,28 @@ def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Ma
 def _pictures(folder: Path, threshold: float | None, classes: Classes | None) -> list[Matched]:
     """Of ``images/`` with masks or with COCO annotations beside it; nothing when it has neither."""
     images = folder / "images"
+    if (folder / _VOC[0]).is_dir() and (folder / _VOC[1]).is_dir():
+        return [Reading(threshold, classes or Classes()).match(folder / _VOC[0], folder / _VOC[1])]
     if not images.is_dir():
         return []
+    reading = Reading(threshold, classes or Classes())
     for masks in (folder / name for name in _MASKS):
         if masks.is_dir():
-            return [match_pairs(images, masks, threshold)]
+            return [reading.match(*pair) for pair in _by_split(images, masks)]
     beside = folder / "annotations"
-    listed = [
-        path for path in _visible(beside if beside.is_dir() else folder) if path.suffix.lower() == ".json"
-    ]
-    return [match_coco(path, images, classes) for path in listed]
+    listed = _visible(beside if beside.is_dir() else folder)
+    found = [match_cvat(path, images, classes) for path in listed if path.suffix.lower() == ".xml"]
+    found += [match_coco(path, images, classes) for path in listed if path.suffix.lower() == ".json"]
+    if not found and any(path.suffix.lower() == ".json" for path in _visible(images)):  # as labelme puts them
+        found.append(reading.match(images, images))
+    return found
+
+
+def _by_split(images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """Both folders, or those inside both that are parts of a split, as YOLO has them."""
+    parts = [(images / split, masks / split) for split in _SPLITS]
+    there = [pair for pair in parts if all(folder.is_dir() for folder in pair)]
+    return there or [(images, masks)]
 
 
 def _joined(where: str, parts: Sequence[Matched]) -> Matched:

@@ -141,6 +141,9 @@ def test_no_picture_is_on_two_sides(workspace, tmp_path, kind, capsys):
 ROUND_TRIPS = {
     "png": lambda out: ["--images", str(out / "images"), "--masks", str(out / "masks")],
     "nnunet": lambda out: ["--nnunet", str(out)],
+    "nifti": lambda out: [str(out)],
+    "labelme": lambda out: [str(out)],
+    "yolo": lambda out: [str(out)],
 }
 
 
@@ -255,7 +258,7 @@ def test_an_unknown_format_is_refused_with_those_there_are(workspace, tmp_path, 
     assert (
         main(["dataset", "export", str(workspace.path), "-o", str(tmp_path / "out"), "--format", "voc"]) == 2
     )
-    assert "nnunet, monai, coco, png" in capsys.readouterr().err
+    assert "nnunet, monai, coco, nifti, labelme, yolo, png" in capsys.readouterr().err
 
 
 # -- what others send ----------------------------------------------------------------------------------------
