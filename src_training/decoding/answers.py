@@ -63,7 +63,8 @@ def _mask(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     """One plane of a mask file, as its numbers."""
     from src_training.dataset.mask_files import read_plane
 
-    return {}, np.ascontiguousarray(read_plane(Path(question["path"]), question["frame"], question["of"]))
+    path, frame, of = Path(question["path"]), question["frame"], question["of"]
+    return {}, np.ascontiguousarray(read_plane(path, frame, of, question.get("stacked", False)))
 
 
 def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
