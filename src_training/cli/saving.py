@@ -19,6 +19,13 @@ WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's
 Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
 Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
+InvertMasks = typer.Option(False, "--invert-masks", help="Masks are black on white: 0 is vessel.")
+AcceptImplausible = typer.Option(
+    False, "--accept-implausible", help="Take masks that do not fit their picture, too."
+)
+DistinctPatients = typer.Option(
+    False, "--distinct-patients", help="Ids that differ in leading zeros only are two patients."
+)
 Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 

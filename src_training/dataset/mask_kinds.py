@@ -75,12 +75,6 @@ def is_drawn(path: Path) -> bool:
     return ending is not None and ending not in PLAIN
 
 
-def stem_of_mask(path: Path) -> str | None:
-    """The name without the ending of a kind that is read (``.nii.gz`` is one); None for other kinds."""
-    ending = _ending(path)
-    return None if ending is None else path.name[: -len(ending)]
-
-
 def unread_kind(path: Path) -> str | None:
     """What a file is that is no mask of a kind that is read, where its name says so."""
     return _UNREAD.get(path.suffix.lower())

@@ -47,9 +47,14 @@ class Volume:
     segments: list[tuple[str, int, int]]
     offset: tuple[int, int, int]
 
-    def planes(self, name: str, frame: int | None, of: int | None) -> NDArray:
-        """(L, Y, X) of one frame; BadMask when it is not there."""
+    def planes(self, name: str, frame: int | None, of: int | None, stacked: bool) -> NDArray:
+        """(L, Y, X) of one frame; BadMask when it is not there, or ``stacked`` and there is only one."""
         pages = self.layers.shape[1]
+        if stacked and (of or 1) > 1 and pages == 1:
+            raise BadMask(
+                f"{name}: one frame for the {of} of its cine. Give a mask for every frame, or say of which one it is: "
+                "lightvessel dataset append with --frame."
+            )
         if self.offset != (0, 0, 0) and frame is not None:
             at = frame - self.offset[0]
             return self.layers[:, at] if 0 <= at < pages else np.zeros_like(self.layers[:, 0])

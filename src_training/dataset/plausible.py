@@ -26,7 +26,10 @@ _SIDE = 256  # vessels are a few pixels wide at about this size; finer ones are 
 _SMALLEST_SIDE = 64  # below it there is no surrounding to compare with
 _FEWEST_PIXELS = 12  # at that size: on fewer ones chance alone makes a contrast
 _EVEN_SIGMA, _SPREAD_SIGMA = 10, 20
-_GAP, _RING = 1, 4  # pixels left out around the mask, whose edge nobody draws alike; and of the ring around these
+_GAP, _RING = (
+    1,
+    4,
+)  # pixels left out around the mask, whose edge nobody draws alike; and of the ring around these
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class Judgement:
         return any(one.code == code for one in self.findings)
 
 
+def promises_vessels(status: str) -> bool:
+    """Whether a frame of this status is said to have vessels that are drawn."""
+    return status not in _PROMISE_NOTHING
+
+
 def judge_frame(frame: Frame, mask: NDArray[np.uint8], status: str = "accepted") -> Judgement:
     """`judge` for a frame as the dataset is handed it."""
     shown = frame.pixels if frame.grey is None else frame.grey.shown(frame.pixels)
@@ -86,11 +94,13 @@ def judge(
     vessel = mask == VESSEL
     share = _share(grey, vessel)
     contrast = _contrast_of(grey, vessel)
-    if status in _PROMISE_NOTHING:
+    if not promises_vessels(status):
         return Judgement(share, contrast, ())
     if not vessel.any():
         empty = Finding(
-            "empty", "no vessel in it, but the frame is called " + status, "Without vessels: --status no_vessel."
+            "empty",
+            "no vessel in it, but the frame is called " + status,
+            "Without vessels: --status no_vessel.",
         )
         return Judgement(share, contrast, (empty,))
     if share > LARGEST_SHARE:

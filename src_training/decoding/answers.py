@@ -63,7 +63,8 @@ def _mask(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     """One plane of a mask file, as its numbers."""
     from src_training.dataset.mask_files import read_plane
 
-    return {}, np.ascontiguousarray(read_plane(Path(question["path"]), question["frame"], question["of"]))
+    path, frame, of = Path(question["path"]), question["frame"], question["of"]
+    return {}, np.ascontiguousarray(read_plane(path, frame, of, question.get("stacked", False)))
 
 
 def _volume(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
@@ -72,8 +73,11 @@ def _volume(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
 
     path = Path(question["path"])
     volume = read_volume(path)
-    whole = question.get("whole", False)
-    found = volume.layers if whole else volume.planes(path.name, question["frame"], question["of"])
+    found = (
+        volume.layers
+        if question.get("whole")
+        else volume.planes(path.name, question["frame"], question["of"], question["stacked"])
+    )
     return {"segments": volume.segments, "offset": volume.offset}, np.ascontiguousarray(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Annotated:
     """What an XML holds: ``images`` by name with their size and shapes, or ``tracks``, the shapes by frame."""
 
     images: list[tuple[str, tuple[int, int], list[Shape]]] = field(default_factory=list)
-    tracks: defaultdict[int, list[Shape]] = field(default_factory=lambda: defaultdict(list))
+    tracks: defaultdict[int | None, list[Shape]] = field(default_factory=lambda: defaultdict(list))
     size: tuple[int, int] | None = None
     source: str = ""
 
@@ -48,11 +49,10 @@ class CvatMask:
 
     name: str
     size: tuple[int, int] | None
-    shapes: dict[int | None, list[Shape]]
+    shapes: Mapping[int | None, list[Shape]]
     values: dict[str, int]
 
-    @property
-    def frames(self) -> list[int]:
+    def frames(self, cine: tuple[int, int, int]) -> Sequence[int]:
         """Which frames of a cine are annotated; none for a single picture."""
         return sorted(t for t in self.shapes if t is not None)
 
@@ -108,8 +108,7 @@ def match_cvat(annotations: Path, images: Path, classes: Classes | None = None) 
     matching = match([written(name) for name in asked], [lying(file, images) for file in there])
     for at, place in matching.pairs:
         if found.tracks:
-            shapes_of: dict[int | None, list[Shape]] = {t: shapes for t, shapes in found.tracks.items()}
-            source = CvatMask(asked[at], found.size, shapes_of, values)
+            source = CvatMask(asked[at], found.size, found.tracks, values)
             matched.pairs.append((there[place], source))
         else:
             _name, size, shapes = found.images[at]

@@ -38,8 +38,7 @@ class SegMask:
     def name(self) -> str:
         return self.path.name
 
-    @property
-    def frames(self) -> list[int]:
+    def frames(self, cine: tuple[int, int, int]) -> Sequence[int]:
         """Which frames of a cine have a segment; none where the file does not say, as for a single picture."""
         return sorted(t for t in self.by_frame if t is not None)
 

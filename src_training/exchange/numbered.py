@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class NumberedMask:
     path: Path
     meaning: Mapping[int, int]
     named_in: str
+    stacked: bool = False
 
     @property
     def name(self) -> str:
@@ -35,7 +36,7 @@ class NumberedMask:
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
         """(Y, X) of 0, 1, 255 for frame ``t`` of its cine."""
-        values = read_labels(self.path, *((t, cine[0]) if cine[0] > 1 else ()))
+        values = read_labels(self.path, *((t, cine[0], self.stacked) if cine[0] > 1 else ()))
         found = np.unique(values).tolist()
         strange = [value for value in found if value not in self.meaning]
         if strange:
@@ -46,6 +47,10 @@ class NumberedMask:
         for value in found:
             mask[values == value] = self.meaning[int(value)]
         return mask
+
+    def frames(self, cine: tuple[int, int, int]) -> Sequence[int]:
+        """All of them."""
+        return range(cine[0])
 
 
 def write_labels(folder: Path) -> None:
