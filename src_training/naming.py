@@ -18,7 +18,21 @@ from urllib.parse import unquote
 
 from src_training.cine.sniff import SUFFIXES
 
-_ENDINGS = (*SUFFIXES, ".nii.gz", ".nii", ".nrrd", ".mha", ".json", ".txt", ".xml", ".gif", ".jp2")
+_ENDINGS = (
+    *SUFFIXES,
+    ".nii.gz",
+    ".nii",
+    ".seg.nrrd",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".json",
+    ".txt",
+    ".xml",
+    ".gif",
+    ".jp2",
+)
 _MASK_END = re.compile(r"[_\-. ](masks?|labels?|seg|segmentation|gt)$", re.IGNORECASE)
 _PLAIN_MASK_END = re.compile(r"[_\-. ]masks?$", re.IGNORECASE)
 # Folders that say what kind of file lies in them, not which run or patient it is of.

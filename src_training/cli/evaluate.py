@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from src_training.cli.common import JsonFlag, listed, result, say, say_left_out, say_remarks
-from src_training.errors import LightVesselError
+from src_training.cli.saving import InvertMasks
+from src_training.errors import BadMask, LightVesselError
 
 if TYPE_CHECKING:
     from src_training.evaluation import EvalItem, Evaluation
@@ -43,6 +44,7 @@ def evaluate_command(
     ),
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     partial: bool = PartialFlag,
+    invert_masks: bool = InvertMasks,
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
 ) -> int:
@@ -57,7 +59,7 @@ def evaluate_command(
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs, partial=partial)
+    items, bad = readable_items(pairs, partial=partial, invert=invert_masks)
     evaluation = evaluate(predictor, items)
     if per_frame:
         for score in evaluation.scores:
@@ -94,13 +96,13 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     Those and what has no partner are said. Raises LightVesselError when a folder is missing or nothing matches.
     """
     from src_training.cine import find_inputs
-    from src_training.dataset.folders import pair_up, same_folder
+    from src_training.dataset.folders import pair_up
 
     for folder in (images, masks):
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     say_left_out(dict.fromkeys([images, masks]))
-    pairing = pair_up(find_inputs([images]), find_inputs([masks]), shared=same_folder(images, masks))
+    pairing = pair_up(find_inputs([images]), find_inputs([masks]), images, masks)
     for line in pairing.ambiguous:
         say(f"lightvessel: {line}")
     if not pairing.pairs:
@@ -110,16 +112,19 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     return pairing.pairs, len(pairing.ambiguous)
 
 
-def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> tuple[list[EvalItem], int]:
+def readable_items(
+    pairs: list[tuple[Path, Path]], *, partial: bool = False, invert: bool = False
+) -> tuple[list[EvalItem], int]:
     """The frames with their masks, and how many could not be read, each told in a line.
 
+    Of a cine those frames whose page of the masks is drawn. ``invert``: the masks are black on white.
     Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
     Raises LightVesselError when none can be read.
     """
     items, bad = [], 0
     for image, mask in pairs:
         try:
-            items.append(_item(image, mask))
+            items += _items(image, mask, invert)
         except LightVesselError as error:
             bad += 1
             say(f"lightvessel: {error}")
@@ -132,19 +137,29 @@ def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> 
     return items, bad
 
 
-def _item(image: Path, mask: Path) -> EvalItem:
+def _items(image: Path, mask: Path, invert: bool) -> list[EvalItem]:
     from src_training.cine import read_cine
     from src_training.cine.sniff import stem_of
-    from src_training.dataset import read_mask
+    from src_training.dataset.folders import MaskFile, check_size
+    from src_training.dataset.frame import VESSEL
+    from src_training.dataset.intake import inverted
     from src_training.evaluation import EvalItem
 
-    cine, truth = read_cine(image), read_mask(mask)
+    cine, source = read_cine(image), MaskFile(mask, stacked=True)
     say_remarks(cine.remarks)
-    if cine.shape != (1, *truth.shape):
-        raise LightVesselError(
-            f"{image.name} is {cine.shape} (T, Y, X), but {mask.name} is {truth.shape}: one frame of equal size each."
-        )
-    return EvalItem(stem_of(image), None, cine.frame(0), truth)
+    items = []
+    for t in range(len(cine)):
+        truth = source.read(t, cine.shape)
+        check_size(mask.name, truth.shape, image.name, cine.shape[1:])
+        truth = inverted(truth) if invert else truth
+        if len(cine) == 1 or (truth == VESSEL).any():
+            name = stem_of(image) if len(cine) == 1 else f"{stem_of(image)} frame {t}"
+            items.append(EvalItem(name, None, cine.frame(t), truth))
+    if not items:
+        raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(cine)} pages. Check the file.")
+    if len(items) < len(cine):
+        say(f"{mask.name}: {len(items)} of {len(cine)} pages are drawn; the other frames are left out")
+    return items
 
 
 def _say_unmatched(kind: str, files: list[Path]) -> None:

@@ -23,6 +23,13 @@ Status = typer.Option("accepted", "--status", help="What was decided about the f
 Annotator = typer.Option(
     own_pseudonym, "--annotator", help="A pseudonym of who does it. Default: the one of your settings."
 )
+InvertMasks = typer.Option(False, "--invert-masks", help="Masks are black on white: 0 is vessel.")
+AcceptImplausible = typer.Option(
+    False, "--accept-implausible", help="Take masks that do not fit their picture, too."
+)
+DistinctPatients = typer.Option(
+    False, "--distinct-patients", help="Ids that differ in leading zeros only are two patients."
+)
 Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 

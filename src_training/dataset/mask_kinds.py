@@ -49,6 +49,7 @@ _COMPANIONS = (
     "val.txt",
     "test.txt",
     "notes.json",
+    "labels.json",
 )
 _READ = (*PLAIN, *sorted(VOLUMES, key=len, reverse=True), *DRAWN)
 
@@ -63,16 +64,15 @@ def is_volume(path: Path) -> bool:
     return path.name.lower().endswith(tuple(VOLUMES))
 
 
+def is_outlined(path: Path) -> bool:
+    """Whether it is outlines, not pixels."""
+    return path.suffix.lower() in DRAWN
+
+
 def is_drawn(path: Path) -> bool:
     """Whether it can only be outlines or a volume: no picture has such a name."""
     ending = _ending(path)
     return ending is not None and ending not in PLAIN
-
-
-def stem_of_mask(path: Path) -> str | None:
-    """The name without the ending of a kind that is read (``.nii.gz`` is one); None for other kinds."""
-    ending = _ending(path)
-    return None if ending is None else path.name[: -len(ending)]
 
 
 def unread_kind(path: Path) -> str | None:

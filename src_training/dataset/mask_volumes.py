@@ -26,6 +26,7 @@ _ELSEWHERE = re.compile(
 _SEGMENT = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
 _CHUNK = 1 << 20
+_NIFTI_1, _NIFTI_2 = 348, 540  # bytes of a header, which are its first number
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,14 @@ class Volume:
     segments: list[tuple[str, int, int]]
     offset: tuple[int, int, int]
 
-    def planes(self, name: str, frame: int | None, of: int | None) -> NDArray:
-        """(L, Y, X) of one frame; BadMask when it is not there."""
+    def planes(self, name: str, frame: int | None, of: int | None, stacked: bool) -> NDArray:
+        """(L, Y, X) of one frame; BadMask when it is not there, or ``stacked`` and there is only one."""
         pages = self.layers.shape[1]
+        if stacked and (of or 1) > 1 and pages == 1:
+            raise BadMask(
+                f"{name}: one frame for the {of} of its cine. Give a mask for every frame, or say of which one it is: "
+                "lightvessel dataset append with --frame."
+            )
         if self.offset != (0, 0, 0) and frame is not None:
             at = frame - self.offset[0]
             return self.layers[:, at] if 0 <= at < pages else np.zeros_like(self.layers[:, 0])
@@ -78,6 +84,8 @@ def read_volume(path: Path) -> Volume:
         ) from error
     try:
         _check_whereabouts(path)
+        if kind == "NIfTI":
+            _check_version(path)
         reader = SimpleITK.ImageFileReader()
         reader.SetImageIO(_READERS[kind])
         reader.SetFileName(str(path))
@@ -129,6 +137,16 @@ def _check_whereabouts(path: Path) -> None:
                 pass
 
 
+def _check_version(path: Path) -> None:
+    """The library knows NIfTI-1 alone."""
+    with open_regular(path, _MOST) as file:
+        head = file.read(_CHUNK)
+    if path.name.lower().endswith(".gz"):
+        head = zlib.decompressobj(wbits=31).decompress(head, 4)
+    if head[:4] in (_NIFTI_2.to_bytes(4, "little"), _NIFTI_2.to_bytes(4, "big")):
+        raise BadMask(f"{path.name}: NIfTI-2, which is not read. Save it as NIfTI-1, or as NRRD.")
+
+
 def _check_size(path: Path, shape: tuple[int, ...], components: int, itemsize: int) -> None:
     if any(side > _SIDE for side in shape[-2:]) or math.prod(shape) * components * itemsize > _MOST:
         size = "x".join(map(str, shape))
@@ -146,7 +164,7 @@ def _check_whole(path: Path, pixels: int) -> None:
         while chunk := file.read(_CHUNK):
             if packed:
                 chunk = unpacker.decompress(chunk, 2 * _MOST - length)
-            head = (head + chunk)[:540] if len(head) < 540 else head
+            head = head or chunk
             length += len(chunk)
             if length > 2 * _MOST:
                 break
@@ -155,12 +173,9 @@ def _check_whole(path: Path, pixels: int) -> None:
 
 
 def _start_of(head: bytes) -> int:
-    """Where the pixels begin in a NIfTI-1 or NIfTI-2 file; at least the header is there."""
-    first = int.from_bytes(head[:4], "little")
-    order = "little" if first in (348, 540) else "big"
-    if int.from_bytes(head[:4], order) == 540:  # type: ignore[arg-type]
-        return int.from_bytes(head[168:176], order)  # type: ignore[arg-type]
-    return int(np.frombuffer(head[108:112], "<f4" if order == "little" else ">f4")[0])
+    """Where the pixels begin in a NIfTI-1 file."""
+    order = "<" if head[:4] == _NIFTI_1.to_bytes(4, "little") else ">"
+    return int(np.frombuffer(head[108:112], f"{order}f4")[0])
 
 
 def _layers(path: Path, values: NDArray, components: int) -> NDArray:

@@ -69,6 +69,11 @@ class Judgement:
         return any(one.code == code for one in self.findings)
 
 
+def promises_vessels(status: str) -> bool:
+    """Whether a frame of this status is said to have vessels that are drawn."""
+    return status not in _PROMISE_NOTHING
+
+
 def judge_frame(frame: Frame, mask: NDArray[np.uint8], status: str = "accepted") -> Judgement:
     """`judge` for a frame as the dataset is handed it."""
     shown = frame.pixels if frame.grey is None else frame.grey.shown(frame.pixels)
@@ -89,7 +94,7 @@ def judge(
     vessel = mask == VESSEL
     share = _share(grey, vessel)
     contrast = _contrast_of(grey, vessel)
-    if status in _PROMISE_NOTHING:
+    if not promises_vessels(status):
         return Judgement(share, contrast, ())
     if not vessel.any():
         empty = Finding(

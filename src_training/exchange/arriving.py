@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.dataset.folders import Matched, check_size, files_in
+from src_training.dataset.folders import Matched, check_size, files_below
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.errors import DatasetError
 from src_training.exchange.classes import Classes
 from src_training.exchange.records import read_record
 from src_training.exchange.run_lengths import mask_of_runs
 from src_training.exchange.shapes import Canvas, size_of, unreadable_shape
+from src_training.naming import Matching, Name, lying, match, written
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class PolygonMask:
 
 
 def match_coco(annotations: Path, images: Path, classes: Classes | None = None) -> Matched:
-    """The images that ``annotations`` (a COCO JSON) names, in the folder ``images``; only names count, not paths.
+    """The images that ``annotations`` (a COCO JSON) names, in the folder ``images`` and below (see `naming`).
 
     Raises DatasetError for categories in use that may be vessel or not, as ``classes`` and their names have it.
     """
@@ -67,7 +69,7 @@ def match_coco(annotations: Path, images: Path, classes: Classes | None = None) 
         listed = [
             (
                 int(one["id"]),
-                Path(str(one["file_name"]).replace("\\", "/")).name,
+                written(str(one["file_name"])),
                 size_of(one["height"], one["width"]),
             )
             for one in record["images"]
@@ -79,17 +81,43 @@ def match_coco(annotations: Path, images: Path, classes: Classes | None = None) 
     used = {one.get("category_id"): None for one in record["annotations"]}
     in_use = {id_: names.get(id_, f"category {id_}") for id_ in used}
     values = (classes or Classes()).values(in_use, annotations.name, "categories")
-    there = {file.name: file for file in files_in(images)}
-    matched = Matched(images.name, list(there.values()))
+    matched = Matched(images.name, files_below(images))
     if remark := (classes or Classes()).remark(in_use.values(), annotations.name):
         matched.remarks.append(remark)
-    for id_, name, shape in listed:
-        if name not in there:
-            matched.failures.append(f"{name[:200]}: named in {annotations.name}, but not in {images.name}.")
-        elif not of_image[id_]:
-            matched.remarks.append(
-                f"{name}: no annotation, which may mean no vessel or nobody looked; left out"
-            )
+    there = [lying(file, images) for file in matched.images]
+    found = match([name for _, name, _ in listed], there)
+    matched.failures += _refusals(
+        found, [name for _, name, _ in listed], there, annotations.name, images.name
+    )
+    for one, other in found.pairs:
+        id_, _, shape = listed[one]
+        if of_image[id_]:
+            drawn = PolygonMask(there[other].text, shape, of_image[id_], values)
+            matched.pairs.append((matched.images[other], drawn))
         else:
-            matched.pairs.append((there[name], PolygonMask(name, shape, of_image[id_], values)))
+            matched.remarks.append(
+                f"{there[other].text}: no annotation, which may mean no vessel or nobody looked; left out"
+            )
     return matched
+
+
+def _refusals(
+    found: Matching, asked: Sequence[Name], there: Sequence[Name], annotations: str, images: str
+) -> list[str]:
+    """A line for every name that means no file, or not one alone."""
+    lines = [
+        f"{asked[one].text[-200:]}: named in {annotations}, but not in {images}." for one in found.unmatched
+    ]
+    for one, several in found.ambiguous.items():
+        could = ", ".join(there[other].text for other in several[:3])
+        lines.append(
+            f"{asked[one].text[-200:]}: could be {could} in {images}. Name the folder in {annotations} too."
+        )
+    for other, claimants in found.contested.items():
+        for one in claimants:
+            if one not in found.ambiguous:
+                lines.append(
+                    f"{asked[one].text[-200:]}: one of {len(claimants)} names in {annotations} that could be "
+                    f"{there[other].text} in {images}. Keep each run in a folder of its name."
+                )
+    return lines

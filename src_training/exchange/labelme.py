@@ -54,7 +54,7 @@ class LabelmeMask:
             shapes = [(_label(shape), shape) for shape in record["shapes"]]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadMask(printable(f"{self.name}: not {_EXPECTED} ({error}).")) from error
-        check_size(self.name, size, self.name, cine[1:])
+        check_size(self.name, size, "its picture", cine[1:])
         try:
             values = self.classes.values({label: label for label, _ in shapes}, self.name, "labels")
         except DatasetError as error:

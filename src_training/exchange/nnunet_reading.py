@@ -3,56 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from src_training.dataset.folders import Matched, files_in
 from src_training.dataset.frame import IGNORE, VESSEL
-from src_training.dataset.masks import read_labels
-from src_training.errors import BadMask, DatasetError, printable
+from src_training.errors import DatasetError, printable
 from src_training.exchange.classes import Classes, meaning_of
+from src_training.exchange.numbered import NumberedMask
 from src_training.exchange.records import read_record
 
+_RECORD = "dataset.json"
 _PICTURES = (".png", ".tif", ".tiff", ".bmp")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _ENDINGS = (*_PICTURES, *_VOLUMES)
 _V1, _REGIONS, _V2 = "nnU-Net v1 labels", "region labels", "labels"
 
 
-@dataclass(frozen=True)
-class NumberedMask:
-    """A mask whose numbers have the meaning that its dataset gives them; others are refused."""
-
-    path: Path
-    meaning: dict[int, int]
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
-        """(Y, X) of 0, 1, 255."""
-        values = read_labels(self.path)
-        found = np.unique(values).tolist()
-        strange = [value for value in found if value not in self.meaning]
-        if strange:
-            raise BadMask(
-                f"{self.name}: holds {strange[:5]}, which dataset.json does not name. Check the label file."
-            )
-        mask = np.zeros(values.shape, np.uint8)
-        for value in found:
-            mask[values == value] = self.meaning[int(value)]
-        return mask
-
-
 def match_nnunet(folder: Path, classes: Classes | None = None) -> Matched:
     """Channel 0 of the training and test images with their labels, as ``dataset.json`` names these."""
     classes = classes or Classes()
-    record = read_record(folder / "dataset.json", "nnU-Net's dataset.json")
+    record = read_record(folder / _RECORD, "nnU-Net's dataset.json")
     try:
         kind, names = _names(record["labels"])
         ending = str(record["file_ending"]).lower() if "file_ending" in record or kind != _V1 else ""
@@ -64,7 +35,7 @@ def match_nnunet(folder: Path, classes: Classes | None = None) -> Matched:
     if kind != _V2:
         matched.remarks.append(f"dataset.json: {kind}, read as such")
     meaning = _meaning(names, kind, classes)
-    if remark := classes.remark((name for group in names.values() for name in group), "dataset.json"):
+    if remark := classes.remark((name for group in names.values() for name in group), _RECORD):
         matched.remarks.append(remark)
     ending = ending or _ending_there(folder)
     if ending not in _ENDINGS:
@@ -90,7 +61,7 @@ def _match_part(matched: Matched, folder: Path, part: str, ending: str, meaning:
         if image is None:
             matched.failures.append(f"{mask.name}: no {stem}_0000{end} in images{part}.")
         else:
-            matched.pairs.append((image, NumberedMask(mask, meaning)))
+            matched.pairs.append((image, NumberedMask(mask, meaning, _RECORD)))
 
 
 def _names(labels: dict[str, Any]) -> tuple[str, dict[int, list[str]]]:
@@ -115,7 +86,7 @@ def _meaning(names: dict[int, list[str]], kind: str, classes: Classes) -> dict[i
                 )
             )
     every = {name: name for group in names.values() for name in group}
-    values = classes.values(every, "dataset.json", kind)
+    values = classes.values(every, _RECORD, kind)
     return {
         number: next(value for value in (IGNORE, VESSEL, 0) if value in {values[name] for name in group})
         for number, group in names.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class VolumeMask:
     path: Path
     threshold: float | None = None
     classes: Classes = field(default_factory=Classes)
+    stacked: bool = False
 
     @property
     def name(self) -> str:
@@ -31,7 +33,7 @@ class VolumeMask:
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
         """(Y, X) of 0, 1, 255 for frame ``t`` of its cine."""
-        found = _ask(self.path, frame=t if cine[0] > 1 else None, of=cine[0])
+        found = _ask(self.path, frame=t if cine[0] > 1 else None, of=cine[0], stacked=self.stacked)
         planes, segments = found.array, found.facts["segments"]
         assert planes is not None
         if segments and self.threshold is None:
@@ -41,6 +43,10 @@ class VolumeMask:
         else:
             raise BadMask(f"{self.name}: {len(planes)} layers that nothing names. Save it as a labelmap.")
         return self._placed(mask, found.facts["offset"], cine[1:])
+
+    def frames(self, cine: tuple[int, int, int]) -> Sequence[int]:
+        """All of them."""
+        return range(cine[0])
 
     def _by_segment(self, planes: NDArray, segments: list[list[Any]]) -> NDArray[np.uint8]:
         try:
