@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from src_training.cli import importing
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, say, told_polarity
 from src_training.cli.saving import (
     Annotator,
-    Bright,
     Status,
     Threshold,
     WorkspaceFolder,
@@ -77,7 +76,8 @@ def append(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
@@ -85,9 +85,10 @@ def append(
     from src_training.dataset.folders import MaskFile, read_pair
     from src_training.dataset.outbox import save_or_keep
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
     source = MaskFile(mask, threshold)
-    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
+    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=bright)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
     if not tell_saved(outcome):

@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Vessels,
+    VesselsOption,
+    listed,
+    result,
+    say,
+    say_left_out,
+    say_polarity,
+    told_polarity,
+)
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
+    from src_training.cine import Polarity
     from src_training.evaluation import EvalItem, Evaluation
 
 
@@ -43,6 +55,8 @@ def evaluate_command(
     ),
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     partial: bool = PartialFlag,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
 ) -> int:
@@ -54,10 +68,11 @@ def evaluate_command(
     from src_training.cli.segment import load_predictor
     from src_training.evaluation import evaluate
 
+    bright = told_polarity(vessels, vessels_bright)
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs, partial=partial)
+    items, bad = readable_items(pairs, partial=partial, bright=bright)
     evaluation = evaluate(predictor, items)
     if per_frame:
         for score in evaluation.scores:
@@ -67,7 +82,8 @@ def evaluate_command(
     lines = [f"{name:<10}{value:.4f}" for name, value in summary.items() if name != "n"]
     result(
         [f"{predictor.model.id} on {len(items)} frames", *lines],
-        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)},
+        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)}
+        | {"vessels_bright": sum(item.vessels_bright for item in items)},
         as_json,
     )
     if other is not None:
@@ -110,19 +126,25 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     return pairing.pairs, len(pairing.ambiguous)
 
 
-def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> tuple[list[EvalItem], int]:
-    """The frames with their masks, and how many could not be read, each told in a line.
+def readable_items(
+    pairs: list[tuple[Path, Path]], *, partial: bool = False, bright: bool | None = None
+) -> tuple[list[EvalItem], int]:
+    """The frames with their masks, vessels dark, and how many could not be read, each told in a line.
 
+    ``bright`` says how the vessels of all files look; None: each is looked at.
     Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
     Raises LightVesselError when none can be read.
     """
-    items, bad = [], 0
+    items, polarities, bad = [], [], 0
     for image, mask in pairs:
         try:
-            items.append(_item(image, mask))
+            item, polarity = _item(image, mask, bright)
+            items.append(item)
+            polarities.append((image.name, polarity))
         except LightVesselError as error:
             bad += 1
             say(f"lightvessel: {error}")
+    say_polarity(polarities)
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
     if partial:
@@ -132,8 +154,9 @@ def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> 
     return items, bad
 
 
-def _item(image: Path, mask: Path) -> EvalItem:
-    from src_training.cine import read_cine
+def _item(image: Path, mask: Path, bright: bool | None) -> tuple[EvalItem, Polarity]:
+    from src_training.cine import polarity_of, read_cine
+    from src_training.cine.polarity import vessels_dark
     from src_training.cine.sniff import stem_of
     from src_training.dataset import read_mask
     from src_training.evaluation import EvalItem
@@ -143,7 +166,9 @@ def _item(image: Path, mask: Path) -> EvalItem:
         raise LightVesselError(
             f"{image.name} is {cine.shape} (T, Y, X), but {mask.name} is {truth.shape}: one frame of equal size each."
         )
-    return EvalItem(stem_of(image), None, cine.frame(0), truth)
+    polarity = polarity_of(cine, bright)
+    frame = vessels_dark(cine.frame(0)) if polarity.bright else cine.frame(0)
+    return EvalItem(stem_of(image), None, frame, truth, polarity.bright), polarity
 
 
 def _say_unmatched(kind: str, files: list[Path]) -> None:

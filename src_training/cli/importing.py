@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import Unread, say
+from src_training.cli.common import BrightAlias, Unread, Vessels, VesselsOption, say, told_polarity
 from src_training.cli.saving import (
     Annotator,
-    Bright,
     Status,
     Threshold,
     WorkspaceFolder,
@@ -57,7 +56,8 @@ def import_frames(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
 ) -> None:
     """Save many frames with their masks: an archive or folder, two folders, COCO polygons, or nnU-Net v2.
 
@@ -67,6 +67,7 @@ def import_frames(
     from src_training.dataset import Origin
     from src_training.dataset.folders import read_patients
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
     patient_of = read_patients(patients) if patients else {}
     with contextlib.ExitStack() as stack:
@@ -75,8 +76,10 @@ def import_frames(
         else:
             found = _matched(source, images, masks, coco, nnunet, threshold)
         if not isinstance(found, Path):
-            all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright)
-        elif (status, annotator) != ("accepted", "") or patients or threshold is not None or vessels_bright:
+            all_saved = _save_pairs(dataset, found, origin, patient_of, bright)
+        elif (
+            (status, annotator) != ("accepted", "") or patients or threshold is not None or bright is not None
+        ):
             raise DatasetError(
                 f"{source.name}: a dataset of LightVessel says itself what was decided, by whom and "
                 "about which patient. Leave these options out."
@@ -128,7 +131,7 @@ def _matched(
 
 
 def _save_pairs(
-    dataset: Dataset, matched: Matched, origin: Origin, patient_of: dict[str, str], vessels_bright: bool
+    dataset: Dataset, matched: Matched, origin: Origin, patient_of: dict[str, str], bright: bool | None
 ) -> bool:
     """Save every pair and say so; whether there was nothing bad."""
     from src_training.cine.sniff import same_name
@@ -143,7 +146,7 @@ def _save_pairs(
         name, stem = map(same_name, (image.name, image.stem))
         patient = patient_of.get(name) or patient_of.get(stem)
         try:
-            labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
+            labelled = read_pair(image, mask, patient=patient, vessels_bright=bright)
             before = _newest(dataset, labelled.frame)
             outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin)
             if tell_saved(outcome):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import typer
 
-from src_training.cli.common import listed, result, say
+from src_training.cli.common import listed, result, say, say_polarity
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -19,7 +19,6 @@ WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's
 Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
 Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
-Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 
 def open_dataset(workspace: Path) -> Dataset:
@@ -49,6 +48,7 @@ def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
 
 def remark(saved: Sequence[LabelledFrame]) -> None:
     """Say what a person should know about the frames that were saved."""
+    say_polarity((one.name, one.polarity) for one in saved)
     unknown = sum(one.frame.patient is None for one in saved)
     if unknown:
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")
