@@ -105,8 +105,8 @@ class TurnedFrames:
 
 def _orientation(path: Path, tif: tifffile.TiffFile, frames: PageFrames | RawFrames) -> int:
     """The one orientation of all pages that are frames."""
-    numbers = frames.pages if isinstance(frames, PageFrames) and not frames.planes else (0,)
-    found = of_pages(tif.pages[n] for n in numbers)
+    pages = frames.pages if isinstance(frames, PageFrames) and not frames.planes else (0,)
+    found = of_pages(tif.pages[n] for n in pages)
     if len(found) > 1:
         values = ", ".join(map(str, sorted(found)))
         raise unreadable(

@@ -6,14 +6,31 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from src_training import durable
 from src_training.errors import LightVesselError, printable
 
+if TYPE_CHECKING:
+    from src_training.cine import Polarity
+
+
+class Vessels(StrEnum):
+    """How vessels look beside what surrounds them."""
+
+    AUTO = "auto"
+    BRIGHT = "bright"
+    DARK = "dark"
+
+
+VesselsOption = typer.Option(
+    Vessels.AUTO, "--vessels", help="How vessels look in the pictures; auto looks and says what it found."
+)
+BrightAlias = typer.Option(False, "--invert", "--vessels-bright", hidden=True)
 JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
 
 
@@ -76,6 +93,26 @@ def check_folder(output: Path) -> None:
     for place in (output, *output.parents):
         if os.path.exists(place) and not os.path.isdir(place):
             raise LightVesselError(f"{place.name}: is a file, not a folder. Choose another folder with -o.")
+
+
+def told_polarity(vessels: Vessels, bright: bool) -> bool | None:
+    """What ``--vessels`` or its older forms say: bright, dark, or None where the picture is to be looked at."""
+    if bright and vessels is Vessels.DARK:
+        raise LightVesselError("--vessels dark and --invert contradict each other. Give one of them.")
+    return None if vessels is Vessels.AUTO and not bright else bright or vessels is Vessels.BRIGHT
+
+
+def say_polarity(found: Iterable[tuple[str, Polarity]]) -> None:
+    """Say of which files the vessels were found bright, and of which it is in doubt."""
+    by_finding: dict[tuple[bool, str], list[str]] = {}
+    for name, polarity in found:
+        by_finding.setdefault((polarity.bright, polarity.source), []).append(name)
+    if names := by_finding.get((True, "detected")):
+        say(f"vessels look bright in {listed(names)} and are taken so; if they are dark: --vessels dark")
+    if names := by_finding.get((False, "assumed")):
+        say(
+            f"vessels are neither clearly dark nor bright in {listed(names)}: taken as dark; else: --vessels bright"
+        )
 
 
 def listed(names: list[str], most: int = 5) -> str:

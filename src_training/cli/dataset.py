@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from src_training.cli import importing
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, say, told_polarity
 from src_training.cli.saving import (
     AcceptImplausible,
     Annotator,
-    Bright,
     DistinctPatients,
     InvertMasks,
     Status,
@@ -90,7 +89,8 @@ def append(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     invert_masks: bool = InvertMasks,
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
@@ -105,11 +105,12 @@ def append(
     from src_training.exchange.classes import Classes, remembered
     from src_training.exchange.mask_sources import Reading
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
     reading = Reading(threshold, Classes(remembered(str(dataset.facts["uuid"]))))
     drawn = reading.sources(mask.parent)(mask)
     source = Inverted(drawn) if invert_masks else drawn
-    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
+    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=bright)
     if not distinct_patients:
         check_alike([(image.name, labelled.frame.patient)], dataset)
     if not accept_implausible:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import typer
 
 from src_training.annotator import own_pseudonym
-from src_training.cli.common import listed, result, say, say_remarks
+from src_training.cli.common import listed, result, say, say_polarity, say_remarks
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -30,7 +30,6 @@ AcceptImplausible = typer.Option(
 DistinctPatients = typer.Option(
     False, "--distinct-patients", help="Ids that differ in leading zeros only are two patients."
 )
-Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 
 def open_dataset(workspace: Path) -> Dataset:
@@ -69,6 +68,7 @@ def remember_source(dataset: Dataset, saved: Revision, image: Path, patient: str
 def remark(saved: Sequence[LabelledFrame]) -> None:
     """Say what a person should know about the frames that were saved."""
     say_remarks(line for one in saved for line in one.remarks)
+    say_polarity((one.name, one.polarity) for one in saved)
     unknown = sum(one.frame.patient is None for one in saved)
     if unknown:
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")

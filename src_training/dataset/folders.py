@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,25 @@ from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
 
+if TYPE_CHECKING:
+    from src_training.cine import Polarity
+
 _DEEPEST = 6  # folders below the one that was chosen
 
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """A frame, its mask (Y, X) of 0, 1, 255, whether its file leaves open if text is burned in, and remarks on it."""
+    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in.
+
+    ``name`` is what a message calls its file, ``polarity`` says whether its vessels are bright, ``remarks`` are those
+    on how its file was read.
+    """
 
     frame: Frame
     mask: NDArray[np.uint8]
     maybe_burned_in: bool
+    name: str
+    polarity: Polarity
     remarks: tuple[str, ...] = ()
 
 
@@ -184,15 +193,16 @@ def read_pair(
     *,
     patient: str | None = None,
     frame: int | None = None,
-    vessels_bright: bool = False,
+    vessels_bright: bool | None = None,
 ) -> LabelledFrame:
-    """One frame of an image file with its mask.
+    """One frame of an image file with its mask; ``vessels_bright`` None: its cine is looked at.
 
     Raises
     ------
     UnreadableCine, BadMask
         With the file, the reason and the cure; a mask of another size names both files and sizes.
     """
+    from src_training.cine import polarity_of
     from src_training.cine.sniff import recognise
     from src_training.dataset.volume_pictures import open_picture
 
@@ -200,9 +210,10 @@ def read_pair(
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
-    stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
+    polarity = polarity_of(cine, vessels_bright)
+    stored = Frame.from_cine(cine, t, patient, vessels_bright=polarity.bright)
     silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
-    return LabelledFrame(stored, values, silent, cine.remarks)
+    return LabelledFrame(stored, values, silent, cine.name, polarity, cine.remarks)
 
 
 def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:

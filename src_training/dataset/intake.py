@@ -86,7 +86,7 @@ class Unread:
 
 
 def look_at(
-    matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool
+    matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool | None
 ) -> Iterator[Looked | Unread]:
     """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn.
 
@@ -124,7 +124,7 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _frames(
-    image: Path, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool
+    image: Path, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
 ) -> Iterator[Looked]:
     from src_training.dataset.volume_pictures import open_picture
 
