@@ -46,6 +46,11 @@ def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple
     return data, settings, "image"
 
 
+def unwrapped(viewer: Any) -> Any:
+    """The viewer itself: napari hands plugins a proxy, whose layers are other objects at each look."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
 def is_image(layer: Layer | None) -> bool:
     """Whether a layer is an Image to work on (Labels is none, though it derives from the same base)."""
     return isinstance(layer, Image) and _NO_CINE_KEY not in layer.metadata
