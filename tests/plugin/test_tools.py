@@ -1,4 +1,4 @@
-"""The tools of Correct, with the mouse on the real canvas: each does what its button says, whatever was chosen before."""
+"""The tools of Correct, with the mouse on the real canvas: each does what its button says."""
 
 from __future__ import annotations
 
