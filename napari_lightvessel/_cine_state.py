@@ -156,6 +156,7 @@ class CineState:
     def _mark_proposed(self, t: int, mask: np.ndarray, model_id: str | None) -> None:
         mark = self.marks[t]
         mark.baseline = mark.proposal = Plane.of(mask)
+        mark.stored = None  # what is corrected now is this proposal
         mark.status, mark.saved, mark.region = PROPOSED, "", False
         mark.strokes = 0
         mark.model_id = model_id or mark.model_id

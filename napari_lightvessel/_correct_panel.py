@@ -8,18 +8,21 @@ from weakref import WeakSet
 
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QButtonGroup, QLineEdit, QMenu, QPushButton
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLineEdit, QMenu, QPushButton
 
-from napari_lightvessel import _layers, _tools
+from napari_lightvessel import _layers, _preferences, _tools
 from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
 from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._questions import NameBar, QuestionBar
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
+from napari_lightvessel._taking_back import TakeBack
 from napari_lightvessel._unaccepted_bar import UnacceptedBar
+from src_training import Revision
 from src_training.dataset import known_patient
 from src_training.errors import LightVesselError
 
@@ -46,6 +49,7 @@ class CorrectPanel(Section):
     def __init__(self, session: Session, accepter: Accepter, recaller: Recaller, colours: Colours) -> None:
         super().__init__("2  Correct")
         self.session, self.accepter, self.recaller = session, accepter, recaller
+        self.take_back = TakeBack(session)
         self._bound: WeakSet[Labels] = WeakSet()
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
@@ -75,12 +79,19 @@ class CorrectPanel(Section):
         self.region_button.setMenu(self.region_menu)
         self.no_vessel_button = button("No vessel", self.accepter.no_vessel)
         self.not_evaluable_button = button("Not evaluable", self.accepter.not_evaluable)
+        self.withdraw_button = button("Withdraw", self.take_back.withdraw)
+        self.who_button = button(
+            "", lambda: self.name_bar.open(), "Under which pseudonym your work is recorded"
+        )
+        self.who_button.setFlat(True)
         self.patient = QLineEdit()
         self.patient.setPlaceholderText("unknown: used for training only")
         self.patient.setToolTip(
             "A pseudonym, never a name. Frames of one patient stay on one side of the split."
         )
         self.ask = UnacceptedBar(self.session, self.accepter)
+        self.question = QuestionBar(self.accepter, self.take_back)
+        self.name_bar = NameBar(self._show_who)
         self.line = TellLine()
 
     def _lay_out(self) -> None:
@@ -89,8 +100,12 @@ class CorrectPanel(Section):
         self.add(row(*plain, None, unsure))
         self.add(self.frames)
         self.add(row(wide(self.accept_button), self.region_button, self.next_button))
-        self.add(row(wide(self.no_vessel_button), wide(self.not_evaluable_button)))
-        self.add(self.patient_row, self.ask, self.line)
+        self.add(row(wide(self.no_vessel_button), wide(self.not_evaluable_button), self.withdraw_button))
+        self.add(self.patient_row, self.question, self.ask, self.line, self.name_bar)
+        head = self.head.layout()
+        assert isinstance(head, QHBoxLayout)
+        head.insertWidget(2, self.who_button)
+        self._show_who()
 
     def _tool(self, label: str, tool: str) -> QPushButton:
         made = button(label, lambda: self.use_tool(tool), _TIPS[tool])
@@ -110,6 +125,10 @@ class CorrectPanel(Section):
         accepter.saving.connect(lambda text: self.line.tell(text, "busy"))
         accepter.saved.connect(lambda text: self.line.tell(text, "good"))
         accepter.failed.connect(lambda text: self.line.tell(text, "bad"))
+        accepter.saved.connect(lambda _text: self.name_bar.ask_once())
+        accepter.asks.connect(lambda _question: self.line.tell(""))
+        self.take_back.told.connect(self.line.tell)
+        self.recaller.overtaken.connect(self._on_overtaken)
 
     # -- acting --------------------------------------------------------------------------------------------
 
@@ -189,6 +208,7 @@ class CorrectPanel(Section):
     def _on_patient(self) -> None:
         state = self.session.state
         if state is not None and state.patient != self.patient.text().strip():
+            self.take_back.seek_strays(state, self.patient.text().strip())
             self.recaller.remember_patient(state, self.patient.text().strip())
 
     # -- showing -------------------------------------------------------------------------------------------
@@ -223,6 +243,17 @@ class CorrectPanel(Section):
             self._show_summary()
             self._show_controls()
 
+    def _on_overtaken(self, state: CineState, t: int, revision: Revision) -> None:
+        if state is self.session.state:
+            by = revision.annotator or "somebody unnamed"
+            self.line.tell(
+                f"Frame {t} was saved meanwhile by {by} as revision {revision.seq}. Your edits stay; Accept asks.",
+                "warn",
+            )
+
+    def _show_who(self) -> None:
+        self.who_button.setText(_preferences.annotator() or "unnamed")
+
     def show_trouble(self, line: str) -> None:
         """Say that edits cannot be kept safe until they are accepted; empty when they can again."""
         self.line.tell(line, "bad" if line else "info")
@@ -248,6 +279,11 @@ class CorrectPanel(Section):
         allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
         allow(self.no_vessel_button, reason, "There is no vessel on this frame: save an empty mask")
         allow(self.not_evaluable_button, reason, "Nobody could judge this frame: keep it out of training")
+        allow(
+            self.withdraw_button,
+            self.take_back.blocked(),
+            "Take the decision on this frame back, as a new revision: nothing is deleted",
+        )
         allow(self.next_button, no_cine, "Next frame that waits for a decision (N)")
         for known, tool in self.tools.items():
             allow(tool, no_cine, _TIPS[known])
@@ -277,12 +313,13 @@ class CorrectPanel(Section):
         return False
 
     def _on_pixels(self, _event: object) -> None:
+        self.session.effort.touch()
         self._look_again.start()
 
     def _on_paint(self, event: Any) -> None:
-        state, t = self.session.state, self.session.frame
-        if state is not None and t is not None and state is self.session.owner_of(event.source):
-            state.marks[t].strokes += 1
+        owner = self.session.owner_of(event.source)
+        if owner is not None and self.session.is_open:
+            self.session.effort.stroke(owner, _layers.painted_frames(event.value, event.source))
         self._look_again.start()
 
     def _show_tool(self, _event: object = None) -> None:

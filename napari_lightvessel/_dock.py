@@ -12,6 +12,7 @@ from napari_lightvessel import _layers
 from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
+from napari_lightvessel._following import Follower
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
 from napari_lightvessel._losing import LosingViewer
@@ -47,6 +48,7 @@ class LightVesselWidget(QWidget):
         self.accepter = Accepter(self.session)
         self.postman = Postman(self.session, self.accepter)
         self.recaller = Recaller(self.session)
+        self.follower = Follower(self.session, self.recaller)
         self.journalist = Journalist(self.session)
         self.recoverer = Recoverer(self.session, self.journalist)
         self.recovery_bar = RecoveryBar(self.recoverer)
@@ -124,6 +126,7 @@ class LightVesselWidget(QWidget):
             self.segmenter,
             self.accepter,
             self.postman,
+            self.follower,
             self.recaller,
             self.journalist,
             self.trainer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,13 +13,13 @@ from psygnal import Signal
 
 from napari_lightvessel import _in_view, _jobs, _layers, _preferences
 from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._effort import EffortClock
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._shelf import Shelf, read_shelf
 from src_training import Model, Workspace
 from src_training.errors import LightVesselError
 
 OUTDATED = "The image holds other pixels now, which this mask does not belong to. Select the image."
-_IDLE_S = 30.0  # a frame looked at for longer than this without a step counts no more towards its effort
 
 
 class Session:
@@ -52,7 +51,7 @@ class Session:
         self._doubt = ""  # why the canvas was not the cine alone, when that was last told
         self._footprint: tuple[float, ...] = ()  # where the cine on the table lies in the canvas
         self._states = _layers.known_states(viewer)  # work of a dock that was closed before
-        self._frame_since = time.monotonic()
+        self.effort = EffortClock(self)
         self._connect()
         for state in self._states:
             self._listen_to(state.image)
@@ -67,6 +66,7 @@ class Session:
         for job in self._jobs:
             job.forget()
         if self.is_open:
+            self.effort.close()
             for emitter, slot in self._connections():
                 emitter.disconnect(slot)
             for layer in self.viewer.layers:
@@ -385,13 +385,5 @@ class Session:
         if frame is not None:
             self.state.last_frame = frame
         if (frame, doubt) != (self.frame, self._doubt) or force:
-            if frame != self.frame or force:
-                self._count_time()
             self.frame, self._doubt = frame, doubt
             self.frame_changed.emit(frame)
-
-    def _count_time(self) -> None:
-        now = time.monotonic()
-        if self.state is not None and self.frame is not None and self.frame < self.state.n_frames:
-            self.state.marks[self.frame].seconds += min(now - self._frame_since, _IDLE_S)
-        self._frame_since = now

@@ -181,7 +181,11 @@ class Dataset:
 
     def find(self, frame: Frame) -> Revision | None:
         """The newest revision of this very frame of this patient; None when it was never appended."""
-        return self.head(case_id(canonical(frame.pixels), patient_key(self.site_key(), frame.patient)))
+        return self.head(self.case_of(frame))
+
+    def case_of(self, frame: Frame) -> str:
+        """What this very frame of this patient is called here, saved or not."""
+        return case_id(canonical(frame.pixels), patient_key(self.site_key(), frame.patient))
 
     def cases(self) -> Iterator[str]:
         """Every case with a revision, in the order of their ids."""
