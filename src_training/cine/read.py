@@ -28,7 +28,7 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
     Parameters
     ----------
     path : path
-        A DICOM, TIFF, PNG, JPEG, WebP, BMP or NPY file, or a folder.
+        A DICOM, TIFF, PNG, JPEG, JPEG 2000, WebP, GIF, BMP, NPY or video file, or a folder.
     as_cine : bool
         Take a folder as one acquisition, its files as frames in natural order.
 
@@ -49,7 +49,8 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
 def find_inputs(paths: Iterable[str | os.PathLike], *, masks: bool = False) -> list[Path]:
     """Each file as it is; a folder as the images directly inside it, in natural order.
 
-    Masks that lie beside their images are left out unless ``masks`` are wanted, too. What calls itself an image and is none stays in the list, and so does a folder without any image or that
+    Masks that lie beside their images are left out unless ``masks`` are wanted, too.
+    What calls itself an image and is none stays in the list, and so does a folder without any image or that
     may not be listed: reading them tells why.
     """
     found: list[Path] = []
