@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _METADATA_KEY = "lightvessel_cine"
 _NO_CINE_KEY = "lightvessel_no_cine"  # on an Image that is shown and is no cine to work on
 _STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
-_LONE_KEY = "lightvessel_lone"  # on Labels of ours whose cine is not open
+_OUR_LABELS_KEY = "lightvessel_labels"  # on every Labels layer that we made
 AXES = ("frame", "y", "x")  # the name at napari's slider
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
@@ -58,7 +58,7 @@ def is_image(layer: Layer | None) -> bool:
 
 def is_of_a_cine(layer: Layer) -> bool:
     """Whether a layer shows a cine or a mask of ours, whosever it is."""
-    ours = isinstance(layer, Labels) and (_STATE_KEY in layer.metadata or _LONE_KEY in layer.metadata)
+    ours = isinstance(layer, Labels) and are_our_labels(layer.metadata)
     return ours or is_image(layer)
 
 
@@ -107,8 +107,13 @@ def lone_labels(data: np.ndarray, name: str) -> Labels:
         opacity=0.55,
         colormap=_label_colours(),
         axis_labels=AXES,
-        metadata={_LONE_KEY: True},
+        metadata={_OUR_LABELS_KEY: True},
     )
+
+
+def are_our_labels(metadata: dict[str, Any]) -> bool:
+    """Whether the metadata of a Labels layer say that its numbers are ours: 1 vessel, 2 unsure."""
+    return _OUR_LABELS_KEY in metadata
 
 
 class MaskLayer:
@@ -122,6 +127,7 @@ class MaskLayer:
             name=f"{image.name} vessels",
             opacity=0.55,
             colormap=_label_colours(),
+            metadata={_OUR_LABELS_KEY: True},
             **_transform_of(image),
         )
         self.layer.n_edit_dimensions = 2

@@ -8,16 +8,16 @@ from typing import Any
 
 from napari_lightvessel._layers import layer_data
 from src_training import Cine, read_cine
+from src_training.cine.sniff import DICOM_SUFFIXES, recognise
 from src_training.errors import LightVesselError
 
 LayerData = tuple[Any, dict[str, Any], str]
+_STORES = (".zarray", ".zgroup", ".zattrs", "zarr.json")
 _NOTHING: list[Any] = [(None,)]  # npe2's sentinel: read, and there is no layer to add
-
-_ALWAYS_OURS = {".dcm", ".dicom", ".ima", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".npy"}
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """The reader for these paths, or None when they are not ours (a file without suffix that is no DICOM)."""
+    """The reader for these paths, or None when they hold no angiogram that we read: their first bytes decide."""
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
     return read if paths and all(_is_ours(one) for one in paths) else None
 
@@ -55,14 +55,17 @@ def _say(line: str) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.is_dir() or path.suffix.lower() in _ALWAYS_OURS or _is_dicom(path)
-
-
-def _is_dicom(path: Path) -> bool:
-    if not path.is_file():  # to open a pipe would wait for ever
-        return False
     try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+        if path.is_dir():
+            return _has_images(path)
+        # Of a file that calls itself DICOM we know the reason why it is none; to open a pipe would wait for ever.
+        return path.is_file() and (path.suffix.lower() in DICOM_SUFFIXES or recognise(path) is not None)
     except OSError:
         return False
+
+
+def _has_images(folder: Path) -> bool:
+    """Whether an image lies directly in a folder, which is no array store of others (zarr)."""
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+    is_store = any((folder / name).exists() for name in _STORES)
+    return not is_store and any(recognise(entry) is not None for entry in entries)

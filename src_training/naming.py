@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from src_training.cine.beside import MASK_END
 from src_training.cine.sniff import SUFFIXES
 
 _ENDINGS = (
@@ -33,7 +34,6 @@ _ENDINGS = (
     ".gif",
     ".jp2",
 )
-_MASK_END = re.compile(r"[_\-. ](masks?|labels?|seg|segmentation|gt)$", re.IGNORECASE)
 _PLAIN_MASK_END = re.compile(r"[_\-. ]masks?$", re.IGNORECASE)
 # Folders that say what kind of file lies in them, not which run or patient it is of.
 _SAYS_NOTHING = frozenset(
@@ -235,4 +235,4 @@ def _telling(folders: Iterable[str]) -> tuple[str, ...]:
 
 
 def _without_mask_end(name: str) -> str:
-    return _MASK_END.sub("", name) or name
+    return MASK_END.sub("", name) or name

@@ -137,3 +137,11 @@ def say_left_out(paths: Iterable[Path]) -> None:
     names = [file.name for file in left_out(paths)]
     if names:
         say(f"{len(names)} file(s) left out, which are no images: {listed(names)}")
+
+
+def say_left_out_masks(paths: Iterable[Path]) -> None:
+    """Say how many files of the folders among ``paths`` are passed over because they are masks of others there."""
+    from src_training.cine.read import left_out_masks
+
+    if names := [file.name for file in left_out_masks(paths)]:
+        say(f"{len(names)} mask(s) beside their images left out: {listed(names)}")

@@ -119,7 +119,7 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     say_left_out(dict.fromkeys([images, masks]))
-    pairing = pair_up(find_inputs([images]), find_inputs([masks]), images, masks)
+    pairing = pair_up(find_inputs([images], masks=True), find_inputs([masks], masks=True), images, masks)
     for line in pairing.ambiguous:
         say(f"lightvessel: {line}")
     if not pairing.pairs:

@@ -21,6 +21,7 @@ from src_training.cli.common import (
     result,
     say,
     say_left_out,
+    say_left_out_masks,
     say_polarity,
     say_remarks,
     told_polarity,
@@ -72,6 +73,7 @@ def segment(
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option("float32", "--precision", help="float32 or bf16."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace masks that are there and differ."),
     as_json: bool = JsonFlag,
 ) -> int:
     """Write a vessel mask for every input: <stem>.png for an image, <stem>.tif for a multi-frame or DICOM file.
@@ -86,7 +88,9 @@ def segment(
     failed = 0
     for number, job in enumerate(jobs, 1):
         try:
-            record = segment_one(job, output, predictor, threshold, probability, cine, bright)
+            record = segment_one(
+                job, output, predictor, threshold, probability, cine, bright, overwrite=overwrite
+            )
         except LightVesselError as error:
             failed += 1
             say(f"lightvessel: {error}")
@@ -109,6 +113,7 @@ def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) 
     from src_training.cine import find_inputs
 
     say_left_out(inputs)
+    say_left_out_masks(inputs)
     sources = list(inputs) if as_cine else find_inputs(inputs)
     jobs = [Job(source, _stem(source), tuple(find_inputs([source]))) for source in sources]
     _refuse_collisions(jobs, output, probability)
@@ -124,12 +129,16 @@ def segment_one(
     probability: bool,
     as_cine: bool,
     bright: bool | None = None,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, object]:
     """Segment one input and write its files; the record names them. ``bright`` None: its polarity is looked at.
 
-    Raises LightVesselError when the input cannot be read or a file cannot be written.
+    Raises LightVesselError when the input cannot be read, a file cannot be written, or is there and holds something
+    else: what was corrected by hand or made from another cine is not replaced unless ``overwrite`` says so.
     """
     from src_training.cine import polarity_of, read_cine
+    from src_training.masks import stack_tiff
 
     source = read_cine(job.source, as_cine=as_cine)
     say_remarks(source.remarks)
@@ -140,9 +149,17 @@ def segment_one(
         masks.append(predictor.mask(frame, threshold))
         if probability:
             probabilities.append(frame)
+    mask, data = _mask_file(job, output, source, np.stack(masks))
+    written = {mask: data}
+    if probability:
+        written[output / f"{job.stem}_prob.tif"] = stack_tiff(np.stack(probabilities))
+    if not overwrite:
+        _refuse_to_replace(written)
+    for path, content in written.items():
+        _write(path, content)
     record: dict[str, object] = {
         "input": str(job.source),
-        "mask": str(_write_mask(job, output, source, np.stack(masks))),
+        "mask": str(mask),
         "frames": len(masks),
         "vessels_bright": polarity.bright,
         "polarity": polarity.source,
@@ -152,7 +169,7 @@ def segment_one(
         "remarks": list(source.remarks),
     }
     if probability:
-        record["probability"] = str(_write_stack(output / f"{job.stem}_prob.tif", np.stack(probabilities)))
+        record["probability"] = str(output / f"{job.stem}_prob.tif")
     return record
 
 
@@ -221,18 +238,30 @@ def _make_folder(output: Path) -> None:
         ) from error
 
 
-def _write_mask(job: Job, output: Path, source: Cine, masks: NDArray[np.uint8]) -> Path:
+def _mask_file(job: Job, output: Path, source: Cine, masks: NDArray[np.uint8]) -> tuple[Path, bytes]:
+    from src_training.masks import indexed_png, stack_tiff
+
     if source.is_multiframe_file or len(masks) > 1:
-        return _write_stack(output / f"{job.stem}.tif", masks)
-    from src_training.masks import indexed_png
-
-    return _write(output / f"{job.stem}.png", indexed_png(masks[0]))
+        return output / f"{job.stem}.tif", stack_tiff(masks)
+    return output / f"{job.stem}.png", indexed_png(masks[0])
 
 
-def _write_stack(path: Path, stack: NDArray) -> Path:
-    from src_training.masks import stack_tiff
+def _refuse_to_replace(written: dict[Path, bytes]) -> None:
+    for path, data in written.items():
+        if os.path.lexists(path) and not os.path.isdir(path) and not _holds(path, data):
+            raise LightVesselError(
+                f"{path}: is there already and holds something else. Give --overwrite to replace it, "
+                "or choose another folder with -o."
+            )
 
-    return _write(path, stack_tiff(stack))
+
+def _holds(path: Path, data: bytes) -> bool:
+    from src_training.regular import read_regular
+
+    try:
+        return read_regular(path, len(data) + 1) == data
+    except OSError:
+        return False
 
 
 def _write(path: Path, data: bytes) -> Path:
