@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
+from src_training.cli.common import JsonFlag, counting, failure, listed, result, say, say_left_out
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
     from src_training.evaluation import EvalItem, Evaluation
+    from src_training.inference import Predictor
 
 
 PartialFlag = typer.Option(
@@ -57,8 +59,8 @@ def evaluate_command(
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs, partial=partial)
-    evaluation = evaluate(predictor, items)
+    items, bad = readable_items(pairs, partial=partial, as_json=as_json)
+    evaluation = evaluate(predictor, items, check=_counted(predictor, items))
     if per_frame:
         for score in evaluation.scores:
             text = f"{score.name}: Dice {score.metrics['dice']:.4f} clDice {score.metrics['cldice']:.4f}"
@@ -71,8 +73,12 @@ def evaluate_command(
         as_json,
     )
     if other is not None:
-        _tell_difference(evaluation, evaluate(other, items), as_json)
+        _tell_difference(evaluation, evaluate(other, items, check=_counted(other, items)), as_json)
     return 2 if bad or ambiguous else 0
+
+
+def _counted(predictor: Predictor, items: list[EvalItem]) -> Callable[[], None]:
+    return counting(len(items), f"frames judged with {predictor.model.id}")
 
 
 def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
@@ -110,19 +116,22 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     return pairing.pairs, len(pairing.ambiguous)
 
 
-def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> tuple[list[EvalItem], int]:
+def readable_items(
+    pairs: list[tuple[Path, Path]], *, partial: bool = False, as_json: bool = False
+) -> tuple[list[EvalItem], int]:
     """The frames with their masks, and how many could not be read, each told in a line.
 
     Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
     Raises LightVesselError when none can be read.
     """
-    items, bad = [], 0
+    items, bad, one_more = [], 0, counting(len(pairs), "frames read")
     for image, mask in pairs:
+        one_more()
         try:
             items.append(_item(image, mask))
         except LightVesselError as error:
             bad += 1
-            say(f"lightvessel: {error}")
+            failure(image, error, as_json)
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
     if partial:

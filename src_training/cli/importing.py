@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import Unread, say
+from src_training.cli.common import JsonFlag, Unread, failure, say
 from src_training.cli.saving import (
     Annotator,
     Bright,
@@ -58,6 +58,7 @@ def import_frames(
     threshold: float = Threshold,
     annotator: str = Annotator,
     vessels_bright: bool = Bright,
+    as_json: bool = JsonFlag,
 ) -> None:
     """Save many frames with their masks: an archive or folder, two folders, COCO polygons, or nnU-Net v2.
 
@@ -75,14 +76,14 @@ def import_frames(
         else:
             found = _matched(source, images, masks, coco, nnunet, threshold)
         if not isinstance(found, Path):
-            all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright)
+            all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright, as_json)
         elif (status, annotator) != ("accepted", "") or patients or threshold is not None or vessels_bright:
             raise DatasetError(
                 f"{source.name}: a dataset of LightVessel says itself what was decided, by whom and "
                 "about which patient. Leave these options out."
             )
         else:
-            all_saved = _save_heads(dataset, found)
+            all_saved = _save_heads(dataset, found, as_json)
     if not all_saved:
         raise typer.Exit(2)
 
@@ -128,15 +129,22 @@ def _matched(
 
 
 def _save_pairs(
-    dataset: Dataset, matched: Matched, origin: Origin, patient_of: dict[str, str], vessels_bright: bool
+    dataset: Dataset,
+    matched: Matched,
+    origin: Origin,
+    patient_of: dict[str, str],
+    vessels_bright: bool,
+    as_json: bool,
 ) -> bool:
     """Save every pair and say so; whether there was nothing bad."""
     from src_training.cine.sniff import same_name
     from src_training.dataset.folders import read_pair
     from src_training.dataset.outbox import save_or_keep
 
-    for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
+    for line in [*matched.remarks, *_nameless(patient_of, matched)]:
         say(line)
+    for line in matched.failures:
+        failure(matched.where, line, as_json)
     saved: list[tuple[LabelledFrame, Revision]] = []
     known = 0
     for image, mask in matched.pairs:
@@ -146,11 +154,11 @@ def _save_pairs(
             labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
             before = _newest(dataset, labelled.frame)
             outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin)
-            if tell_saved(outcome):
+            if tell_saved(outcome, as_json):
                 saved.append((labelled, outcome))
                 known += outcome == before
         except (UnreadableCine, BadMask) as error:
-            say(_naming(error, image, mask.name))
+            failure(image, _naming(error, image, mask.name), as_json)
         except Unread as unread:  # the frame itself is saved
             raise Unread(f"{unread}: {len(saved) + 1} of {len(matched.pairs)} saved") from unread
     remark([labelled for labelled, _ in saved])
@@ -191,11 +199,11 @@ def _naming(error: Exception, image: Path, mask: str) -> str:
 # -- a dataset of LightVessel --------------------------------------------------------------------------------
 
 
-def _save_heads(dataset: Dataset, folder: Path) -> bool:
+def _save_heads(dataset: Dataset, folder: Path, as_json: bool) -> bool:
     """Save what stands in another dataset and say so; whether there was nothing bad."""
     from src_training.exchange.lightvessel import Elsewhere
 
-    elsewhere, bad = Elsewhere(folder), _Bad()
+    elsewhere, bad = Elsewhere(folder), _Bad(folder.name, as_json)
     saved: list[tuple[Revision, bool]] = []
     strangers = 0
     for arrival in elsewhere.arrivals(bad.tell):
@@ -203,7 +211,7 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
             strangers += 1
         else:
             try:
-                taken = _taken(dataset, arrival, bad)
+                taken = _taken(dataset, arrival, bad, as_json)
             except Unread as unread:  # the frame itself is saved
                 raise Unread(f"{unread}: {len(saved) + 1} saved") from unread
             if taken:
@@ -220,7 +228,7 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
     return not bad.lines
 
 
-def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, bool] | None:
+def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad, as_json: bool) -> tuple[Revision, bool] | None:
     """Save one head and say so; the revision, and whether it is new."""
     from src_training.exchange.lightvessel import take_in
 
@@ -232,19 +240,19 @@ def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, boo
     except (DatasetError, BadMask, UnreadableCine) as error:
         bad.tell(str(error) if head.case in str(error) else f"{head.case}/{head.name}: {error}")
         return None
-    tell_saved(revision)
+    tell_saved(revision, as_json)
     return revision, is_new
 
 
 class _Bad:
     """What cannot be taken in, said a line each and counted."""
 
-    def __init__(self) -> None:
-        self.lines = 0
+    def __init__(self, source: str, as_json: bool) -> None:
+        self.lines, self._source, self._as_json = 0, source, as_json
 
     def tell(self, line: str) -> None:
         self.lines += 1
-        say(line)
+        failure(self._source, line, self._as_json)
 
 
 def _split_patients(frames: int, elsewhere: Elsewhere, dataset: Dataset) -> str:

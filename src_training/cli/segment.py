@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from src_training import decoding
-from src_training.cli.common import JsonFlag, check_folder, result, say, say_left_out
+from src_training.cli.common import JsonFlag, check_folder, failure, progress, result, say, say_left_out
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -75,11 +75,9 @@ def segment(
             record = segment_one(job, output, predictor, threshold, probability, cine, invert)
         except LightVesselError as error:
             failed += 1
-            say(f"lightvessel: {error}")
-            if as_json:
-                result("", {"input": str(job.source), "error": str(error)}, True)
+            failure(job.source, error, as_json)
             continue
-        say(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
+        progress(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
         result(str(record["mask"]), record, as_json)
     if failed and len(jobs) > 1:
         say(f"{len(jobs) - failed} of {len(jobs)} segmented")
