@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +33,10 @@ VesselsOption = typer.Option(
     Vessels.AUTO, "--vessels", help="How vessels look in the pictures; auto looks and says what it found."
 )
 BrightAlias = typer.Option(False, "--invert", "--vessels-bright", hidden=True)
-JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
+JsonFlag = typer.Option(False, "--json", help="Results for machines: one JSON object a line on stdout.")
 
 
+_TELL_EVERY_S = 3.0
 _quiet = False
 
 
@@ -52,6 +55,31 @@ def progress(text: str) -> None:
     """How far the work is: said on a terminal where somebody watches, unless ``--quiet``; never into a log."""
     if not _quiet and sys.stderr.isatty():
         say(text)
+
+
+def failure(source: object, error: object, as_json: bool) -> None:
+    """Something bad that a command goes on past: a line, and for machines a record with ``error`` among the results.
+
+    What ends a command is raised instead: a line and an exit code then, with ``--json`` as well.
+    """
+    say(f"lightvessel: {error}")
+    if as_json:
+        result("", {"input": str(source), "error": printable(str(error))}, True)
+
+
+def counting(of: int, doing: str) -> Callable[[], None]:
+    """What is called before each of ``of`` steps, from any thread: now and then it tells how far the work is."""
+    lock, told, done = threading.Lock(), time.monotonic(), 0
+
+    def one_more() -> None:
+        nonlocal told, done
+        with lock:
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                progress(f"{doing}: {done} of {of}")
+            done += 1
+
+    return one_more
 
 
 def result(text: str | list[str], record: dict[str, Any] | None = None, as_json: bool = False) -> None:

@@ -70,6 +70,7 @@ def init(
     site_key: Path = typer.Option(
         None, "--site-key", metavar="FILE", help="Default: this user's own key.", readable=False
     ),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Make a workspace: dataset, models and runs in one new folder."""
     from src_training.dataset.keyring import read_key
@@ -77,7 +78,9 @@ def init(
 
     key = None if site_key is None else read_key(site_key)
     made = Workspace.create(workspace, split_salt=split_salt, site_key=key)
-    result(f"made {workspace} (site key {made.dataset.fingerprint})")
+    record = {"workspace": str(workspace), "dataset": made.dataset.facts["uuid"]}
+    record["site_key"] = made.dataset.fingerprint
+    result(f"made {workspace} (site key {made.dataset.fingerprint})", record, as_json)
 
 
 def append(
@@ -95,6 +98,7 @@ def append(
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
     resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
     from src_training.dataset import Origin
@@ -117,7 +121,7 @@ def append(
         check_plausible(mask.name, labelled, status)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
-    if not tell_saved(outcome):
+    if not tell_saved(outcome, as_json):
         raise typer.Exit(2)
     remember_source(dataset, outcome, image, patient)
     remark_twins(dataset, [outcome])
@@ -286,6 +290,7 @@ def key_export(
     file: Path = typer.Argument(
         ..., help="A new file; hand it over as you would a password.", readable=False
     ),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Write the site key of a workspace's dataset, for a colleague who appends to it too."""
     from src_training import durable
@@ -301,29 +306,30 @@ def key_export(
         raise DatasetError(f"{file.name}: exists already. Choose a new file.") from None
     except OSError as error:
         raise DatasetError(f"{file.name}: not written: {durable.cure_for(error)}") from error
-    result(f"wrote {file}: whoever has it can test guesses of patient ids")
+    result(f"wrote {file}: whoever has it can test guesses of patient ids", {"file": str(file)}, as_json)
 
 
 def key_import(
     workspace: Path = WorkspaceFolder,
     file: Path = typer.Argument(..., help="The file that `key export` wrote.", readable=False),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Keep the site key of a workspace's dataset, so that frames can be appended here."""
     from src_training.dataset.keyring import read_key
 
     dataset = open_dataset(workspace)
     dataset.import_key(read_key(file))
-    result(f"imported site key {dataset.fingerprint}")
+    result(f"imported site key {dataset.fingerprint}", {"site_key": dataset.fingerprint}, as_json)
 
 
-def publish(workspace: Path = WorkspaceFolder) -> None:
+def publish(workspace: Path = WorkspaceFolder, as_json: bool = JsonFlag) -> None:
     """Save the frames that wait on this computer because the workspace's disk refused them."""
     from src_training.dataset.outbox import Outbox
 
     dataset = open_dataset(workspace)
     saved = []
     for _entry, revision in Outbox(dataset).publish():
-        tell_saved(revision)
+        tell_saved(revision, as_json)
         saved.append(revision)
     remark_twins(dataset, saved)
 

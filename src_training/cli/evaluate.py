@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from src_training.cli.common import (
     JsonFlag,
     Vessels,
     VesselsOption,
+    counting,
+    failure,
     listed,
     result,
     say,
@@ -26,6 +29,7 @@ from src_training.errors import BadMask, LightVesselError
 if TYPE_CHECKING:
     from src_training.cine import Polarity
     from src_training.evaluation import EvalItem, Evaluation
+    from src_training.inference import Predictor
 
 
 PartialFlag = typer.Option(
@@ -75,8 +79,8 @@ def evaluate_command(
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs, partial=partial, bright=bright, invert=invert_masks)
-    evaluation = evaluate(predictor, items)
+    items, bad = readable_items(pairs, partial=partial, bright=bright, invert=invert_masks, as_json=as_json)
+    evaluation = evaluate(predictor, items, check=_counted(predictor, items))
     if per_frame:
         for score in evaluation.scores:
             text = f"{score.name}: Dice {score.metrics['dice']:.4f} clDice {score.metrics['cldice']:.4f}"
@@ -90,8 +94,12 @@ def evaluate_command(
         as_json,
     )
     if other is not None:
-        _tell_difference(evaluation, evaluate(other, items), as_json)
+        _tell_difference(evaluation, evaluate(other, items, check=_counted(other, items)), as_json)
     return 2 if bad or ambiguous else 0
+
+
+def _counted(predictor: Predictor, items: list[EvalItem]) -> Callable[[], None]:
+    return counting(len(items), f"frames judged with {predictor.model.id}")
 
 
 def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
@@ -135,6 +143,7 @@ def readable_items(
     partial: bool = False,
     bright: bool | None = None,
     invert: bool = False,
+    as_json: bool = False,
 ) -> tuple[list[EvalItem], int]:
     """The frames with their masks, vessels dark, and how many could not be read, each told in a line.
 
@@ -143,15 +152,16 @@ def readable_items(
     Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
     Raises LightVesselError when none can be read.
     """
-    items, polarities, bad = [], [], 0
+    items, polarities, bad, one_more = [], [], 0, counting(len(pairs), "frames read")
     for image, mask in pairs:
+        one_more()
         try:
             found, polarity = _items(image, mask, bright, invert)
             items += found
             polarities.append((image.name, polarity))
         except LightVesselError as error:
             bad += 1
-            say(f"lightvessel: {error}")
+            failure(image, error, as_json)
     say_polarity(polarities)
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")

@@ -16,6 +16,7 @@ from src_training.cli.common import (
     Unread,
     Vessels,
     VesselsOption,
+    failure,
     listed,
     result,
     say,
@@ -125,11 +126,11 @@ def import_frames(
         else:
             found = _matched(source, images, masks, coco, nnunet, threshold, known)
         if not isinstance(found, Path):
-            work = _Import(dataset, origin, bright, accept_implausible)
+            work = _Import(dataset, origin, bright, accept_implausible, as_json)
             looked = work.look(
                 found, rows, patients.name if patients else "", invert_masks, distinct_patients
             )
-            all_saved = work.preview(looked, as_json) if preview else work.save(looked)
+            all_saved = work.preview(looked) if preview else work.save(looked)
         elif (
             (status, annotator) != ("accepted", own_pseudonym())
             or patients
@@ -143,7 +144,7 @@ def import_frames(
                 "about which patient. Leave these options out."
             )
         else:
-            all_saved = _save_heads(dataset, found)
+            all_saved = _save_heads(dataset, found, as_json)
     if not all_saved:
         raise typer.Exit(2)
 
@@ -207,10 +208,15 @@ class _Import:
     """One import of images with masks: first all of it is looked at, then what is sound is saved."""
 
     def __init__(
-        self, dataset: Dataset, origin: Origin, bright: bool | None, accept_implausible: bool
+        self,
+        dataset: Dataset,
+        origin: Origin,
+        bright: bool | None,
+        accept_implausible: bool,
+        as_json: bool,
     ) -> None:
         self._dataset, self._origin, self._bright = dataset, origin, bright
-        self._accept = accept_implausible
+        self._accept, self._as_json = accept_implausible, as_json
         self._bad = 0
 
     def look(
@@ -233,17 +239,17 @@ class _Import:
             if isinstance(one, Looked):
                 found.append(one)
             else:
-                self._tell_bad(one.line)
+                self._tell_bad(one.image, one.line)
         if not distinct_patients:
             check_alike(((one.image.name, one.patient) for one in found), self._dataset)
         return found
 
-    def preview(self, looked: list[Looked], as_json: bool) -> bool:
+    def preview(self, looked: list[Looked]) -> bool:
         """List what was seen, saving nothing; whether there was nothing bad or odd."""
-        if not as_json and looked:
+        if not self._as_json and looked:
             result("  share  diff. looks  frame")
         for one in looked:
-            result(one.row(), one.record(), as_json)
+            result(one.row(), one.record(), self._as_json)
         odd = [one for one in looked if one.judgement.findings]
         say(f"{len(looked)} frames, {len(odd)} odd; nothing was saved (--preview)")
         return not odd and not self._bad
@@ -264,12 +270,12 @@ class _Import:
                 )
                 before = _newest(self._dataset, labelled.frame)
                 outcome = save_or_keep(self._dataset, labelled.frame, labelled.mask, self._origin)
-                if tell_saved(outcome):
+                if tell_saved(outcome, self._as_json):
                     saved.append((labelled, outcome))
                     remember_source(self._dataset, outcome, one.image, one.patient)
                     known += outcome == before
             except (UnreadableCine, BadMask) as error:
-                say(naming(error, one.image, one.mask.name))
+                failure(one.image, naming(error, one.image, one.mask.name), self._as_json)
             except Unread as unread:  # the frame itself is saved
                 raise Unread(f"{unread}: {len(saved) + 1} of {total} saved") from unread
         remark([labelled for labelled, _ in saved])
@@ -293,7 +299,7 @@ class _Import:
                 texts = "; ".join(found.text for found in one.judgement.findings)
                 say(f"{one.source}: taken as it is: {texts}")
             else:
-                say(f"{one.source}: {one.judgement.text}")
+                failure(one.image, f"{one.source}: {one.judgement.text}", self._as_json)
         ignored = [one.name for one in looked if one.ignored and (self._accept or not one.judgement.findings)]
         if ignored:
             say(
@@ -305,13 +311,15 @@ class _Import:
         strangers = [f"{name}: named in the CSV, but not in {matched.where}" for name in owners.strangers]
         for line in [*matched.remarks, *strangers]:
             say(line)
-        refused = [owners.refused[image] for image, _ in matched.pairs if image in owners.refused]
-        for line in [*matched.failures, *refused]:
-            self._tell_bad(line)
+        for line in matched.failures:
+            self._tell_bad(matched.where, line)
+        for image, _ in matched.pairs:
+            if image in owners.refused:
+                self._tell_bad(image, owners.refused[image])
 
-    def _tell_bad(self, line: str) -> None:
+    def _tell_bad(self, where: Path | str, line: str) -> None:
         self._bad += 1
-        say(line)
+        failure(where, line, self._as_json)
 
 
 def _prepared(matched: Matched, owners: Owners, invert: bool) -> Matched:
@@ -341,11 +349,11 @@ def _summary(saved: int, found: int, known: int) -> str:
 # -- a dataset of LightVessel --------------------------------------------------------------------------------
 
 
-def _save_heads(dataset: Dataset, folder: Path) -> bool:
+def _save_heads(dataset: Dataset, folder: Path, as_json: bool) -> bool:
     """Save what stands in another dataset and say so; whether there was nothing bad."""
     from src_training.exchange.lightvessel import Elsewhere
 
-    elsewhere, bad = Elsewhere(folder), _Bad()
+    elsewhere, bad = Elsewhere(folder), _Bad(folder.name, as_json)
     saved: list[tuple[Revision, bool]] = []
     odd: list[str] = []
     strangers = 0
@@ -354,7 +362,7 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
             strangers += 1
         else:
             try:
-                taken = _taken(dataset, arrival, bad)
+                taken = _taken(dataset, arrival, bad, as_json)
             except Unread as unread:  # the frame itself is saved
                 raise Unread(f"{unread}: {len(saved) + 1} saved") from unread
             if taken:
@@ -374,7 +382,7 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
     return not bad.lines
 
 
-def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, bool] | None:
+def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad, as_json: bool) -> tuple[Revision, bool] | None:
     """Save one head and say so; the revision, and whether it is new."""
     from src_training.exchange.lightvessel import take_in
 
@@ -386,7 +394,7 @@ def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, boo
     except (DatasetError, BadMask, UnreadableCine) as error:
         bad.tell(str(error) if head.case in str(error) else f"{head.case}/{head.name}: {error}")
         return None
-    tell_saved(revision)
+    tell_saved(revision, as_json)
     return revision, is_new
 
 
@@ -404,12 +412,12 @@ def _oddity(arrival: Arrival) -> list[str]:
 class _Bad:
     """What cannot be taken in, said a line each and counted."""
 
-    def __init__(self) -> None:
-        self.lines = 0
+    def __init__(self, source: str, as_json: bool) -> None:
+        self.lines, self._source, self._as_json = 0, source, as_json
 
     def tell(self, line: str) -> None:
         self.lines += 1
-        say(line)
+        failure(self._source, line, self._as_json)
 
 
 def _split_patients(frames: int, elsewhere: Elsewhere, dataset: Dataset) -> str:

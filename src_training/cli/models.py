@@ -78,10 +78,12 @@ def show(workspace: str | None = Place, model: str | None = Which, as_json: bool
 
 
 def describe(workspace: str | None = Place, model: str | None = Which, as_json: bool = JsonFlag) -> int:
-    """A model in a few lines: network, size, cost, protocol, figures."""
+    """A model in a few lines: network, size, cost, protocol, metrics."""
+    from src_training.cli.describing import description
+
     found = _find(workspace, model)
     card = found.card
-    lines = {
+    record = {
         "model": found.id,
         "network": card.architecture.model_dump(),
         "parameters": card.parameters,
@@ -90,10 +92,12 @@ def describe(workspace: str | None = Place, model: str | None = Which, as_json: 
         "threshold": card.threshold,
         "min_component_px": card.min_component_px,
         "parent": card.parent,
+        "teacher": card.teacher,
+        "trained_on": card.trained_on,
         "metrics": card.metrics,
         "intended_use": card.intended_use,
     }
-    result([f"{name:<18}{value}" for name, value in lines.items()], lines, as_json)
+    result(description(found), record, as_json)
     return 0
 
 

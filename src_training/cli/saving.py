@@ -46,14 +46,22 @@ def writable(workspace: Path) -> Dataset:
     return dataset
 
 
-def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
+def tell_saved(outcome: Revision | Kept, as_json: bool = False) -> TypeGuard[Revision]:
     """Say how a frame was saved; whether it is in the dataset."""
     from src_training.dataset.outbox import Kept
 
     if isinstance(outcome, Kept):
         say(f"waits on this computer: {outcome.reason} Then: lightvessel dataset publish WORKSPACE.")
+        if as_json:
+            result("", {"waits": outcome.entry.name, "reason": outcome.reason}, True)
         return False
-    result(f"saved {outcome.case} {outcome.name}")
+    record = {
+        "case": outcome.case,
+        "revision": outcome.name,
+        "status": outcome.status,
+        "split": outcome.bucket,
+    }
+    result(f"saved {outcome.case} {outcome.name}", record, as_json)
     return True
 
 

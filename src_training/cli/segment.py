@@ -18,6 +18,8 @@ from src_training.cli.common import (
     Vessels,
     VesselsOption,
     check_folder,
+    failure,
+    progress,
     result,
     say,
     say_left_out,
@@ -93,11 +95,9 @@ def segment(
             )
         except LightVesselError as error:
             failed += 1
-            say(f"lightvessel: {error}")
-            if as_json:
-                result("", {"input": str(job.source), "error": str(error)}, True)
+            failure(job.source, error, as_json)
             continue
-        say(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
+        progress(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
         result(str(record["mask"]), record, as_json)
     if failed and len(jobs) > 1:
         say(f"{len(jobs) - failed} of {len(jobs)} segmented")

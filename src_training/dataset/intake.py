@@ -82,6 +82,7 @@ class Looked:
 class Unread:
     """A pair that cannot be read, or whose stack has nothing drawn, in a line."""
 
+    image: Path
     line: str
 
 
@@ -96,7 +97,7 @@ def look_at(
         try:
             yield from _frames(image, mask, patient_of.get(image), status, vessels_bright)
         except (UnreadableCine, BadMask) as error:
-            yield Unread(naming(error, image, mask.name))
+            yield Unread(image, naming(error, image, mask.name))
 
 
 def check_plausible(name: str, labelled: LabelledFrame, status: str) -> None:
