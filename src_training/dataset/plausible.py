@@ -141,7 +141,7 @@ def _misfit(grey: NDArray[np.float32], vessel: NDArray[np.bool_], contrast: floa
         return Finding(
             "bright",
             f"the picture is brighter under it than beside it (contrast {contrast:+.2f})",
-            "Where vessels are bright: --vessels-bright.",
+            "Where vessels are bright: --vessels bright.",
         )
     text = f"the picture under it is as beside it (contrast {contrast:+.2f})"
     better = _better_place(grey, vessel)
