@@ -15,10 +15,8 @@ from src_training.cli.common import (
     VesselsOption,
     counting,
     failure,
-    listed,
     result,
     say,
-    say_left_out,
     say_polarity,
     say_remarks,
     told_polarity,
@@ -28,7 +26,9 @@ from src_training.errors import BadMask, LightVesselError
 
 if TYPE_CHECKING:
     from src_training.cine import Polarity
+    from src_training.dataset.folders import MaskSource
     from src_training.evaluation import EvalItem, Evaluation
+    from src_training.exchange.mask_sources import Reading
     from src_training.inference import Predictor
 
 
@@ -115,30 +115,31 @@ def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
     )
 
 
-def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], int]:
-    """(image, mask) files of one stem, in natural order, and how many images could have several masks.
+def matched_pairs(
+    images: Path, masks: Path, reading: Reading | None = None
+) -> tuple[list[tuple[Path, MaskSource]], int]:
+    """Images with what reads their mask, matched as an import does, and how many masks or images have no place.
 
-    Those and what has no partner are said. Raises LightVesselError when a folder is missing or nothing matches.
+    Those, and images without a mask, are said. Raises LightVesselError when a folder is missing or nothing matches.
     """
-    from src_training.cine import find_inputs
-    from src_training.dataset.folders import pair_up
+    from src_training.exchange.mask_sources import Reading
 
     for folder in (images, masks):
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
-    say_left_out(dict.fromkeys([images, masks]))
-    pairing = pair_up(find_inputs([images], masks=True), find_inputs([masks], masks=True), images, masks)
-    for line in pairing.ambiguous:
+    matched = (reading or Reading()).match(images, masks)
+    for line in matched.failures:
         say(f"lightvessel: {line}")
-    if not pairing.pairs:
+    if not matched.pairs:
         raise LightVesselError(f"{images.name} and {masks.name}: no image has a mask of the same name.")
-    _say_unmatched("image", pairing.maskless)
-    _say_unmatched("mask", pairing.imageless)
-    return pairing.pairs, len(pairing.ambiguous)
+    if matched.remarks:
+        more = f" (and {len(matched.remarks) - 1} more such remarks)" if len(matched.remarks) > 1 else ""
+        say(f"{matched.remarks[0]}{more}")
+    return matched.pairs, len(matched.failures)
 
 
 def readable_items(
-    pairs: list[tuple[Path, Path]],
+    pairs: list[tuple[Path, MaskSource]],
     *,
     partial: bool = False,
     bright: bool | None = None,
@@ -172,25 +173,33 @@ def readable_items(
     return items, bad
 
 
-def _items(image: Path, mask: Path, bright: bool | None, invert: bool) -> tuple[list[EvalItem], Polarity]:
-    from src_training.cine import polarity_of, read_cine
+def _items(
+    image: Path, mask: MaskSource, bright: bool | None, invert: bool
+) -> tuple[list[EvalItem], Polarity]:
+    from src_training.cine import polarity_of
     from src_training.cine.polarity import vessels_dark
     from src_training.cine.sniff import stem_of
-    from src_training.dataset.folders import MaskFile, check_size
+    from src_training.dataset.folders import check_size
     from src_training.dataset.frame import VESSEL
-    from src_training.dataset.intake import inverted
+    from src_training.dataset.intake import frames_of, inverted
+    from src_training.dataset.volume_pictures import open_picture
     from src_training.evaluation import EvalItem
 
-    cine, source = read_cine(image), MaskFile(mask, stacked=True)
+    cine = open_picture(image)
     say_remarks(cine.remarks)
-    polarity = polarity_of(cine, bright)
+    polarity, is_single = polarity_of(cine, bright), len(cine) == 1
+    frames = [0] if is_single else frames_of(mask, cine.shape)
+    if frames is None:
+        raise BadMask(
+            f"{mask.name}: one mask, but {image.name} has {len(cine)} frames. Give a page for each."
+        )
     items = []
-    for t in range(len(cine)):
-        truth = source.read(t, cine.shape)
+    for t in frames:
+        truth = mask.read(t, cine.shape)
         check_size(mask.name, truth.shape, image.name, cine.shape[1:])
         truth = inverted(truth) if invert else truth
-        if len(cine) == 1 or (truth == VESSEL).any():
-            name = stem_of(image) if len(cine) == 1 else f"{stem_of(image)} frame {t}"
+        if is_single or (truth == VESSEL).any():
+            name = stem_of(image) if is_single else f"{stem_of(image)} frame {t}"
             frame = vessels_dark(cine.frame(t)) if polarity.bright else cine.frame(t)
             items.append(EvalItem(name, None, frame, truth, polarity.bright))
     if not items:
@@ -198,8 +207,3 @@ def _items(image: Path, mask: Path, bright: bool | None, invert: bool) -> tuple[
     if len(items) < len(cine):
         say(f"{mask.name}: {len(items)} of {len(cine)} pages are drawn; the other frames are left out")
     return items, polarity
-
-
-def _say_unmatched(kind: str, files: list[Path]) -> None:
-    if files:
-        say(f"{len(files)} {kind}(s) without a partner: {listed([file.name for file in files])}")
