@@ -1,13 +1,17 @@
-# make setup | demo | test | soak | lint | clean        (Debian/Ubuntu as root: system libraries are installed too)
+# make setup | demo | test | test-qt6 | test-installed | test-lowest | soak | lint | clean
+# (Debian/Ubuntu as root: system libraries are installed too)
 SHELL := /bin/bash
 PYTHON ?= python3
+PYTHON311 ?= python3.11
+PYTHON313 ?= python3.13
 VENV := .venv
+LOWEST := .venv-lowest
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SCREEN := -screen 0 1600x1000x24 -nolisten tcp
 XVFB := env QT_QPA_PLATFORM=xcb xvfb-run -a -s "$(SCREEN)"
 
-.PHONY: setup demo test lint soak clean
+.PHONY: setup demo test test-qt6 test-installed test-lowest lint soak clean
 
 setup: $(STAMP)
 
@@ -37,9 +41,27 @@ lint: setup
 test: setup lint
 	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadgroup --durations 40
 
+# All tests of windows once more, under PyQt6.
+test-qt6: setup
+	OMP_NUM_THREADS=1 QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(XVFB) $(BIN)/python -m pytest -q tests/plugin --durations 10
+
+# The wheel in environments that pip makes from nothing, segment to promote. Downloads some GB where no CPU build of torch is offered.
+test-installed: setup
+	$(BIN)/python tests/from_scratch.py pyqt5:$(PYTHON311) pyqt6:$(PYTHON313)
+
+# Reading, dataset, exchange and segmenting with the lowest versions that setup.py claims, on Python 3.11.
+test-lowest: $(LOWEST)/.ready
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q --numprocesses 2 $(addprefix tests/training/,test_cine_*.py test_dataset*.py \
+	  test_exchange.py test_archives.py test_cli_segment.py test_predictor.py test_preprocess.py test_models.py test_loop.py)
+
+$(LOWEST)/.ready: setup.py constraints-lowest.txt
+	test -x $(LOWEST)/bin/python || $(PYTHON311) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[pyqt5]' pytest pytest-timeout pytest-xdist hypothesis
+	@touch $@
+
 # Every promise of docs/reliability.md in its full form, as one table: make soak, or make soak PARTS="appends files"
 soak: setup
 	OMP_NUM_THREADS=1 $(XVFB) $(BIN)/python tests/soak $(PARTS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache

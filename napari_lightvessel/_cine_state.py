@@ -50,6 +50,7 @@ class CineState:
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)  # frames the network could not be shown, and why
     marks: list[Mark] = field(default_factory=list)
+    last_frame: int | None = None  # where one was in it last; None before it was ever in view
     journal: JournalEntry | None = None  # where its edits are kept until they are accepted
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class CineState:
     def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
         """The Labels layer, made when missing and put back when somebody removed it."""
         if self.mask is None:
-            self.mask = MaskLayer(viewer, self.image, self.cine.shape, owner=self)
+            self.mask = MaskLayer(self.image, self.cine.shape, owner=self)
             self._refill(self.mask)
         self.mask.show(viewer)
         return self.mask

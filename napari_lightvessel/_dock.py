@@ -8,6 +8,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_lightvessel import _layers
 from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
@@ -39,7 +40,7 @@ class LightVesselWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self.viewer = napari_viewer
+        napari_viewer = self.viewer = _layers.unwrapped(napari_viewer)
         self.setObjectName("lv-dock")
         self.colours = Colours.of(napari_viewer.theme)
         self.session = Session(napari_viewer)

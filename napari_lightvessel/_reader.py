@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_lightvessel._layers import layer_data
-from src_training import read_cine
+from src_training import Cine, read_cine
 from src_training.errors import LightVesselError
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -31,10 +31,21 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def _read_one(path: Path) -> list[LayerData]:
     try:
-        return [layer_data(read_cine(path, as_cine=path.is_dir()), tell=_say)]
+        cine = read_cine(path, as_cine=path.is_dir())
+        layer = layer_data(cine, tell=_say)
     except LightVesselError as error:
         _say(str(error))
         return []
+    _tell_remarks(cine)
+    return [layer]
+
+
+def _tell_remarks(cine: Cine) -> None:
+    """What was read otherwise than the file says: it opened all the same, so this is no error."""
+    from napari.utils.notifications import show_info
+
+    for line in cine.remarks:
+        show_info(line)
 
 
 def _say(line: str) -> None:

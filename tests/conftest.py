@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from wheels import Built, build_from_tracked_files, fresh_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WINDOWS = REPOSITORY / "tests" / "plugin"
@@ -37,3 +38,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder of real angiograms (shared/data) is not present")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Built:
+    """Our sdist and the wheel built from it, as a clean clone gives them."""
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a git checkout: the list of files to package is unknown")
+    return build_from_tracked_files(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def installed(built, tmp_path_factory) -> Path:
+    """The ``bin`` folder of a fresh environment that holds our wheel; dependencies are lent by ours."""
+    return fresh_environment(tmp_path_factory.mktemp("installed"), built.wheel)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from src_training.cine.budget import readable, unreadable
+from src_training.errors import printable
 
 if TYPE_CHECKING:
     import dask.array
@@ -96,6 +97,29 @@ class Grey:
 
 
 @dataclass(frozen=True)
+class Instance:
+    """What tells a file of one acquisition from others; None or empty where it is not stated.
+
+    Attributes
+    ----------
+    series, study : str or None
+        SeriesInstanceUID and StudyInstanceUID.
+    person : str or None
+        A hash of the patient's name and date of birth, which themselves stay with the decoder.
+    number : int or None
+        InstanceNumber.
+    times : tuple
+        Microseconds for each way in which a time can be stated; the same place is the same way in every file.
+    """
+
+    series: str | None = None
+    study: str | None = None
+    person: str | None = None
+    number: int | None = None
+    times: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True)
 class Header:
     """What a file says about its acquisition beside the pixels; every default means "not stated"."""
 
@@ -107,6 +131,9 @@ class Header:
     patient_id: str | None = None
     burned_in: str | None = None
     is_multiframe_file: bool = False
+    # What a person should know about how the file was read: findings, without its name and without a full stop.
+    remarks: tuple[str, ...] = ()
+    instance: Instance = Instance()
 
 
 class FrameSource(Protocol):
@@ -148,6 +175,9 @@ class Cine:
         As read; nothing here writes them anywhere.
     is_multiframe_file : bool
         DICOM, or several frames, as against a single image.
+    remarks : tuple of str
+        Lines for a person, each naming the file: what was read otherwise than the file says. Whoever opens a
+        cine for somebody shows them.
     """
 
     def __init__(
@@ -159,6 +189,7 @@ class Cine:
         self.projection, self.calibration = header.projection, header.calibration
         self.patient_id, self.burned_in = header.patient_id, header.burned_in
         self.is_multiframe_file = header.is_multiframe_file
+        self.remarks = tuple(printable(f"{name}: {remark}.") for remark in header.remarks)
         self.inverted = grey.inverted
         self._frames, self._grey, self._header = frames, grey, header
         self._window = grey.limits(header.window)
@@ -317,10 +348,12 @@ def luminance(colour: np.ndarray) -> np.ndarray:
 
     Fixed point with 16 bits, so that grey stored as colour comes back exactly and everyone agrees to the bit.
     """
-    red, green, blue = (colour[..., channel] for channel in range(3))
     if colour.dtype in (np.uint8, np.uint16):
-        wide: np.ndarray = red * np.uint32(19595) + green * np.uint32(38470) + blue * np.uint32(7471)
-        return ((wide + np.uint32(32768)) >> 16).astype(colour.dtype)
+        # Widened first: a narrow array times a wide number stays narrow where numpy promotes by value.
+        red, green, blue = (colour[..., channel].astype(np.uint32) for channel in range(3))
+        wide: np.ndarray = red * 19595 + green * 38470 + blue * 7471
+        return ((wide + 32768) >> 16).astype(colour.dtype)
+    red, green, blue = (colour[..., channel] for channel in range(3))
     grey = 0.299 * red.astype(np.float64) + 0.587 * green + 0.114 * blue
     return (np.rint(grey) if colour.dtype.kind in "ui" else grey).astype(colour.dtype)
 

@@ -13,8 +13,10 @@ import numpy as np
 from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
 from src_training.cine.codecs import decode_jpeg, jpeg_header
+from src_training.cine.orientation import UPRIGHT, of_image, remark, upright, upright_size
 from src_training.cine.sniff import Kind
 
+_TURNED = ("png", "jpeg", "webp")  # BMP has no place for such a tag
 _EXPORT_FRAMES = "Export the frames as single images or a TIFF stack."
 
 
@@ -24,8 +26,10 @@ def open_image(path: Path, kind: Kind) -> Cine:
     with readable(path.name, "reading the header"):
         rows, columns, dtype = _HEADERS[kind](data, path.name)
     check_size(path.name, rows, columns, 8)
-    frames = ImageFrames(path, kind, (1, rows, columns), np.dtype(dtype))
-    return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=Header())
+    turn = of_image(data) if kind in _TURNED else UPRIGHT
+    frames = ImageFrames(path, kind, (1, *upright_size(rows, columns, turn)), np.dtype(dtype), turn)
+    header = Header(remarks=remark(turn))
+    return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=header)
 
 
 def open_npy(path: Path) -> Cine:
@@ -45,20 +49,21 @@ def open_npy(path: Path) -> Cine:
 
 @dataclass(frozen=True)
 class ImageFrames:
-    """The one frame of an image file."""
+    """The one frame of an image file; ``orientation`` says how its pixels lie."""
 
     path: Path
     kind: Kind
     shape: tuple[int, int, int]
     dtype: np.dtype
+    orientation: int = UPRIGHT
 
     def decode(self, t: int) -> np.ndarray:
-        """The picture as grey values; colour as luminance, alpha left out."""
+        """The upright picture as grey values; colour as luminance, alpha left out."""
         picture = _DECODERS[self.kind](_read_bytes(self.path))
         channels = 1 if picture.ndim == 2 else picture.shape[2]
         if channels == 2:
             picture = picture[..., 0]
-        return to_grey(picture, rgb=channels in (3, 4))
+        return upright(to_grey(picture, rgb=channels in (3, 4)), self.orientation)
 
 
 class NpyFrames(ArrayFrames):

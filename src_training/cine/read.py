@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,13 @@ import numpy as np
 
 from src_training.cine.apart import open_apart
 from src_training.cine.budget import check_frames, readable, unreadable
-from src_training.cine.cine import Cine
+from src_training.cine.cine import Calibration, Cine, Header
+from src_training.cine.series import Series, difference, grouped, listed
 from src_training.cine.sniff import SUFFIXES, recognise
 
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
+_SPLIT = "Put the files of each into a folder of its own, or open them one by one."
 _NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
 
 
@@ -29,7 +31,8 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
     path : path
         A DICOM, TIFF, PNG, JPEG, WebP, BMP or NPY file, or a folder.
     as_cine : bool
-        Take a folder as one acquisition, its files as frames in natural order.
+        Take a folder as one acquisition, its files as frames in the order of InstanceNumber, else of acquisition
+        time, else of names; a remark of the cine says which.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
 def images_in(folder: Path) -> list[Path]:
     """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones."""
     files = [entry for entry in _files(folder) if _may_be_image(entry)]
-    return sorted(files, key=lambda file: natural_key(file.name))
+    return sorted(files, key=lambda file: (natural_key(file.name), file.name))
 
 
 def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -82,6 +85,13 @@ def may_be_file(entry: Path) -> bool:
 def natural_key(name: str) -> tuple:
     """Sorts ``frame2`` before ``frame10``."""
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in _parts(name))
+
+
+def series_in(folder: str | os.PathLike) -> list[Series]:
+    """The acquisitions whose single files lie directly in a folder; UnreadableCine when one cannot be read."""
+    folder = Path(folder)
+    with readable(folder.name, "opening", "Check the folder and its permissions."):
+        return grouped([_read_file(file) for file in images_in(folder)])
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -125,20 +135,60 @@ def _read_folder(folder: Path) -> Cine:
     check_frames(folder.name, len(files))
     members = [_read_file(file) for file in files]
     for member in members:
+        _check_single(folder, member)
+    series = grouped(members)
+    if reason := difference(members):
+        raise unreadable(folder.name, f"{reason}; it holds {listed(series)}", _SPLIT)
+    for member in members:
         _check_fits(folder, members[0], member)
-    _, grey, header = members[0].parts
-    header = replace(header, is_multiframe_file=True)
-    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=header)
+    (only,) = series
+    members = list(only.members)
+    _, grey, _ = members[0].parts
+    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=_header_of(only))
+
+
+def _header_of(series: Series) -> Header:
+    """What is true of all its files: text burned into one may be in any, and millimetres of one are not another's."""
+    headers = [member.parts[2] for member in series.members]
+    remarks = list(_remarks(series.members))
+    if len(headers) > 1:
+        remarks.insert(0, f"its {len(headers)} files are in the order of {series.order}")
+    calibration = headers[0].calibration
+    if any(header.calibration != calibration for header in headers):
+        calibration = Calibration()
+        remarks.append("its files state different pixel spacings, so it is taken as uncalibrated")
+    stated = {(header.burned_in or "").strip().upper() for header in headers}
+    return replace(
+        headers[0],
+        is_multiframe_file=True,
+        calibration=calibration,
+        projection=next((h.projection for h in headers if h.projection.label), headers[0].projection),
+        burned_in="YES" if "YES" in stated else headers[0].burned_in if len(stated) == 1 else None,
+        remarks=tuple(remarks),
+    )
+
+
+def _remarks(members: Iterable[Cine]) -> Iterator[str]:
+    """What is remarked on the files of a folder: each finding once, with the files it is true of."""
+    files: dict[str, list[str]] = {}
+    for member in members:
+        for remark in member.parts[2].remarks:
+            files.setdefault(remark, []).append(member.name)
+    for remark, (first, *others) in files.items():
+        yield f"{first}{f' and {len(others)} more' if others else ''}: {remark}"
+
+
+def _check_single(folder: Path, member: Cine) -> None:
+    if len(member) != 1:
+        raise unreadable(
+            f"{folder.name}/{member.name}",
+            f"{len(member)} frames; the files of a folder opened as one cine hold one frame each",
+            "Open this file on its own.",
+        )
 
 
 def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
     where = f"{folder.name}/{member.name}"
-    if len(member) != 1:
-        raise unreadable(
-            where,
-            f"{len(member)} frames; the files of a folder opened as one cine hold one frame each",
-            "Open this file on its own.",
-        )
     if member.shape != first.shape:
         raise unreadable(
             where,

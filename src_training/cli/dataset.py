@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from src_training.cli import importing
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, say, told_polarity
 from src_training.cli.saving import (
+    AcceptImplausible,
     Annotator,
-    Bright,
+    DistinctPatients,
+    InvertMasks,
     Status,
     Threshold,
     WorkspaceFolder,
@@ -87,17 +89,32 @@ def append(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
+    invert_masks: bool = InvertMasks,
+    accept_implausible: bool = AcceptImplausible,
+    distinct_patients: bool = DistinctPatients,
     resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
     from src_training.dataset import Origin
-    from src_training.dataset.folders import MaskFile, read_pair
+    from src_training.dataset.folders import read_pair
+    from src_training.dataset.intake import Inverted, check_plausible
     from src_training.dataset.outbox import save_or_keep
+    from src_training.dataset.patient_table import check_alike
+    from src_training.exchange.classes import Classes, remembered
+    from src_training.exchange.mask_sources import Reading
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
-    source = MaskFile(mask, threshold)
-    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
+    reading = Reading(threshold, Classes(remembered(str(dataset.facts["uuid"]))))
+    drawn = reading.sources(mask.parent)(mask)
+    source = Inverted(drawn) if invert_masks else drawn
+    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=bright)
+    if not distinct_patients:
+        check_alike([(image.name, labelled.frame.patient)], dataset)
+    if not accept_implausible:
+        check_plausible(mask.name, labelled, status)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
     if not tell_saved(outcome):
@@ -115,7 +132,9 @@ def export_frames(
         help="A new folder outside the workspace, and beside no --source.",
         readable=False,
     ),
-    kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
+    kind: str = typer.Option(
+        "png", "--format", help="nnunet, monai, coco, nifti, labelme, yolo, png, dicom-seg."
+    ),
     source: list[Path] = typer.Option(
         [],
         "--source",

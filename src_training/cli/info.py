@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from src_training.cine import Cine, find_inputs, read_cine
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import JsonFlag, result, say, say_remarks
 from src_training.errors import LightVesselError
 
 
@@ -37,6 +37,7 @@ def info(
             bad += 1
         else:
             result(_sentence(opened), _record(opened, path), as_json)
+            say_remarks(opened.remarks)
     if bad:
         raise typer.Exit(2)
 
@@ -85,4 +86,5 @@ def _record(cine: Cine, path: Path) -> dict[str, Any]:
         "row_mm": cine.calibration.row_mm,
         "column_mm": cine.calibration.column_mm,
         "burned_in": cine.burned_in,
+        "remarks": list(cine.remarks),
     }

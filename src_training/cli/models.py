@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shipped models.", readable=False)
 Which = typer.Argument(None, metavar="[MODEL]", help="A model's id, or its folder.")
-Needed = typer.Argument(..., metavar="WORKSPACE", readable=False)
+Needed = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
+Candidate = typer.Argument(..., metavar="MODEL", help="A model of the workspace, by its id.")
 By = typer.Option(
     own_pseudonym,
     "--by",
@@ -96,7 +97,7 @@ def describe(workspace: str | None = Place, model: str | None = Which, as_json: 
     return 0
 
 
-def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json: bool = JsonFlag) -> int:
+def compare(workspace: Path = Needed, model: str = Candidate, as_json: bool = JsonFlag) -> int:
     """Compare a model with the live one, on the workspace's test patients and the home panel."""
     from src_training.models import load_model
     from src_training.models.contest import NotKept, contest
@@ -139,7 +140,7 @@ def import_model(
 
 def promote(
     workspace: Path = Needed,
-    model: str = typer.Argument(...),
+    model: str = Candidate,
     override: str | None = typer.Option(
         None, "--override", metavar="REASON", help="Where the gate cannot tell."
     ),
@@ -154,7 +155,7 @@ def promote(
 
 def keep(
     workspace: Path = Needed,
-    model: str = typer.Argument(...),
+    model: str = Candidate,
     reason: str = Reason,
     by: str = By,
     as_json: bool = JsonFlag,

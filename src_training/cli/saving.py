@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import typer
 
 from src_training.annotator import own_pseudonym
-from src_training.cli.common import listed, result, say
+from src_training.cli.common import listed, result, say, say_polarity, say_remarks
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -23,7 +23,13 @@ Status = typer.Option("accepted", "--status", help="What was decided about the f
 Annotator = typer.Option(
     own_pseudonym, "--annotator", help="A pseudonym of who does it. Default: the one of your settings."
 )
-Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
+InvertMasks = typer.Option(False, "--invert-masks", help="Masks are black on white: 0 is vessel.")
+AcceptImplausible = typer.Option(
+    False, "--accept-implausible", help="Take masks that do not fit their picture, too."
+)
+DistinctPatients = typer.Option(
+    False, "--distinct-patients", help="Ids that differ in leading zeros only are two patients."
+)
 
 
 def open_dataset(workspace: Path) -> Dataset:
@@ -61,6 +67,8 @@ def remember_source(dataset: Dataset, saved: Revision, image: Path, patient: str
 
 def remark(saved: Sequence[LabelledFrame]) -> None:
     """Say what a person should know about the frames that were saved."""
+    say_remarks(line for one in saved for line in one.remarks)
+    say_polarity((one.name, one.polarity) for one in saved)
     unknown = sum(one.frame.patient is None for one in saved)
     if unknown:
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")

@@ -12,7 +12,19 @@ import typer
 from numpy.typing import NDArray
 
 from src_training import decoding
-from src_training.cli.common import JsonFlag, check_folder, result, say, say_left_out
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Vessels,
+    VesselsOption,
+    check_folder,
+    result,
+    say,
+    say_left_out,
+    say_polarity,
+    say_remarks,
+    told_polarity,
+)
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -55,7 +67,8 @@ def segment(
     ),
     probability: bool = typer.Option(False, "--probability", help="Also write <stem>_prob.tif (float32)."),
     cine: bool = typer.Option(False, "--cine", help="A folder is one acquisition, its files are frames."),
-    invert: bool = typer.Option(False, "--invert", help="The vessels are bright."),
+    vessels: Vessels = VesselsOption,
+    invert: bool = BrightAlias,
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option("float32", "--precision", help="float32 or bf16."),
@@ -65,6 +78,7 @@ def segment(
 
     A mask holds 0 background and 1 vessel. Research use only, not for diagnosis.
     """
+    bright = told_polarity(vessels, invert)
     decoding.warm_up()  # it gets ready while the network is loaded
     jobs = plan(inputs, output, as_cine=cine, probability=probability)
     predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
@@ -72,7 +86,7 @@ def segment(
     failed = 0
     for number, job in enumerate(jobs, 1):
         try:
-            record = segment_one(job, output, predictor, threshold, probability, cine, invert)
+            record = segment_one(job, output, predictor, threshold, probability, cine, bright)
         except LightVesselError as error:
             failed += 1
             say(f"lightvessel: {error}")
@@ -109,17 +123,20 @@ def segment_one(
     threshold: float | None,
     probability: bool,
     as_cine: bool,
-    invert: bool,
+    bright: bool | None = None,
 ) -> dict[str, object]:
-    """Segment one input and write its files; the record names them.
+    """Segment one input and write its files; the record names them. ``bright`` None: its polarity is looked at.
 
     Raises LightVesselError when the input cannot be read or a file cannot be written.
     """
-    from src_training.cine import read_cine
+    from src_training.cine import polarity_of, read_cine
 
     source = read_cine(job.source, as_cine=as_cine)
+    say_remarks(source.remarks)
+    polarity = polarity_of(source, bright)
+    say_polarity([(source.name, polarity)])
     masks, probabilities = [], []
-    for _, frame in predictor.segment(source, invert=invert):
+    for _, frame in predictor.segment(source, invert=polarity.bright):
         masks.append(predictor.mask(frame, threshold))
         if probability:
             probabilities.append(frame)
@@ -127,9 +144,12 @@ def segment_one(
         "input": str(job.source),
         "mask": str(_write_mask(job, output, source, np.stack(masks))),
         "frames": len(masks),
+        "vessels_bright": polarity.bright,
+        "polarity": polarity.source,
         "vessel_share": round(float(np.mean(masks)), 5),
         "model": predictor.model.id,
         "threshold": predictor.card.threshold if threshold is None else threshold,
+        "remarks": list(source.remarks),
     }
     if probability:
         record["probability"] = str(_write_stack(output / f"{job.stem}_prob.tif", np.stack(probabilities)))

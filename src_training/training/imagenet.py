@@ -12,6 +12,9 @@ from src_training.errors import ModelError
 from src_training.networks.network import Network
 from src_training.training.checkpoint import read_state
 
+#: What a network that starts from these weights is licensed under.
+LICENCE_FROM_IMAGENET = "BSD-3-Clause AND Apache-2.0 (started from the weights of EfficientNet-Lite0: NOTICE)"
+
 
 def load_imagenet(network: Network) -> None:
     """Fill the encoder of a ``lite…-unet`` with ImageNet weights; the grey stem is the sum over the colours.

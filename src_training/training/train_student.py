@@ -16,7 +16,7 @@ from src_training.training.arcade import index_hash
 from src_training.training.checkpoint import LAST
 from src_training.training.decision import choose_decision, predicted, reliability
 from src_training.training.devices import in_company, is_first_process, pick_device, wait_for_all
-from src_training.training.imagenet import load_imagenet
+from src_training.training.imagenet import LICENCE_FROM_IMAGENET, load_imagenet
 from src_training.training.kept_settings import SETTINGS_FILE, keep_settings
 from src_training.training.loop import fit
 from src_training.training.material import Material, gather
@@ -36,6 +36,8 @@ from src_training.training.teaching import (
 )
 from src_training.training.validation import Validator
 from src_training.training.weights import load_network
+
+_OUR_LICENCE = "BSD-3-Clause"
 
 
 def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: Watcher) -> ModelCard:
@@ -137,9 +139,18 @@ def publish_student(
             f"held-out part of ARCADE train, {len(held_out)} frames": decision,
             "reliability on those frames": reliability(probabilities, held_out),
         },
-        licence="BSD-3-Clause",
+        licence=licence_of(settings),
         data_licence="CC0 (data descriptor), article CC BY 4.0; attribution to Popov et al. 2024",
     )
+
+
+def licence_of(settings: TrainSettings) -> str:
+    """The licence of the trained weights: ours, and that of the weights they started from."""
+    if settings.start_from is None:
+        return _OUR_LICENCE
+    if settings.start_from == IMAGENET:
+        return LICENCE_FROM_IMAGENET
+    return load_model(settings.start_from).card.licence
 
 
 def without_paths(settings: TrainSettings) -> TrainSettings:

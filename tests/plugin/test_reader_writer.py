@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -12,6 +14,8 @@ from napari_lightvessel._samples import arcade_frames, beating_cine
 from napari_lightvessel._writer import write_mask
 from src_training import Cine, read_mask
 from src_training.errors import BadMask
+
+FIELD = Path(__file__).parents[1] / "fixtures" / "field"
 
 
 def test_a_tiff_stack_becomes_one_lazy_image_layer(tmp_path, frames):
@@ -96,6 +100,22 @@ def test_a_folder_without_one_whole_frame_is_refused(tmp_path, viewer, frames, t
         _cut(tmp_path / f"{t}.png")
     viewer.open(str(tmp_path), plugin="napari-lightvessel")
     assert len(viewer.layers) == 0 and len(told) == 1 and told[0].startswith("3.png: ")
+
+
+def test_a_folder_of_two_patients_is_one_line_and_no_layer(viewer, dock, told):
+    viewer.open(str(FIELD / "folder-mixes-patients" / "mixpat"), plugin="napari-lightvessel")
+    assert len(viewer.layers) == 0 and dock.session.state is None
+    assert len(told) == 1 and "0.dcm and 2.dcm are of different patients" in told[0]
+
+
+def test_how_a_folder_was_read_is_told_and_is_no_error(tmp_path, viewer, frames, told, monkeypatch):
+    remarks = []
+    monkeypatch.setattr("napari.utils.notifications.show_info", remarks.append)
+    for t in (0, 1):
+        Image.fromarray(frames[t]).save(tmp_path / f"{t}.png")
+    viewer.open(str(tmp_path), plugin="napari-lightvessel")
+    assert len(viewer.layers) == 1 and told == []
+    assert remarks == [f"{tmp_path.name}: its 2 files are in the order of their names."]
 
 
 @pytest.mark.parametrize("sample", [beating_cine, arcade_frames])

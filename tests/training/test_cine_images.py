@@ -76,6 +76,21 @@ def test_an_animated_webp_is_refused(tmp_path):
         read_cine(tmp_path / "x.webp")
 
 
+class _PromotedByValue(np.ndarray):
+    """Stands in for numpy 1, where a scalar of a wider type does not widen an array."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **settings):
+        plain = [entry.view(np.ndarray) if isinstance(entry, np.ndarray) else entry for entry in inputs]
+        narrow = [entry.item() if isinstance(entry, np.generic) else entry for entry in plain]
+        return np.asarray(getattr(ufunc, method)(*narrow, **settings)).view(_PromotedByValue)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_colours_are_not_black_where_numpy_promotes_by_value(dtype, white):
+    colour = np.full((2, 2, 3), white, dtype).view(_PromotedByValue)
+    assert (np.asarray(luminance(colour)) == white).all()
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_luminance_of_grey_is_that_grey(dtype):
     grey = np.arange(256).astype(dtype) * dtype(257 if dtype == np.uint16 else 1)
@@ -339,6 +354,12 @@ def test_array_cine_takes_what_layers_hold():
     assert not array_cine(GREY).is_multiframe_file
     with pytest.raises(UnreadableCine, match="layer: an array of shape"):
         array_cine(np.zeros((2, 3, 4, 5)), "layer")
+
+
+def test_remarks_name_the_file_and_are_one_line_each():
+    cine = array_cine(np.zeros((8, 9), np.uint8), name="run\n.dcm", remarks=("the header says 3 frames",))
+    assert cine.remarks == ("run?.dcm: the header says 3 frames.",)
+    assert array_cine(np.zeros((8, 9), np.uint8)).remarks == ()
 
 
 def test_frames_are_read_only_and_numbers_beyond_the_end_are_an_error():

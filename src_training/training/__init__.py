@@ -1,0 +1,1 @@
+"""Training: settings, samples, the one loop and its recipes; importing this package needs no torch."""
