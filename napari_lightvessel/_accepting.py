@@ -29,13 +29,7 @@ from napari_lightvessel._marks import (
 from napari_lightvessel._recalling import Found, standing
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Origin, Revision, Workspace
-from src_training.dataset import Kept, twins_of
-from src_training.dataset.blobs import mask_hash
-from src_training.dataset.moving import move
-from src_training.dataset.outbox import save_prepared
-from src_training.dataset.pixels import case_id
-from src_training.dataset.sources import Source, Sources
-from src_training.dataset.store import Prepared
+from src_training.dataset import Kept, Prepared, Source, Sources, move, save_prepared, twins_of
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
@@ -346,8 +340,7 @@ def _heads(dataset: Dataset, case: str) -> list[Revision] | None:
 
 
 def _meanwhile(save: _Save, mark: Mark, prepared: Prepared, heads: list[Revision]) -> Meanwhile | None:
-    mine = prepared.facts["status"], mask_hash(prepared.mask)
-    if all(head.sha in mark.seen for head in heads) or any(head.says == mine for head in heads):
+    if all(head.sha in mark.seen for head in heads) or any(head.says == prepared.says for head in heads):
         return None
     return Meanwhile(save, tuple(heads), standing(save.workspace.dataset, save.t, prepared.case))
 
@@ -360,7 +353,7 @@ def _elsewhere(save: _Save, frame: Frame, prepared: Prepared, heads: list[Revisi
         return None
     dataset = save.workspace.dataset
     before = save.mark.head.case if save.mark.head is not None else None
-    for case in (case_id(prepared.pixels, None), before):
+    for case in (dataset.case_of(replace(frame, patient=None)), before):
         found = _heads(dataset, case) if case is not None and case != prepared.case else None
         for head in reversed(found or []):
             if head.status in DECIDED:

@@ -10,7 +10,7 @@ from typing import Any
 
 from src_training import durable
 from src_training.annotator import SETTINGS
-from src_training.dataset.frame import check_pseudonym
+from src_training.dataset import check_pseudonym
 from src_training.workspace import user_config_dir
 
 _lock = threading.Lock()

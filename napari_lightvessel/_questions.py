@@ -6,12 +6,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QScrollArea
+
 from napari_lightvessel import _preferences
 from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile
 from napari_lightvessel._marks import WORDS, count_words
 from napari_lightvessel._parts import AskBar
 from napari_lightvessel._taking_back import Strays, TakeBack
 from src_training.errors import LightVesselError
+
+_LAID_OUT_MS = 50
 
 
 class QuestionBar(AskBar):
@@ -78,6 +83,7 @@ class QuestionBar(AskBar):
             return go_on
 
         self.ask(text, yes[0], no[0], then(yes[1]), then(no[1]), later=then(lambda: None))
+        _bring_into_sight(self)
 
 
 class NameBar(AskBar):
@@ -100,6 +106,7 @@ class NameBar(AskBar):
         """Ask now."""
         self.ask(question, "Use it", "Stay unnamed", self._use, self._stay, reason="welcome")
         self.reason.setText(_preferences.annotator())
+        _bring_into_sight(self)
 
     def _use(self) -> None:
         self._choose(" ".join(self.reason.text().split()))
@@ -114,6 +121,24 @@ class NameBar(AskBar):
             self.open(str(error))
             return
         self._changed()
+
+
+def _bring_into_sight(bar: AskBar) -> None:
+    """Scroll the dock's column to a question, once Qt has given it a place."""
+
+    def scroll() -> None:
+        part = bar.parentWidget()
+        while part is not None and not isinstance(part, QScrollArea):
+            part = part.parentWidget()
+        if isinstance(part, QScrollArea) and bar.isVisible():
+            part.ensureWidgetVisible(bar)
+
+        timer.deleteLater()
+
+    timer = QTimer(bar)
+    timer.setSingleShot(True)
+    timer.timeout.connect(scroll)
+    timer.start(_LAID_OUT_MS)
 
 
 def _who_and_what(question: Meanwhile) -> str:

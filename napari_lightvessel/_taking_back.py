@@ -13,9 +13,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, count_words
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Revision, Workspace
-from src_training.dataset.moving import move, withdraw
-from src_training.dataset.patients import patient_key
-from src_training.dataset.sources import Source, Sources
+from src_training.dataset import Source, Sources, move, withdraw
 from src_training.errors import DatasetError
 
 
@@ -94,7 +92,7 @@ class TakeBack:
             return
 
         def work() -> Strays | None:
-            key = patient_key(workspace.dataset.site_key(), patient)
+            key = workspace.dataset.key_of(patient)
             strays = {t: head for t, head in saved.items() if key is not None and head.patient_key != key}
             named = any(head.patient_key is not None for head in strays.values())
             return Strays(state, workspace, strays, patient, named) if strays else None

@@ -8,7 +8,6 @@ from dataclasses import replace
 from numpy.typing import NDArray
 
 from src_training.dataset.frame import Origin
-from src_training.dataset.patients import patient_key
 from src_training.dataset.pixels import canonical, case_id
 from src_training.dataset.revision import Revision
 from src_training.dataset.store import Dataset
@@ -50,7 +49,7 @@ def move(
         The disk refuses.
     """
     leaving = Origin("rejected", annotator)  # a bad pseudonym is told before anything is written
-    key = patient_key(dataset.site_key(), patient)
+    key = dataset.key_of(patient)
     if key is None:
         raise DatasetError(f"patient {patient[:40]!r} means unknown. Give the patient's id or a pseudonym.")
     if key == revision.patient_key:

@@ -51,6 +51,11 @@ class Prepared:
     mask: NDArray[np.uint8]
     facts: dict[str, Any]
 
+    @property
+    def says(self) -> tuple[str, str]:
+        """Status and mask, as `Revision.says`."""
+        return self.facts["status"], mask_hash(self.mask)
+
 
 class Dataset:
     """Corrected frames that nobody loses: append a frame, list the heads, freeze a snapshot.
@@ -127,7 +132,7 @@ class Dataset:
 
     def prepare(self, frame: Frame, mask: NDArray, origin: Origin | None = None) -> Prepared:
         """Check and de-identify a frame; nothing is written. Raises BadMask or DatasetError."""
-        return self.prepare_keyed(frame, mask, origin, key=patient_key(self.site_key(), frame.patient))
+        return self.prepare_keyed(frame, mask, origin, key=self.key_of(frame.patient))
 
     def prepare_keyed(
         self, frame: Frame, mask: NDArray, origin: Origin | None = None, *, key: str | None
@@ -185,7 +190,11 @@ class Dataset:
 
     def case_of(self, frame: Frame) -> str:
         """What this very frame of this patient is called here, saved or not."""
-        return case_id(canonical(frame.pixels), patient_key(self.site_key(), frame.patient))
+        return case_id(canonical(frame.pixels), self.key_of(frame.patient))
+
+    def key_of(self, patient: str | None) -> str | None:
+        """The keyed hash by which this dataset knows a patient; None for unknown and placeholders."""
+        return patient_key(self.site_key(), patient)
 
     def cases(self) -> Iterator[str]:
         """Every case with a revision, in the order of their ids."""
@@ -276,7 +285,7 @@ class Dataset:
     def _commit(self, prepared: Prepared, *, corrected: Sequence[Revision] | None, resolve: bool) -> Revision:
         folder, facts = self._case_folder(prepared.case), prepared.facts
         heads = heads_of(self._readable(folder))
-        same = [head for head in heads if head.says == (facts["status"], mask_hash(prepared.mask))]
+        same = [head for head in heads if head.says == prepared.says]
         if not (resolve and not agree(heads)):
             for head in reversed(same):
                 if make_whole(head, prepared.pixels, prepared.mask):

@@ -200,7 +200,13 @@ def test_a_picture_that_is_there_under_another_patient_is_told_as_it_is_saved(do
     first = dock.session.workspace.dataset.heads()[0].case
     dock.correct.patient.setText("heart-17")
     dock.correct.patient.editingFinished.emit()
-    saved(dock)
+    for press in (
+        lambda: None,
+        dock.correct.accept_button.click,
+    ):  # it is offered to move it, and asked again
+        press()
+        qtbot.waitUntil(lambda: not dock.correct.question.isHidden(), timeout=30_000)
+        dock.correct.question.no.click()
     qtbot.waitUntil(lambda: "under another patient" in dock.correct.line.text(), timeout=30_000)
     assert f"(case {first})" in dock.correct.line.text()
     assert {head.case for head in dock.session.workspace.dataset.heads()} > {first}

@@ -174,3 +174,14 @@ def test_who_stays_unnamed_is_not_asked_again_and_can_still_choose(dock, work, s
     assert dock.correct.name_bar.isHidden() and _preferences.annotator() == ""
     dock.correct.who_button.click()
     assert not dock.correct.name_bar.isHidden()
+
+
+def test_a_question_below_the_fold_scrolls_into_sight(viewer, dock, work, saved, qtbot):
+    window = viewer.window._qt_window
+    window.resize(1366, 560)
+    with qtbot.waitExposed(window):
+        window.show()
+    saved(dock)
+    bar = dock.correct.name_bar
+    qtbot.waitUntil(lambda: not bar.visibleRegion().isEmpty(), timeout=5_000)
+    qtbot.waitUntil(lambda: bar.visibleRegion().boundingRect().height() >= bar.height() - 1, timeout=5_000)
