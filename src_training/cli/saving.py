@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from src_training.dataset.outbox import Kept
 
 WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
-Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
+Threshold = typer.Option(None, "--mask-threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
 Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
 Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")

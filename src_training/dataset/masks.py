@@ -14,7 +14,7 @@ from src_training.dataset.mask_files import plane_of
 from src_training.decoding.process import Lost
 from src_training.errors import BadMask
 
-_CURE = "Save the mask as 0 and 1, or say where vessel starts (--threshold)."
+_CURE = "Save the mask as 0 and 1, or say where vessel starts (--mask-threshold)."
 
 
 def read_mask(
