@@ -11,6 +11,8 @@ from src_training.cli import common
 from src_training.cli.examples import EXAMPLES
 
 HELP_NAMES = ("-h", "--help")
+# Former names of options, which are understood and not shown.
+_FORMER = {"--mask-threshold": "--threshold"}
 
 
 def _tell_version(asked: bool) -> None:
@@ -71,8 +73,23 @@ def _dress(command: Any, context: Any, path: tuple[str, ...]) -> None:
     for param in [*command.params, command.get_help_option(context)]:
         if getattr(param, "is_flag", False):
             param.metavar = ""  # "<bool>" beside a flag says that it wants a word after it
+        for former in [_FORMER[name] for name in getattr(param, "opts", ()) if name in _FORMER]:
+            _understand(param, former)
     for name, below in (inner or {}).items():
         _dress(below, typer.Context(below, info_name=name, parent=context), (*path, name))
+
+
+def _understand(param: Any, former: str) -> None:
+    """Let the parser take another name for an option, of which the help says nothing."""
+    add_shown = param.add_to_parser
+
+    def add(parser: Any, context: Any) -> None:
+        shown = param.opts
+        param.opts = [*shown, former]
+        add_shown(parser, context)
+        param.opts = shown
+
+    param.add_to_parser = add
 
 
 def _epilog(name: str) -> str | None:

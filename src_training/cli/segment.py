@@ -66,7 +66,11 @@ def segment(
         readable=False,
     ),
     threshold: float | None = typer.Option(
-        None, "--threshold", min=0.0, max=1.0, help="Default: the model card's."
+        None,
+        "--threshold",
+        min=0.0,
+        max=1.0,
+        help="Probability from which on a pixel is vessel; default: the model card's.",
     ),
     probability: bool = typer.Option(False, "--probability", help="Also write <stem>_prob.tif (float32)."),
     cine: bool = typer.Option(False, "--cine", help="A folder is one acquisition, its files are frames."),

@@ -15,7 +15,7 @@ from src_training.decoding.process import Lost
 from src_training.errors import BadMask
 
 _UNSURE = 2  # the label of the dock's second brush
-_CURE = "Save the mask as 0 and 1, or say where vessel starts (--threshold)."
+_CURE = "Save the mask as 0 and 1, or say where vessel starts (--mask-threshold)."
 
 
 def read_mask(

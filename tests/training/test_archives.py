@@ -257,7 +257,7 @@ def test_what_the_dataset_says_itself_is_not_overruled_by_options(lightvessel, o
     for option in (
         ("--status", "rejected"),
         ("--annotator", "me"),
-        ("--threshold", 3),
+        ("--mask-threshold", 3),
         ("--vessels-bright",),
     ):
         code, out, err = lightvessel("dataset", "import", ours.path, theirs.path, *option)

@@ -365,6 +365,28 @@ def test_bad_files_among_good_ones_are_records_with_an_error(world, capsys):
         assert errors[0]["error"] in err
 
 
+FORMER = {
+    "dataset append": ("--mask-threshold", "--threshold"),
+    "dataset import": ("--mask-threshold", "--threshold"),
+}
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_former_name_of_an_option_is_understood_and_not_shown(name, world, capsys):
+    now, former = FORMER[name]
+    assert main([*name.split(), "-h"]) == 0
+    shown = capsys.readouterr().out
+    assert now in shown and f" {former}" not in shown
+    for word in (now, former):
+        assert main([*name.split(), *TABLE[name].good(world), word, "128"]) == 0
+    assert "saved" in capsys.readouterr().out
+
+
+def test_a_threshold_of_masks_and_one_of_probabilities_are_two_names():
+    named = {name for name, leaf in LEAVES.items() for param in leaf.params if "--threshold" in param.opts}
+    assert named == {"segment"}
+
+
 def test_the_version_is_one_line(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lightvessel {__version__}\n"

@@ -83,7 +83,7 @@ BAD = {
     "colour": (as_png(COLOUR), "colour picture"),
     "CMYK": (lambda path: Image.fromarray(COLOUR).convert("CMYK").save(path.with_suffix(".jpg")), "CMYK"),
     "half transparent": (as_png(np.dstack([GREY_255, GREY_255])), "transparent"),
-    "JPEG": (lambda path: Image.fromarray(GREY_255).save(path.with_suffix(".jpg")), "--threshold"),
+    "JPEG": (lambda path: Image.fromarray(GREY_255).save(path.with_suffix(".jpg")), "--mask-threshold"),
     "no pixels": (as_npy(np.zeros((0, 30), np.uint8)), "an array of shape (0, 30) is not a mask (Y, X)"),
     "a stack": (as_tiff(np.stack([PLAIN] * 3), photometric="minisblack"), "3 pages"),
     "four axes": (as_npy(np.zeros((2, 6, 8, 8))), "is not a mask"),
