@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
+
+if TYPE_CHECKING:
+    from src_training.cine import Cine
 
 _MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
 _DEEPEST = 6  # folders below the one that was chosen
@@ -98,6 +101,7 @@ def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Ma
     drawn = [file for file in files_below(masks, leave_out=images) if file.suffix.lower() in _MASK_FILES]
     matched = Matched(images.name, there)
     pairing = pair_up(there, drawn, images, masks)
+    _add_runs(matched, pairing, images, masks)
     matched.failures += pairing.ambiguous
     matched.pairs += [(image, MaskFile(mask, threshold, stacked=True)) for image, mask in pairing.pairs]
     matched.remarks += [
@@ -114,6 +118,19 @@ def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Ma
             f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
         )
     return matched
+
+
+def _add_runs(matched: Matched, pairing: Pairing, images: Path, masks: Path) -> None:
+    """Pair masks that are called like a folder of single frames with all of it: so `segment --cine` names them."""
+    runs = [run for run in dict.fromkeys(image.parent for image in matched.images) if run != images]
+    asked, there = pairing.imageless, [lying(run, images) for run in runs]
+    found = match([lying(mask, masks) for mask in asked], there, masks=True)
+    for one, other in found.pairs:
+        matched.images.append(runs[other])
+        pairing.pairs.append((runs[other], asked[one]))
+        pairing.maskless = [image for image in pairing.maskless if image.parent != runs[other]]
+    taken = {asked[one] for one, _ in found.pairs}
+    pairing.imageless = [mask for mask in asked if mask not in taken]
 
 
 @dataclass
@@ -165,6 +182,13 @@ def same_folder(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
+def open_image(image: Path) -> Cine:
+    """The cine in a file, or in a folder of single frames that stands for one."""
+    from src_training.cine import read_cine
+
+    return read_cine(image, as_cine=image.is_dir())
+
+
 def read_pair(
     image: Path,
     mask: MaskSource,
@@ -180,15 +204,15 @@ def read_pair(
     UnreadableCine, BadMask
         With the file, the reason and the cure; a mask of another size names both files and sizes.
     """
-    from src_training.cine import read_cine
     from src_training.cine.sniff import recognise
 
-    cine = read_cine(image)
+    cine = open_image(image)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
     stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
-    silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
+    first = image if image.is_file() else next(iter(files_in(image)))
+    silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent)
 
 

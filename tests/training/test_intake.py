@@ -396,6 +396,22 @@ def test_every_drawn_page_of_a_stack_is_saved_with_its_frame(take_in, workspace,
         np.testing.assert_array_equal(found[frames[t].tobytes()], masks[t])
 
 
+def test_a_stack_that_is_called_like_a_folder_of_frames_belongs_to_these(take_in, workspace, tmp_path):
+    """As `segment --cine` writes it."""
+    frames, masks = stack(tmp_path, [True, True, False])
+    for name in ("images", "masks"):
+        (tmp_path / name / "run.tif").unlink()
+    for t, frame in enumerate(frames):
+        write(tmp_path / "images" / "runA" / f"{t}.png", frame)
+    write(tmp_path / "images" / "runB" / "1.png", frames[0])
+    tifffile.imwrite(tmp_path / "masks" / "runA.tif", masks, photometric="minisblack")
+    code, out, err = take_in("--images", tmp_path / "images", "--masks", tmp_path / "masks")
+    assert (code, len(out)) == (0, 2), err
+    assert "runB/1.png: no mask of this name" in err and "runA/" not in err
+    for t in (0, 1):
+        np.testing.assert_array_equal(by_picture(workspace)[frames[t].tobytes()], masks[t])
+
+
 @pytest.mark.parametrize("pages", [1, 2, 4])
 def test_masks_of_another_number_than_frames_are_refused(take_in, workspace, tmp_path, pages):
     _, masks = stack(tmp_path, [True] * 3)
