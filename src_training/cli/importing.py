@@ -241,7 +241,7 @@ class _Import:
             else:
                 self._tell_bad(one.image, one.line)
         if not distinct_patients:
-            check_alike(((one.image.name, one.patient) for one in found), self._dataset)
+            check_alike(((one.name, one.patient) for one in found), self._dataset)
         return found
 
     def preview(self, looked: list[Looked]) -> bool:
@@ -275,7 +275,7 @@ class _Import:
                     remember_source(self._dataset, outcome, one.image, one.patient)
                     known += outcome == before
             except (UnreadableCine, BadMask) as error:
-                failure(one.image, naming(error, one.image, one.mask.name), self._as_json)
+                failure(one.image, naming(error, one.name, one.mask.name), self._as_json)
             except Unread as unread:  # the frame itself is saved
                 raise Unread(f"{unread}: {len(saved) + 1} of {total} saved") from unread
         remark([labelled for labelled, _ in saved])
@@ -296,8 +296,7 @@ class _Import:
             )
         for one in odd:
             if self._accept:
-                texts = "; ".join(found.text for found in one.judgement.findings)
-                say(f"{one.source}: taken as it is: {texts}")
+                say(f"{one.source}: taken as it is: {one.judgement.oddity}")
             else:
                 failure(one.image, f"{one.source}: {one.judgement.text}", self._as_json)
         ignored = [one.name for one in looked if one.ignored and (self._accept or not one.judgement.findings)]
@@ -405,8 +404,8 @@ def _oddity(arrival: Arrival) -> list[str]:
     head = arrival.revision
     shown = arrival.pixels if head.grey is None else head.grey.shown(arrival.pixels)
     bright = bool(head.record.get("vessels_bright"))
-    found = judge(shown, arrival.mask, head.status, vessels_bright=bright).findings
-    return [f"{head.case} ({'; '.join(one.text for one in found)})"] if found else []
+    oddity = judge(shown, arrival.mask, head.status, vessels_bright=bright).oddity
+    return [f"{head.case} ({oddity})"] if oddity else []
 
 
 class _Bad:

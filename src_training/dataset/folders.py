@@ -117,6 +117,7 @@ def match_pairs(
     drawn = [file for file in beside if is_mask_file(file)]
     matched = Matched(images.name, there)
     pairing = pair_up(there, drawn, images, masks)
+    _add_runs(matched, pairing, images, masks)
     matched.failures += pairing.ambiguous
     source_of = source_of or (lambda path: MaskFile(path, threshold, stacked=True))
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
@@ -135,6 +136,19 @@ def match_pairs(
             f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
         )
     return matched
+
+
+def _add_runs(matched: Matched, pairing: Pairing, images: Path, masks: Path) -> None:
+    """Pair masks that are called like a folder of single frames with all of it: so `segment --cine` names them."""
+    runs = [run for run in dict.fromkeys(image.parent for image in matched.images) if run != images]
+    asked, there = pairing.imageless, [lying(run, images) for run in runs]
+    found = match([lying(mask, masks) for mask in asked], there, masks=True)
+    for one, other in found.pairs:
+        matched.images.append(runs[other])
+        pairing.pairs.append((runs[other], asked[one]))
+        pairing.maskless = [image for image in pairing.maskless if image.parent != runs[other]]
+    taken = {asked[one] for one, _ in found.pairs}
+    pairing.imageless = [mask for mask in asked if mask not in taken]
 
 
 @dataclass
@@ -212,7 +226,8 @@ def read_pair(
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
     polarity = polarity_of(cine, vessels_bright)
     stored = Frame.from_cine(cine, t, patient, vessels_bright=polarity.bright)
-    silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
+    first = image if image.is_file() else next(iter(files_in(image)))
+    silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent, cine.name, polarity, cine.remarks)
 
 

@@ -14,8 +14,11 @@ from src_training.errors import BadMask, UnreadableCine
 
 
 def open_picture(path: Path) -> Cine:
-    """One acquisition of any kind that a data set has its pictures in; raises UnreadableCine."""
-    return open_volume(path) if is_volume(path) else read_cine(path)
+    """One acquisition of any kind that a data set has its pictures in, or a folder of single frames that is one.
+
+    Raises UnreadableCine.
+    """
+    return open_volume(path) if is_volume(path) else read_cine(path, as_cine=path.is_dir())
 
 
 def open_volume(path: Path) -> Cine:
