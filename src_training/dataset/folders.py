@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from src_training import durable
 from src_training.dataset.frame import Frame
-from src_training.dataset.mask_kinds import is_drawn, is_mask_file, unread_kind
+from src_training.dataset.mask_kinds import is_drawn, is_mask_file, is_outlined, looks_outlined, unread_kind
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
@@ -119,6 +119,7 @@ def match_pairs(
     matched.failures += [
         f"{lying(mask, masks).text}: no image of this name. Call both alike, or add _mask."
         for mask in pairing.imageless
+        if not is_outlined(mask) or looks_outlined(mask)
     ]
     if not matched.pairs and not matched.failures:
         raise DatasetError(
