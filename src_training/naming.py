@@ -8,6 +8,7 @@ that could mean two things means neither.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -89,11 +90,14 @@ def written(text: str) -> Name:
 
 def lying(path: Path, folder: Path) -> Name:
     """The name of a file that lies in ``folder`` or below."""
-    try:
-        inside = path.relative_to(folder).parts
-    except ValueError:
-        inside = (path.name,)
+    inside = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
+    inside = inside or (path.name,)
     return Name(inside[-1], inside[:-1], folder.absolute().parts[1:])
+
+
+def common_folder(paths: Sequence[Path]) -> Path:
+    """The lowest folder that holds all of them."""
+    return Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
 
 
 def match(asked: Sequence[Name], there: Sequence[Name], *, masks: bool = False) -> Matching:

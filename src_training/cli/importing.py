@@ -222,7 +222,7 @@ class _Import:
             else:
                 self._tell_bad(one.line)
         if not distinct_patients:
-            check_alike(((one.image.name, one.patient) for one in found), self._dataset)
+            check_alike(((one.name, one.patient) for one in found), self._dataset)
         return found
 
     def preview(self, looked: list[Looked], as_json: bool) -> bool:
@@ -255,7 +255,7 @@ class _Import:
                     saved.append((labelled, outcome))
                     known += outcome == before
             except (UnreadableCine, BadMask) as error:
-                say(naming(error, one.image, one.mask.name))
+                say(naming(error, one.name, one.mask.name))
             except Unread as unread:  # the frame itself is saved
                 raise Unread(f"{unread}: {len(saved) + 1} of {total} saved") from unread
         remark([labelled for labelled, _ in saved])
@@ -275,11 +275,8 @@ class _Import:
                 "--accept-implausible."
             )
         for one in odd:
-            if self._accept:
-                texts = "; ".join(found.text for found in one.judgement.findings)
-                say(f"{one.source}: taken as it is: {texts}")
-            else:
-                say(f"{one.source}: {one.judgement.text}")
+            accepted = f"taken as it is: {one.judgement.oddity}"
+            say(f"{one.source}: {accepted if self._accept else one.judgement.text}")
         ignored = [one.name for one in looked if one.ignored and (self._accept or not one.judgement.findings)]
         if ignored:
             say(
@@ -383,8 +380,8 @@ def _oddity(arrival: Arrival) -> list[str]:
     head = arrival.revision
     shown = arrival.pixels if head.grey is None else head.grey.shown(arrival.pixels)
     bright = bool(head.record.get("vessels_bright"))
-    found = judge(shown, arrival.mask, head.status, vessels_bright=bright).findings
-    return [f"{head.case} ({'; '.join(one.text for one in found)})"] if found else []
+    oddity = judge(shown, arrival.mask, head.status, vessels_bright=bright).oddity
+    return [f"{head.case} ({oddity})"] if oddity else []
 
 
 class _Bad:

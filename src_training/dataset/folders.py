@@ -7,17 +7,27 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src_training import durable
 from src_training.dataset.frame import Frame
-from src_training.dataset.mask_kinds import is_drawn, is_mask_file, is_outlined, looks_outlined, unread_kind
+from src_training.dataset.mask_kinds import (
+    is_drawn,
+    is_mask_file,
+    is_outlined,
+    is_volume,
+    looks_outlined,
+    unread_kind,
+)
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
+
+if TYPE_CHECKING:
+    from src_training.cine import Cine
 
 _DEEPEST = 6  # folders below the one that was chosen
 
@@ -107,6 +117,7 @@ def match_pairs(
     drawn = [file for file in beside if is_mask_file(file)]
     matched = Matched(images.name, there)
     pairing = pair_up(there, drawn, images, masks)
+    _add_runs(matched, pairing, images, masks)
     matched.failures += pairing.ambiguous
     source_of = source_of or (lambda path: MaskFile(path, threshold, stacked=True))
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
@@ -126,6 +137,19 @@ def match_pairs(
             f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
         )
     return matched
+
+
+def _add_runs(matched: Matched, pairing: Pairing, images: Path, masks: Path) -> None:
+    """Pair masks that are called like a folder of single frames with all of it: so `segment --cine` names them."""
+    runs = [run for run in dict.fromkeys(image.parent for image in matched.images) if run != images]
+    asked, there = pairing.imageless, [lying(run, images) for run in runs]
+    found = match([lying(mask, masks) for mask in asked], there, masks=True)
+    for one, other in found.pairs:
+        matched.images.append(runs[other])
+        pairing.pairs.append((runs[other], asked[one]))
+        pairing.maskless = [image for image in pairing.maskless if image.parent != runs[other]]
+    taken = {asked[one] for one, _ in found.pairs}
+    pairing.imageless = [mask for mask in asked if mask not in taken]
 
 
 @dataclass
@@ -178,6 +202,16 @@ def same_folder(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
+def open_image(image: Path) -> Cine:
+    """The cine in a file of any kind that a data set has its pictures in, or in a folder of single frames."""
+    from src_training.cine import read_cine
+    from src_training.dataset.volume_pictures import open_volume
+
+    if is_volume(image) and not image.is_dir():
+        return open_volume(image)
+    return read_cine(image, as_cine=image.is_dir())
+
+
 def read_pair(
     image: Path,
     mask: MaskSource,
@@ -194,14 +228,14 @@ def read_pair(
         With the file, the reason and the cure; a mask of another size names both files and sizes.
     """
     from src_training.cine.sniff import recognise
-    from src_training.dataset.volume_pictures import open_picture
 
-    cine = open_picture(image)
+    cine = open_image(image)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
     stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
-    silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
+    first = image if image.is_file() else next(iter(files_in(image)))
+    silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent)
 
 

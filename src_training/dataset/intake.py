@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, read_pair
+from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, open_image, read_pair
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.dataset.plausible import Judgement, judge_frame, promises_vessels
 from src_training.errors import BadMask, UnreadableCine, printable
+from src_training.naming import common_folder, lying
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class Looked:
         """For people: share, contrast, polarity, name and what is odd."""
         contrast = self.judgement.contrast
         told = "    -" if contrast is None else f"{contrast:+.2f}"
-        odd = "; ".join(one.text for one in self.judgement.findings)
-        return f"{self.judgement.share:7.2%} {told} {self.judgement.polarity or '-':<6} {self.name}  {odd}".rstrip()
+        looks = self.judgement.polarity or "-"
+        return f"{self.judgement.share:7.2%} {told} {looks:<6} {self.name}  {self.judgement.oddity}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,13 @@ def look_at(
 
     Holds one frame at a time.
     """
+    root = common_folder(matched.images)
     for image, mask in matched.pairs:
+        called = lying(image, root).text
         try:
-            yield from _frames(image, mask, patient_of.get(image), status, vessels_bright)
+            yield from _frames(image, called, mask, patient_of.get(image), status, vessels_bright)
         except (UnreadableCine, BadMask) as error:
-            yield Unread(naming(error, image, mask.name))
+            yield Unread(naming(error, called, mask.name))
 
 
 def check_plausible(name: str, labelled: LabelledFrame, status: str) -> None:
@@ -105,11 +108,10 @@ def check_plausible(name: str, labelled: LabelledFrame, status: str) -> None:
         raise BadMask(f"{name}: {text}")
 
 
-def naming(error: Exception, image: Path, mask: str) -> str:
-    """What an error says, with the image's name where it names neither image nor mask."""
-    text = printable(str(error))
-    is_named = any(printable(name) in text for name in (image.name, mask))
-    return text if is_named else f"{image.name}: {text}"
+def naming(error: Exception, image: str, mask: str) -> str:
+    """What an error says, with the image's name (and folder) where it does not name it or, in no folder, its mask."""
+    text, names = printable(str(error)), [image] if "/" in image else [image, mask]
+    return text if any(printable(name) in text for name in names) else f"{image}: {text}"
 
 
 def frames_of(mask: MaskSource, cine: tuple[int, int, int]) -> Sequence[int] | None:
@@ -124,24 +126,18 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _frames(
-    image: Path, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool
+    image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool
 ) -> Iterator[Looked]:
-    from src_training.dataset.volume_pictures import open_picture
-
-    cine = open_picture(image)
+    cine = open_image(image)
     frames: Sequence[int | None] = frames_of(mask, cine.shape) or [None]
     drawn = 0
     for t in frames:
         labelled = read_pair(image, mask, patient=patient, frame=t, vessels_bright=vessels_bright)
         if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
             drawn += 1
-            yield _looked(image, mask, t, labelled, status)
+            name = called if t is None else f"{called} frame {t}"
+            judgement = judge_frame(labelled.frame, labelled.mask, status)
+            ignored = float((labelled.mask == IGNORE).mean())
+            yield Looked(image, mask, t, name, labelled.frame.patient, judgement, ignored)
     if not drawn:
         raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(frames)} pages. Check the file.")
-
-
-def _looked(image: Path, mask: MaskSource, t: int | None, labelled: LabelledFrame, status: str) -> Looked:
-    name = image.name if t is None else f"{image.name} frame {t}"
-    judgement = judge_frame(labelled.frame, labelled.mask, status)
-    ignored = float((labelled.mask == IGNORE).mean())
-    return Looked(image, mask, t, name, labelled.frame.patient, judgement, ignored)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from src_training.dataset.patients import known_patient, patient_key
 from src_training.errors import DatasetError
-from src_training.naming import lying, match, same, written
+from src_training.naming import common_folder, lying, match, same, written
 from src_training.regular import read_regular
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_patients(path: Path) -> list[Row]:
 
 def owners_of(rows: Sequence[Row], images: Sequence[Path], table: str) -> Owners:
     """Which of the images each row means; a row that could mean several, or rows that contradict, give none."""
-    root = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
+    root = common_folder(images)
     there = [lying(image, root) for image in images]
     asked = [written(row.image) for row in rows]
     found, owners = match(asked, there), Owners()
@@ -111,20 +111,27 @@ def check_alike(named: Iterable[tuple[str, str | None]], dataset: Dataset) -> No
             raise DatasetError(f"{there} and {where}: their patients differ in leading zeros only. {_CURE}")
     if not any(_NUMBER.search(known) for known, _ in first.values()):
         return
-    keys = {head.patient_key for head in _heads(dataset)} - {None}
+    keys = _keys(dataset)
     if not keys:
         return
     site_key = dataset.site_key()
     for known, where in first.values():
+        if patient_key(site_key, known) in keys:
+            continue  # nobody is split by another frame of a patient who is there
         if any(patient_key(site_key, variant) in keys for variant in _variants(known)):
             raise DatasetError(
                 f"{where}: its patient and one in the dataset differ in leading zeros only. {_CURE}"
             )
 
 
-def _heads(dataset: Dataset) -> Iterator:
+def _keys(dataset: Dataset) -> set[str]:
+    """The keys of the patients in a dataset; a damaged case must not keep a new frame out."""
+    found: set[str] = set()
     for case in dataset.cases():
-        yield from dataset.case_heads(case)
+        with contextlib.suppress(DatasetError):
+            heads = [head for head in dataset.case_heads(case) if head.status != "rejected"]
+            found.update(head.patient_key for head in heads if head.patient_key)
+    return found
 
 
 def _bare(known: str) -> str:

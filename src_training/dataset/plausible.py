@@ -15,7 +15,7 @@ from src_training.inference.preprocess import collimated_field, finite_grey
 #: Of the collimated field. The fullest of ARCADE's 1,195 masks covers 0.07 of its frame.
 LARGEST_SHARE = 1 / 3
 #: Smallest contrast with which a mask counts as lying on something; see `contrast_of` and the evidence in `judge`.
-SMALLEST_CONTRAST = 0.4
+SMALLEST_CONTRAST = 0.3
 #: Contrast from which on a turned or moved mask is said to fit better.
 CLEAR_CONTRAST = 0.5
 ACCEPT = "--accept-implausible"
@@ -23,8 +23,8 @@ INVERT = "--invert-masks"
 
 _PROMISE_NOTHING = ("no_vessel", "not_evaluable", "rejected")
 _SIDE = 256  # vessels are a few pixels wide at about this size; finer ones are noise
-_SMALLEST_SIDE = 64  # below it there is no surrounding to compare with
-_FEWEST_PIXELS = 12  # at that size: on fewer ones chance alone makes a contrast
+_SMALLEST_SIDE = 80  # below it there is no surrounding to compare with
+_FEWEST_PIXELS = 150  # at that size: on fewer ones chance alone makes or hides a contrast
 _EVEN_SIGMA, _SPREAD_SIGMA = 10, 20
 _GAP, _RING = (
     1,
@@ -51,11 +51,17 @@ class Judgement:
 
     @property
     def text(self) -> str:
-        """What is odd and what to do about it, on one line; empty when nothing is."""
+        """What is odd and what to do about it in the shell, on one line; empty when nothing is."""
         if not self.findings:
             return ""
-        cures = dict.fromkeys([*(one.cure for one in self.findings), f"Or take it as it is: {ACCEPT}."])
-        return "; ".join(one.text for one in self.findings) + ". " + " ".join(cures)
+        return " ".join(
+            [f"{self.oddity}.", *(one.cure for one in self.findings), f"Or take it as it is: {ACCEPT}."]
+        )
+
+    @property
+    def oddity(self) -> str:
+        """What is odd, without a cure: for a question to whoever drew the mask; empty when nothing is."""
+        return "; ".join(one.text for one in self.findings)
 
     @property
     def polarity(self) -> str:
