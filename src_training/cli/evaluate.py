@@ -179,13 +179,12 @@ def _items(
     from src_training.cine import polarity_of
     from src_training.cine.polarity import vessels_dark
     from src_training.cine.sniff import stem_of
-    from src_training.dataset.folders import check_size
+    from src_training.dataset.folders import check_size, open_image
     from src_training.dataset.frame import VESSEL
     from src_training.dataset.intake import frames_of, inverted
-    from src_training.dataset.volume_pictures import open_picture
     from src_training.evaluation import EvalItem
 
-    cine = open_picture(image)
+    cine = open_image(image)
     say_remarks(cine.remarks)
     polarity, is_single = polarity_of(cine, bright), len(cine) == 1
     frames = [0] if is_single else frames_of(mask, cine.shape)

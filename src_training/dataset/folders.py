@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 
 from src_training import durable
 from src_training.dataset.frame import Frame
-from src_training.dataset.mask_kinds import is_drawn, is_mask_file, unread_kind
+from src_training.dataset.mask_kinds import (
+    is_drawn,
+    is_mask_file,
+    is_outlined,
+    is_volume,
+    looks_outlined,
+    unread_kind,
+)
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
 
 if TYPE_CHECKING:
-    from src_training.cine import Polarity
+    from src_training.cine import Cine, Polarity
 
 _DEEPEST = 6  # folders below the one that was chosen
 
@@ -130,6 +137,7 @@ def match_pairs(
     matched.failures += [
         f"{lying(mask, masks).text}: no image of this name. Call both alike, or add _mask."
         for mask in pairing.imageless
+        if not is_outlined(mask) or looks_outlined(mask)
     ]
     if not matched.pairs and not matched.failures:
         raise DatasetError(
@@ -201,6 +209,16 @@ def same_folder(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
+def open_image(image: Path) -> Cine:
+    """The cine in a file of any kind that a data set has its pictures in, or in a folder of single frames."""
+    from src_training.cine import read_cine
+    from src_training.dataset.volume_pictures import open_volume
+
+    if is_volume(image) and not image.is_dir():
+        return open_volume(image)
+    return read_cine(image, as_cine=image.is_dir())
+
+
 def read_pair(
     image: Path,
     mask: MaskSource,
@@ -218,9 +236,8 @@ def read_pair(
     """
     from src_training.cine import polarity_of
     from src_training.cine.sniff import recognise
-    from src_training.dataset.volume_pictures import open_picture
 
-    cine = open_picture(image)
+    cine = open_image(image)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, read_pair
+from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, open_image, read_pair
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.dataset.plausible import Judgement, judge_frame, promises_vessels
 from src_training.errors import BadMask, UnreadableCine, printable
@@ -129,9 +129,7 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
 ) -> Iterator[Looked]:
-    from src_training.dataset.volume_pictures import open_picture
-
-    cine = open_picture(image)
+    cine = open_image(image)
     frames: Sequence[int | None] = frames_of(mask, cine.shape) or [None]
     drawn = 0
     for t in frames:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from src_training.regular import open_regular
 
 PLAIN = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
 VOLUMES = {
@@ -39,7 +42,9 @@ _UNREAD = {
     ".avi": "a video",
     ".pdf": "a PDF",
 }
-# What lies beside masks by custom: names of classes, and what Windows and macOS leave.
+_LABELME_KEYS = (b'"shapes"', b'"imagePath"', b'"imageData"')
+_HEAD = 1 << 16  # bytes
+# What lies beside masks by custom: names of classes and the like.
 _COMPANIONS = (
     "classes.txt",
     "labels.txt",
@@ -67,6 +72,18 @@ def is_volume(path: Path) -> bool:
 def is_outlined(path: Path) -> bool:
     """Whether it is outlines, not pixels."""
     return path.suffix.lower() in DRAWN
+
+
+def looks_outlined(path: Path) -> bool:
+    """Whether a text or JSON begins like outlines: others may lie beside masks and be no mask at all."""
+    try:
+        with open_regular(path) as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return True
+    if path.suffix.lower() == ".json":
+        return any(key in head for key in _LABELME_KEYS)
+    return re.match(rb"\s*(\d+(\s+[-+.\deE]+){4,}\s|$)", head + b"\n") is not None
 
 
 def is_drawn(path: Path) -> bool:

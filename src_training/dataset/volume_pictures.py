@@ -8,17 +8,7 @@ import numpy as np
 
 from src_training.cine.apart import ask_file
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header
-from src_training.cine.read import read_cine
-from src_training.dataset.mask_kinds import is_volume
 from src_training.errors import BadMask, UnreadableCine
-
-
-def open_picture(path: Path) -> Cine:
-    """One acquisition of any kind that a data set has its pictures in, or a folder of single frames that is one.
-
-    Raises UnreadableCine.
-    """
-    return open_volume(path) if is_volume(path) else read_cine(path, as_cine=path.is_dir())
 
 
 def open_volume(path: Path) -> Cine:

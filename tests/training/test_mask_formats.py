@@ -317,9 +317,13 @@ def test_every_shape_of_labelme_that_has_an_area_is_drawn_in_its_order(tmp_path)
 
 
 def test_json_beside_its_picture_as_labelme_saves_it_is_its_mask(tmp_path):
-    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(drawn(bar())))
-    (tmp_path / "a.json").write_text(labelme([outline("vessel", BAR)]))
-    code, (mask,) = imported(tmp_path, "--images", str(tmp_path), "--masks", str(tmp_path))
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(imagecodecs.png_encode(drawn(bar())))
+    (folder / "a.json").write_text(labelme([outline("vessel", BAR)]))
+    (folder / "settings.json").write_text("{}")  # what is no annotation is nobody's lost work
+    (folder / "remarks.txt").write_text("drawn on Monday")
+    code, (mask,) = imported(tmp_path, "--images", str(folder), "--masks", str(folder))
     assert code == 0 and np.array_equal(mask, bar())
 
 
@@ -355,6 +359,12 @@ def test_a_hostile_file_of_labelme_is_one_line(tmp_path, what):
     with pytest.raises(BadMask) as refused:
         LabelmeMask(tmp_path / "a.json").read(0, ONE)
     assert str(refused.value).startswith("a.json") and reason in str(refused.value)
+
+
+def test_outlines_without_their_picture_are_told(tmp_path, capsys):
+    files = {"a.json": labelme([outline("vessel", BAR)]), "lost.json": labelme([outline("vessel", BAR)])}
+    code, masks = imported(tmp_path, *two_folders(tmp_path, files))
+    assert code == 2 and len(masks) == 1 and "lost.json: no image of this name" in capsys.readouterr().err
 
 
 # -- YOLO ----------------------------------------------------------------------------------------------------
