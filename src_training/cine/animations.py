@@ -42,7 +42,9 @@ def pages(name: str, data: bytes) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         # The size is checked right here, by our own measure.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with readable(name, "reading the header"), Image.open(io.BytesIO(data)) as image:
+        with readable(name, "reading the header"):
+            image = Image.open(io.BytesIO(data))
+        with image:
             check_size(name, image.height, image.width, 8)
             count = getattr(image, "n_frames", 1)
             # A picture for programs that know no animation is no part of it.
