@@ -161,6 +161,13 @@ def test_a_jpeg_2000_in_colour_is_its_luminance(tmp_path):
     np.testing.assert_array_equal(read_cine(tmp_path / "a.jp2").frame(0), luminance(colour))
 
 
+def test_a_jpeg_2000_of_signed_numbers_is_refused_rather_than_wrapped(tmp_path):
+    data = imagecodecs.jpeg2k_encode(STACK[0].astype(np.int8), codecformat="jp2", reversible=True)
+    (tmp_path / "a.jp2").write_bytes(data)
+    with pytest.raises(UnreadableCine, match="its pixels are int8, not uint8"):
+        read_cine(tmp_path / "a.jp2").frame(0)
+
+
 def test_a_jpeg_2000_cut_short_is_refused(tmp_path):
     data = imagecodecs.jpeg2k_encode(STACK[0], codecformat="jp2", reversible=True)
     (tmp_path / "a.jp2").write_bytes(data[:60])
