@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from src_training.cine.cine import Calibration, Cine, Projection, array_cine, luminance
+from src_training.cine.claims import is_claimed
 from src_training.cine.read import find_inputs, natural_key, read_cine
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "SyntheticCine",
     "array_cine",
     "find_inputs",
+    "is_claimed",
     "luminance",
     "natural_key",
     "polarity_of",

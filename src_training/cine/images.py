@@ -66,7 +66,12 @@ class ImageFrames:
         channels = 1 if picture.ndim == 2 else picture.shape[2]
         if channels == 2:
             picture = picture[..., 0]
-        return upright(to_grey(picture, rgb=channels in (3, 4)), self.orientation)
+        grey = to_grey(picture, rgb=channels in (3, 4))
+        if grey.dtype != self.dtype:  # such as signed numbers in JPEG 2000
+            raise unreadable(
+                self.path.name, f"its pixels are {grey.dtype}, not {self.dtype}", "Save it as a TIFF."
+            )
+        return upright(grey, self.orientation)
 
 
 class NpyFrames(ArrayFrames):

@@ -62,9 +62,9 @@ _OTHERS = (
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL picture, a kind that is not read", "Export it as PNG."),
     (rb"8BPS", "a Photoshop picture, a kind that is not read", "Export it as PNG or TIFF."),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a WMV video, a kind that is not read", "Convert it to MP4."),
-    (rb"\0\0\1[\xb3\xba]", "an MPEG-1 or MPEG-2 video, a kind that is not read", "Convert it to MP4."),
+    (rb"\0\0\x01[\xb3\xba]", "an MPEG-1 or MPEG-2 video, a kind that is not read", "Convert it to MP4."),
     (
-        rb"\x5c\x01\0\0|\0\0\x01\x5c|\x1c\x02\0\0n[+i]2|\0\0\x02\x1cn[+i]2",
+        rb"\x5c\x01\x00\x00|\x00\x00\x01\x5c|\x1c\x02\x00\x00n[+i]2|\x00\x00\x02\x1cn[+i]2",
         "NIfTI, which is read as a mask only",
         _NIFTI_CURE,
     ),

@@ -57,6 +57,7 @@ def _track(path: Path, container: av.container.InputContainer) -> av.VideoStream
         raise unreadable(path.name, "a video file without pictures", "Choose the file that has them.")
     video = container.streams.video[0]
     check_size(path.name, video.codec_context.height, video.codec_context.width, 8)
+    video.codec_context.thread_count = 1  # each thread would hold pictures of its own
     return video
 
 

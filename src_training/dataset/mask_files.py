@@ -177,7 +177,10 @@ def _read_picture(path: Path) -> NDArray:
         # The size is checked right here, by our own measure.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(path) as picture:
-            _check_size(path, (picture.height, picture.width), 0)
+            count = getattr(picture, "n_frames", 1)
+            _check_size(path, (count, picture.height, picture.width), 1)
+            if count > 1:
+                return _read_animation(path)
             if picture.mode in _COLOURS:
                 raise BadMask(
                     f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed."
@@ -191,6 +194,23 @@ def _read_picture(path: Path) -> NDArray:
     if used.max() < len(colours) and (colours[used] == colours[used, :1]).all():
         return colours[values, 0]
     return values
+
+
+def _read_animation(path: Path) -> NDArray:
+    """(T, Y, X) greys of a GIF, animated PNG or animated WebP, a page a frame."""
+    from PIL import ImageOps
+
+    from src_training.cine.animations import pages
+
+    colours = [
+        np.array(ImageOps.exif_transpose(page).convert("RGB")) for page in pages(path.name, path.read_bytes())
+    ]
+    values = np.stack(colours)
+    if not (values == values[..., :1]).all():
+        raise BadMask(
+            f"{path.name}: an animation in colour, not masks. Save them as a TIFF stack of 0 and 1."
+        )
+    return values[..., 0]
 
 
 def _checked(path: Path, values: NDArray) -> NDArray:

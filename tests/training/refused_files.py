@@ -428,18 +428,15 @@ REFUSALS: dict[str, tuple[Write, str]] = {
     ),
     "PNG bomb": (png_bomb, "13000 rows; a frame has 16 to 4096. Export the angiogram at its original size."),
     "deflate bomb": (deflate_bomb, "inflates to more than 1 GiB. Export it as JPEG Lossless."),
-    "animated WebP": (animated, "an animated WebP. Export the frames as single images or a TIFF stack."),
-    "animated PNG": (
-        animated_png,
-        "an animated PNG. Export the frames as single images or a TIFF stack.",
-    ),
+    "animated WebP, cut": (cut(animated, 0.7), "the animation is truncated. Copy or export it again."),
+    "animated PNG, cut": (cut(animated_png, 0.7), "the animation is truncated. Copy or export it again."),
     "OME-TIFF of two images": (
         two_images,
         "2 images in one file, not one cine. Save each in a file of its own.",
     ),
     "AVIF": (
         raw(b"\0\0\0\x20ftypavif"),
-        "a still image of a kind that is not read. Export it as PNG.",
+        "a HEIC, AVIF or CR3 picture, a kind that is not read. Export it as PNG.",
     ),
     "deflated with a zlib header": (
         zlib_wrapped,

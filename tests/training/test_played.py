@@ -16,7 +16,8 @@ from PIL import Image
 
 from src_training.cine import luminance, played, read_cine
 from src_training.cine.formats import open_file
-from src_training.errors import UnreadableCine
+from src_training.dataset import read_mask
+from src_training.errors import BadMask, UnreadableCine
 
 STACK = files.grey(frames=9, rows=48, columns=64)
 ORDER = (8, 0, 3, 3, 7, 1, 2, 6, 5, 4, 0)
@@ -119,6 +120,25 @@ def test_an_animation_that_would_take_too_much_is_refused_before_it_is_decoded(t
         open_file(tmp_path / "run.gif")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_page_t_of_an_animated_mask_belongs_to_frame_t(tmp_path, kind):
+    drawn = (STACK > 128).astype(np.uint8) * np.uint8(255)
+    (tmp_path / "m").write_bytes(animation(kind, drawn))
+    for t in range(9):
+        np.testing.assert_array_equal(read_mask(tmp_path / "m", frame=t, of=9), drawn[t] == 255)
+    with pytest.raises(BadMask, match="9 pages; which one"):
+        read_mask(tmp_path / "m")
+    with pytest.raises(BadMask, match="9 pages for 8 frames"):
+        read_mask(tmp_path / "m", frame=0, of=8)
+
+
+def test_an_animated_mask_cut_short_is_refused(tmp_path):
+    data = animation("GIF", (STACK > 128).astype(np.uint8) * np.uint8(255))
+    (tmp_path / "m.gif").write_bytes(data[: int(0.7 * len(data))])
+    with pytest.raises(BadMask, match="truncated"):
+        read_mask(tmp_path / "m.gif", frame=0)
+
+
 # -- JPEG 2000 -----------------------------------------------------------------------------------------------
 
 
@@ -139,6 +159,13 @@ def test_a_jpeg_2000_in_colour_is_its_luminance(tmp_path):
         imagecodecs.jpeg2k_encode(colour, codecformat="jp2", reversible=True, mct=True)
     )
     np.testing.assert_array_equal(read_cine(tmp_path / "a.jp2").frame(0), luminance(colour))
+
+
+def test_a_jpeg_2000_of_signed_numbers_is_refused_rather_than_wrapped(tmp_path):
+    data = imagecodecs.jpeg2k_encode(STACK[0].astype(np.int8), codecformat="jp2", reversible=True)
+    (tmp_path / "a.jp2").write_bytes(data)
+    with pytest.raises(UnreadableCine, match="its pixels are int8, not uint8"):
+        read_cine(tmp_path / "a.jp2").frame(0)
 
 
 def test_a_jpeg_2000_cut_short_is_refused(tmp_path):
