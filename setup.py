@@ -80,7 +80,7 @@ setup(
         "scipy>=1.14",
         "scikit-image>=0.25",
         "tifffile>=2024.8.10",
-        "imagecodecs>=2024.9.22",
+        "imagecodecs>=2026.3.6",
         "Pillow>=10.4",
         "pydicom>=3.0.2",
         "pydantic>=2.8,<3",
