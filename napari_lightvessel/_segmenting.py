@@ -116,7 +116,10 @@ class Segmenter:
 
         def finished(_outcome: object) -> None:
             state.damaged.update(source.damaged)
-            line = _done_line(done, began, kept, damaged_words(source.damaged))
+            remark = self._predictor(model).remark
+            line = " ".join(
+                filter(None, (_done_line(done, began, kept, damaged_words(source.damaged)), remark))
+            )
             self._end(state, line, "warn" if source.damaged else "good")
             self._on_frame(self.session.frame)  # where a person stopped while this ran
 

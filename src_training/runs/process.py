@@ -40,8 +40,8 @@ class Identity:
         """The identity of a running process, by default this one; one that is gone never counts as alive."""
         parent = os.getppid() if pid is None else 0
         pid = os.getpid() if pid is None else pid
-        place = {"machine": machine_id(), "space": process_space(), "parent": parent}
-        return cls(socket.gethostname(), boot_id(), pid, _started(pid) or 0.0, **place)
+        started = _started(pid) or 0.0
+        return cls(socket.gethostname(), boot_id(), pid, started, machine_id(), process_space(), parent)
 
     @classmethod
     def from_json(cls, record: Any) -> Identity | None:
