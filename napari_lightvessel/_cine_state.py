@@ -50,6 +50,7 @@ class CineState:
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)  # frames the network could not be shown, and why
     marks: list[Mark] = field(default_factory=list)
+    last_frame: int | None = None  # where one was in it last; None before it was ever in view
     journal: JournalEntry | None = None  # where its edits are kept until they are accepted
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class CineState:
     def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
         """The Labels layer, made when missing and put back when somebody removed it."""
         if self.mask is None:
-            self.mask = MaskLayer(viewer, self.image, self.cine.shape, owner=self)
+            self.mask = MaskLayer(self.image, self.cine.shape, owner=self)
             self._refill(self.mask)
         self.mask.show(viewer)
         return self.mask
@@ -155,6 +156,7 @@ class CineState:
     def _mark_proposed(self, t: int, mask: np.ndarray, model_id: str | None) -> None:
         mark = self.marks[t]
         mark.baseline = mark.proposal = Plane.of(mask)
+        mark.stored = None  # what is corrected now is this proposal
         mark.status, mark.saved, mark.region = PROPOSED, "", False
         mark.strokes = 0
         mark.model_id = model_id or mark.model_id

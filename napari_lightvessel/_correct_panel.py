@@ -8,28 +8,37 @@ from weakref import WeakSet
 
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QButtonGroup, QLineEdit, QMenu, QPushButton
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLineEdit, QMenu, QPushButton
 
-from napari_lightvessel import _layers
+from napari_lightvessel import _layers, _preferences, _tools
 from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
-from napari_lightvessel._marks import UNSURE, VESSEL
 from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._questions import NameBar, QuestionBar
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
+from napari_lightvessel._taking_back import TakeBack
 from napari_lightvessel._unaccepted_bar import UnacceptedBar
+from src_training import Revision
 from src_training.dataset import known_patient
 from src_training.errors import LightVesselError
 
-_TOOLS = (("Pan", "pan_zoom"), ("Paint", "paint"), ("Erase", "erase"), ("Fill", "fill"))
+_TOOLS = (
+    ("Pan", _tools.PAN),
+    ("Paint", _tools.PAINT),
+    ("Erase", _tools.ERASE),
+    ("Fill", _tools.FILL),
+    ("Unsure", _tools.UNSURE_PAINT),
+)
 _TIPS = {
-    "pan_zoom": "Move and zoom (Z)",
-    "paint": "Paint with the brush; [ and ] change its size (P)",
-    "erase": "Erase (E)",
-    "fill": "Fill or remove a whole piece (F)",
+    _tools.PAN: "Move and zoom (Z)",
+    _tools.PAINT: "Paint vessel with the brush; [ and ] change its size (P)",
+    _tools.ERASE: "Erase (E)",
+    _tools.FILL: "Press a vessel to remove that piece, or a gap to fill it with vessel (F)",
+    _tools.UNSURE_PAINT: "Paint what nobody can tell (label 2)",
 }
 _LOOK_AGAIN_MS = 60  # one look after a burst of paint and refresh events
 
@@ -40,6 +49,7 @@ class CorrectPanel(Section):
     def __init__(self, session: Session, accepter: Accepter, recaller: Recaller, colours: Colours) -> None:
         super().__init__("2  Correct")
         self.session, self.accepter, self.recaller = session, accepter, recaller
+        self.take_back = TakeBack(session)
         self._bound: WeakSet[Labels] = WeakSet()
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
@@ -53,12 +63,11 @@ class CorrectPanel(Section):
     # -- building ------------------------------------------------------------------------------------------
 
     def _make_parts(self, colours: Colours) -> None:
-        self.tools = {mode: self._tool(label, mode) for label, mode in _TOOLS}
+        self.tools = {tool: self._tool(label, tool) for label, tool in _TOOLS}
         self.tool_group = QButtonGroup(self)
         for tool in self.tools.values():
             self.tool_group.addButton(tool)
-        self.unsure_button = button("Unsure", self._toggle_unsure, "Paint what nobody can tell (label 2)")
-        self.unsure_button.setCheckable(True)
+        self.unsure_button = self.tools[_tools.UNSURE_PAINT]
         self.frames = FrameList(colours)
         self.accept_button = button("Accept", self.accepter.accept, primary=True)
         self.next_button = button("Next", self.go_next)
@@ -70,24 +79,36 @@ class CorrectPanel(Section):
         self.region_button.setMenu(self.region_menu)
         self.no_vessel_button = button("No vessel", self.accepter.no_vessel)
         self.not_evaluable_button = button("Not evaluable", self.accepter.not_evaluable)
+        self.withdraw_button = button("Withdraw", self.take_back.withdraw)
+        self.who_button = button(
+            "", lambda: self.name_bar.open(), "Under which pseudonym your work is recorded"
+        )
+        self.who_button.setFlat(True)
         self.patient = QLineEdit()
         self.patient.setPlaceholderText("unknown: used for training only")
         self.patient.setToolTip(
             "A pseudonym, never a name. Frames of one patient stay on one side of the split."
         )
         self.ask = UnacceptedBar(self.session, self.accepter)
+        self.question = QuestionBar(self.accepter, self.take_back)
+        self.name_bar = NameBar(self._show_who)
         self.line = TellLine()
 
     def _lay_out(self) -> None:
         self.patient_row = row(name("Patient"), self.patient)
-        self.add(row(*self.tools.values(), None, self.unsure_button))
+        *plain, unsure = self.tools.values()
+        self.add(row(*plain, None, unsure))
         self.add(self.frames)
         self.add(row(wide(self.accept_button), self.region_button, self.next_button))
-        self.add(row(wide(self.no_vessel_button), wide(self.not_evaluable_button)))
-        self.add(self.patient_row, self.ask, self.line)
+        self.add(row(wide(self.no_vessel_button), wide(self.not_evaluable_button), self.withdraw_button))
+        self.add(self.patient_row, self.question, self.ask, self.line, self.name_bar)
+        head = self.head.layout()
+        assert isinstance(head, QHBoxLayout)
+        head.insertWidget(2, self.who_button)
+        self._show_who()
 
-    def _tool(self, label: str, mode: str) -> QPushButton:
-        made = button(label, lambda: self.use_tool(mode), _TIPS[mode])
+    def _tool(self, label: str, tool: str) -> QPushButton:
+        made = button(label, lambda: self.use_tool(tool), _TIPS[tool])
         made.setCheckable(True)
         return made
 
@@ -100,21 +121,27 @@ class CorrectPanel(Section):
         session.marks_changed.connect(self._on_marks)
         session.frame_decided.connect(self._on_decided)
         session.workspace_changed.connect(self._on_workspace)
+        session.viewer.layers.selection.events.active.connect(self._show_tool)
         accepter.saving.connect(lambda text: self.line.tell(text, "busy"))
         accepter.saved.connect(lambda text: self.line.tell(text, "good"))
         accepter.failed.connect(lambda text: self.line.tell(text, "bad"))
+        accepter.saved.connect(lambda _text: self.name_bar.ask_once())
+        accepter.asks.connect(lambda _question: self.line.tell(""))
+        self.take_back.told.connect(self.line.tell)
+        self.recaller.overtaken.connect(self._on_overtaken)
 
     # -- acting --------------------------------------------------------------------------------------------
 
-    def use_tool(self, mode: str) -> None:
-        """Take one of napari's own label tools, on our layer."""
+    def use_tool(self, tool: str) -> None:
+        """Take one of the tools, on our layer."""
         state = self.session.state
         if state is None:
             return
         mask = state.ensure_mask(self.session.viewer)
         self.session.marks_changed.emit(state)
         self.session.viewer.layers.selection.active = mask.layer
-        mask.layer.mode = mode
+        _tools.take(mask.layer, tool)
+        self._show_tool()  # a press on the active tool changes nothing, and Qt has unchecked it
 
     def go_next(self) -> None:
         """Show the next frame that waits for a decision."""
@@ -165,14 +192,23 @@ class CorrectPanel(Section):
         else:
             self.accepter.accept(region)
 
-    def _toggle_unsure(self) -> None:
-        state = self.session.state
-        if state is not None and state.mask is not None:
-            state.mask.layer.selected_label = UNSURE if self.unsure_button.isChecked() else VESSEL
+    def _fill(self, layer: Labels, place: tuple[int, ...]) -> None:
+        """Fill pressed on a pixel of this layer: (row, column), after the frame where there are several."""
+        owner = self.session.owner_of(layer)
+        if owner is None or owner.mask is None or not self._on_table(layer):
+            return
+        t = place[0] if len(place) > 2 else 0
+        try:
+            owner.mask.replace(t, _tools.filled(owner.labels(t), (place[-2], place[-1])))
+        except LightVesselError as error:
+            self.line.tell(str(error), "warn")
+        else:
+            self.line.tell("")
 
     def _on_patient(self) -> None:
         state = self.session.state
         if state is not None and state.patient != self.patient.text().strip():
+            self.take_back.seek_strays(state, self.patient.text().strip())
             self.recaller.remember_patient(state, self.patient.text().strip())
 
     # -- showing -------------------------------------------------------------------------------------------
@@ -207,6 +243,17 @@ class CorrectPanel(Section):
             self._show_summary()
             self._show_controls()
 
+    def _on_overtaken(self, state: CineState, t: int, revision: Revision) -> None:
+        if state is self.session.state:
+            by = revision.annotator or "somebody unnamed"
+            self.line.tell(
+                f"Frame {t} was saved meanwhile by {by} as revision {revision.seq}. Your edits stay; Accept asks.",
+                "warn",
+            )
+
+    def _show_who(self) -> None:
+        self.who_button.setText(_preferences.annotator() or "unnamed")
+
     def show_trouble(self, line: str) -> None:
         """Say that edits cannot be kept safe until they are accepted; empty when they can again."""
         self.line.tell(line, "bad" if line else "info")
@@ -232,10 +279,14 @@ class CorrectPanel(Section):
         allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
         allow(self.no_vessel_button, reason, "There is no vessel on this frame: save an empty mask")
         allow(self.not_evaluable_button, reason, "Nobody could judge this frame: keep it out of training")
+        allow(
+            self.withdraw_button,
+            self.take_back.blocked(),
+            "Take the decision on this frame back, as a new revision: nothing is deleted",
+        )
         allow(self.next_button, no_cine, "Next frame that waits for a decision (N)")
-        for mode, tool in self.tools.items():
-            allow(tool, no_cine, _TIPS[mode])
-        allow(self.unsure_button, no_cine or no_mask, "Paint what nobody can tell (label 2)")
+        for known, tool in self.tools.items():
+            allow(tool, no_cine, _TIPS[known])
         self._show_tool()
 
     def _follow_layer(self, state: CineState) -> None:
@@ -248,6 +299,7 @@ class CorrectPanel(Section):
         layer.events.paint.connect(self._on_paint)
         layer.events.mode.connect(self._show_tool)
         layer.events.selected_label.connect(self._show_tool)
+        _tools.equip(layer, lambda place: self._fill(layer, place))
         bind_keys(
             layer, allowed=self._on_table, accept=self.accepter.accept, go_next=self.go_next, step=self.step
         )
@@ -261,20 +313,26 @@ class CorrectPanel(Section):
         return False
 
     def _on_pixels(self, _event: object) -> None:
+        self.session.effort.touch()
         self._look_again.start()
 
     def _on_paint(self, event: Any) -> None:
-        state, t = self.session.state, self.session.frame
-        if state is not None and t is not None and state is self.session.owner_of(event.source):
-            state.marks[t].strokes += 1
+        owner = self.session.owner_of(event.source)
+        if owner is not None and self.session.is_open:
+            self.session.effort.stroke(owner, _layers.painted_frames(event.value, event.source))
         self._look_again.start()
 
     def _show_tool(self, _event: object = None) -> None:
+        """Check the tool that a press on the canvas uses: none of ours while another layer is selected."""
+        if not self.session.is_open:
+            return
         state = self.session.state
-        mode = str(state.mask.layer.mode) if state is not None and state.mask is not None else ""
+        ours = state is not None and state.mask is not None and self._is_selected(state.mask.layer)
+        active = _tools.active_tool(state.mask.layer) if ours and state and state.mask else ""
         self.tool_group.setExclusive(False)
         for known, tool in self.tools.items():
-            tool.setChecked(known == mode)
+            tool.setChecked(known == active)
         self.tool_group.setExclusive(True)
-        label = state.mask.layer.selected_label if state is not None and state.mask is not None else VESSEL
-        self.unsure_button.setChecked(label == UNSURE)
+
+    def _is_selected(self, layer: Labels) -> bool:
+        return self.session.viewer.layers.selection.active is layer

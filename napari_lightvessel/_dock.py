@@ -8,9 +8,11 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_lightvessel import _layers
 from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._closing import AskBeforeClosing
 from napari_lightvessel._correct_panel import CorrectPanel
+from napari_lightvessel._following import Follower
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
 from napari_lightvessel._losing import LosingViewer
@@ -38,9 +40,7 @@ class LightVesselWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        # From the Plugins menu napari hands out a proxy, behind which a layer is another object each time.
-        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.viewer = napari_viewer
+        napari_viewer = self.viewer = _layers.unwrapped(napari_viewer)
         self.setObjectName("lv-dock")
         self.colours = Colours.of(napari_viewer.theme)
         self.session = Session(napari_viewer)
@@ -48,6 +48,7 @@ class LightVesselWidget(QWidget):
         self.accepter = Accepter(self.session)
         self.postman = Postman(self.session, self.accepter)
         self.recaller = Recaller(self.session)
+        self.follower = Follower(self.session, self.recaller)
         self.journalist = Journalist(self.session)
         self.recoverer = Recoverer(self.session, self.journalist)
         self.recovery_bar = RecoveryBar(self.recoverer)
@@ -125,6 +126,7 @@ class LightVesselWidget(QWidget):
             self.segmenter,
             self.accepter,
             self.postman,
+            self.follower,
             self.recaller,
             self.journalist,
             self.trainer,

@@ -35,6 +35,9 @@ class Header(QWidget):
         self.facts = QLabel()
         self.badge = QLabel()
         self.badge.setProperty("lv", "badge")
+        self.view_line = TellLine()
+        self.view_button = button("Show only this cine", session.show, "Hide what else is in view")
+        self.view_row = row(None, self.view_button)
         self.line = TellLine()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(10, 6, 10, 2)
@@ -43,10 +46,13 @@ class Header(QWidget):
         rows.addWidget(row(name("Cine"), self.cine_name, self.badge))
         self.facts_row = row(name(""), self.facts, None)
         rows.addWidget(self.facts_row)
+        rows.addWidget(self.view_line)
+        rows.addWidget(self.view_row)
         rows.addWidget(self.line)
         session.workspace_changed.connect(self._show_workspace)
         session.cine_changed.connect(self._on_cine)
         session.cine_renamed.connect(self._on_renamed)
+        session.frame_changed.connect(self._show_view)
         session.problem.connect(self._show_problem)
         self._show_workspace(session.workspace)
         self._show_cine(session.state)
@@ -88,6 +94,13 @@ class Header(QWidget):
     def _on_renamed(self, state: CineState) -> None:
         if state is self.session.state:
             self._show_cine(state)
+        self._show_view()
+
+    def _show_view(self, _frame: int | None = None) -> None:
+        """Say that the canvas shows anything but a frame of the cine named above, and offer to mend it."""
+        text = self.session.out_of_view()
+        self.view_line.tell(text, "warn")
+        self.view_row.setVisible(bool(text))
 
     def _show_cine(self, state: CineState | None) -> None:
         for part in (self.facts_row, self.badge):
@@ -95,6 +108,7 @@ class Header(QWidget):
         if state is None:
             self.cine_name.setText("none: open an angiogram")
             self.cine_name.setToolTip("")
+            self._show_view()
             return
         cine, shown = state.cine, state.layer_in(self.session.viewer) is state.image
         title = state.image.name if shown else f"{state.image.name} (image taken out)"
@@ -103,6 +117,7 @@ class Header(QWidget):
         self.facts.setText(facts)
         for part in (self.cine_name, self.facts):
             part.setToolTip(f"{title} · {facts}\n{cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
+        self._show_view()
         self.badge.setText(cine.calibration.badge)
         self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
 

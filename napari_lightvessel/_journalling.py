@@ -17,10 +17,10 @@ from qtpy.QtCore import QTimer
 from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._layers import frame_index, painted_frames
-from napari_lightvessel._marks import Plane
+from napari_lightvessel._marks import Mark, Plane
 from napari_lightvessel._session import Session
 from src_training import durable
-from src_training.journal import Journal, JournalFacts
+from src_training.journal import Journal, JournalFacts, Story
 from src_training.workspace import user_config_dir
 
 _LOOK_MS = 700
@@ -134,7 +134,8 @@ class Journalist:
         if plane != entry.written.get(t):
             entry.written[t] = plane
             self._let_go = False  # the closing was taken back after all
-            self.writer.keep(entry, t, labels.astype(np.uint8))
+            self.session.effort.touch()
+            self.writer.keep(entry, t, labels.astype(np.uint8), _story_of(state.marks[t]))
 
     def _in_view(self, state: CineState) -> set[int]:
         t = frame_index(self.session.viewer, state.layer_in(self.session.viewer), state.n_frames)
@@ -173,6 +174,20 @@ class Journalist:
             self.trouble.emit(problem)
 
 
+def _story_of(mark: Mark) -> Story:
+    start = mark.stored or mark.proposal
+    newest = (mark.head.sha,) if mark.head is not None else ()
+    return Story(
+        seconds=round(mark.seconds, 1),
+        strokes=mark.strokes,
+        before=start.labels() if start is not None and start.is_known else None,
+        is_saved=mark.stored is not None or (start is not None and not start.is_known),
+        status=mark.status,
+        model_id=mark.model_id,
+        seen=(*sorted(mark.seen - set(newest)), *newest),
+    )
+
+
 class JournalWriter:
     """Writes in a thread of its own, newest labels first come: a disk that hangs holds up nobody else."""
 
@@ -186,9 +201,9 @@ class JournalWriter:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def keep(self, entry: JournalEntry, t: int, labels: np.ndarray) -> None:
-        """Write frame ``t``'s labels, unless newer ones come before their turn."""
-        self._put(entry, t, lambda: self._journal(entry).keep(t, labels))
+    def keep(self, entry: JournalEntry, t: int, labels: np.ndarray, story: Story) -> None:
+        """Write frame ``t``'s labels and their story, unless newer ones come before their turn."""
+        self._put(entry, t, lambda: self._journal(entry).keep(t, labels, story))
 
     def drop(self, entry: JournalEntry, t: int) -> None:
         """Frame ``t`` holds no edit any more."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _METADATA_KEY = "lightvessel_cine"
 _NO_CINE_KEY = "lightvessel_no_cine"  # on an Image that is shown and is no cine to work on
 _STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
+_OUR_LABELS_KEY = "lightvessel_labels"  # on every Labels layer that we made
 AXES = ("frame", "y", "x")  # the name at napari's slider
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
@@ -45,9 +46,20 @@ def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple
     return data, settings, "image"
 
 
+def unwrapped(viewer: Any) -> Any:
+    """The viewer itself: napari hands plugins a proxy, whose layers are other objects at each look."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
 def is_image(layer: Layer | None) -> bool:
     """Whether a layer is an Image to work on (Labels is none, though it derives from the same base)."""
     return isinstance(layer, Image) and _NO_CINE_KEY not in layer.metadata
+
+
+def is_of_a_cine(layer: Layer) -> bool:
+    """Whether a layer shows a cine or a mask of ours, whosever it is."""
+    ours = isinstance(layer, Labels) and are_our_labels(layer.metadata)
+    return ours or is_image(layer)
 
 
 def no_cine() -> dict[str, Any]:
@@ -89,15 +101,25 @@ def known_states(viewer: ViewerModel) -> list[Any]:
 
 def lone_labels(data: np.ndarray, name: str) -> Labels:
     """Labels (T, Y, X) that belong to no open cine, in our colours."""
-    return Labels(data, name=name, opacity=0.55, colormap=_label_colours(), axis_labels=AXES)
+    return Labels(
+        data,
+        name=name,
+        opacity=0.55,
+        colormap=_label_colours(),
+        axis_labels=AXES,
+        metadata={_OUR_LABELS_KEY: True},
+    )
+
+
+def are_our_labels(metadata: dict[str, Any]) -> bool:
+    """Whether the metadata of a Labels layer say that its numbers are ours: 1 vessel, 2 unsure."""
+    return _OUR_LABELS_KEY in metadata
 
 
 class MaskLayer:
     """The Labels layer that is corrected, seen as (T, Y, X) planes; it keeps the image's transform."""
 
-    def __init__(
-        self, viewer: ViewerModel, image: Image, shape: tuple[int, int, int], owner: object = None
-    ) -> None:
+    def __init__(self, image: Image, shape: tuple[int, int, int], owner: object = None) -> None:
         self.single = image.ndim == 2
         data = np.zeros(shape[1:] if self.single else shape, np.uint8)
         self.layer = Labels(
@@ -105,13 +127,13 @@ class MaskLayer:
             name=f"{image.name} vessels",
             opacity=0.55,
             colormap=_label_colours(),
+            metadata={_OUR_LABELS_KEY: True},
             **_transform_of(image),
         )
         self.layer.n_edit_dimensions = 2
         self.layer.brush_size = max(3, round(max(shape[1:]) / 100))
         self._image = image
         self.belong_to(owner)
-        self.show(viewer)
         _keep_transform(image, self.layer)
 
     def show(self, viewer: ViewerModel) -> None:

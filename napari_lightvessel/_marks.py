@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from src_training import Revision
 
 VESSEL = 1
 UNSURE = 2
@@ -16,6 +20,7 @@ PROPOSED = "proposed"
 ACCEPTED = "accepted"
 NO_VESSEL = "no_vessel"
 NOT_EVALUABLE = "not_evaluable"
+WITHDRAWN = "withdrawn"  # a note on a frame whose decision was taken back
 
 #: A person decided these: a prediction never replaces them unasked.
 DECIDED = frozenset({ACCEPTED, NO_VESSEL, NOT_EVALUABLE})
@@ -26,6 +31,7 @@ WORDS = {
     ACCEPTED: "accepted",
     NO_VESSEL: "no vessel",
     NOT_EVALUABLE: "not evaluable",
+    "rejected": WITHDRAWN,
 }
 
 
@@ -53,6 +59,11 @@ class Plane:
     def unknown(cls, shape: tuple[int, int]) -> Plane:
         """A plane that nobody remembers: unequal to every other, and empty when unpacked."""
         return cls(shape, np.packbits(np.zeros(shape, bool)).tobytes(), b"")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is not `unknown`."""
+        return bool(self.unsure)
 
     def labels(self) -> np.ndarray:
         """Unpack to (Y, X) uint8 of 0, 1, 2, and 3 for whatever was more."""
@@ -82,13 +93,20 @@ class Mark:
 
     ``baseline`` is the plane as the plugin last put or saved it (None: empty); a frame is *edited* when
     its pixels differ from it. Undo, redo and scripts are thereby covered without listening to any event.
+    ``stored`` is the plane of the revision that was saved last, of which the next one is a correction; ``head`` that
+    revision and ``seen`` the hashes of all that this window has shown, so that nobody's work is overwritten unseen;
+    ``case`` is what the dataset calls this frame. ``seconds`` and ``strokes`` count since the last revision.
     """
 
     status: str = UNANNOTATED
     baseline: Plane | None = None
     proposal: Plane | None = None
+    stored: Plane | None = None
     model_id: str | None = None
     saved: str = ""
+    head: Revision | None = None
+    seen: frozenset[str] = frozenset()
+    case: str = ""
     region: bool = False
     saving: bool = False
     strokes: int = 0
@@ -106,15 +124,30 @@ class Mark:
         return Plane.of(labels) != self.baseline
 
     def effort(self, labels: np.ndarray) -> dict[str, float]:
-        """What a person did to the proposal: seconds, strokes, pixels added and removed."""
-        before = is_vessel(self.proposal.labels()) if self.proposal else np.zeros(labels.shape, bool)
+        """What a person did since the last revision, else to the proposal: seconds, strokes, pixels of vessel.
+
+        The pixels are left out where nobody knows what the work began from.
+        """
+        told: dict[str, float] = {"seconds": round(self.seconds, 1), "strokes": self.strokes}
+        start = self.stored or self.proposal
+        if start is not None and not start.is_known:
+            return told
+        before = is_vessel(start.labels()) if start else np.zeros(labels.shape, bool)
         now = is_vessel(labels)
-        return {
-            "seconds": round(self.seconds, 1),
-            "strokes": self.strokes,
-            "pixels_added": int((now & ~before).sum()),
-            "pixels_removed": int((before & ~now).sum()),
-        }
+        added, removed = int((now & ~before).sum()), int((before & ~now).sum())
+        return {**told, "pixels_added": added, "pixels_removed": removed}
+
+    def show(self, revision: Revision, plane: Plane) -> None:
+        """This window shows what stands in the dataset: ``revision``, with ``plane`` as its labels."""
+        self.baseline = self.stored = plane
+        self.know(revision)
+        self.saved, self.model_id = revision.text, revision.model_id
+        self.seconds, self.strokes = 0.0, 0
+
+    def know(self, revision: Revision) -> None:
+        """The person knows of this revision: the next one may stand in for it."""
+        self.head, self.case = revision, revision.case
+        self.seen |= {revision.sha}
 
 
 def count_words(frames: int) -> str:

@@ -44,7 +44,8 @@ class Section(QFrame):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(MARGIN, 6, MARGIN, MARGIN)
         outer.setSpacing(2)
-        outer.addWidget(row(self.title, None, self.summary))
+        self.head = row(self.title, None, self.summary)
+        outer.addWidget(self.head)
         outer.addWidget(self.body)
         self._fold(True)
 

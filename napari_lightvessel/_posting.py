@@ -76,6 +76,7 @@ class Postman:
         state, t = self._frames.pop(entry, (None, 0))
         if state is not None:
             state.marks[t].saved = revision.text
+            state.marks[t].know(revision)
             self.session.frame_decided.emit(state, t)
 
     def _end(self, _outcome: object) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from src_training import durable
+from src_training.annotator import SETTINGS
+from src_training.dataset.frame import check_pseudonym
 from src_training.workspace import user_config_dir
 
 _lock = threading.Lock()
@@ -53,6 +55,15 @@ def annotator() -> str:
     return get("annotator", "")
 
 
+def choose_annotator(name: str) -> None:
+    """Record this person's work and decisions under ``name`` from now on.
+
+    Raises DatasetError for what is no pseudonym.
+    """
+    check_pseudonym(name)
+    put("annotator", name)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -62,4 +73,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _path() -> Path:
-    return user_config_dir() / "plugin.json"
+    return user_config_dir() / SETTINGS

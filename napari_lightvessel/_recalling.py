@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._cine_state import CineState
-from napari_lightvessel._marks import DECIDED, IGNORE, UNSURE, VESSEL, Plane
+from napari_lightvessel._marks import DECIDED, IGNORE, PROPOSED, UNSURE, VESSEL, WITHDRAWN, Plane
 from napari_lightvessel._session import Session
 from src_training import Cine, Dataset, Frame, Revision
 from src_training.errors import UnreadableCine
@@ -20,20 +21,29 @@ _REMEMBERED = 200  # pseudonyms kept in the user's preferences: of the cines tha
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
+    """What stands in the dataset for frame ``t``: its case, and the newest revision with its labels (Y, X), if any."""
+
     t: int
-    labels: np.ndarray
-    revision: Revision
-    region: bool
+    case: str
+    revision: Revision | None = None
+    labels: np.ndarray | None = None
+    region: bool = False
 
 
 class Recaller:
-    """Looks beside the GUI thread, whenever a cine, a workspace or a pseudonym makes new answers possible."""
+    """Looks beside the GUI thread, whenever a cine, a workspace or a pseudonym makes new answers possible.
+
+    ``overtaken(state, t, revision)``: somebody saved a frame meanwhile that is edited here, and stays as it is.
+    """
+
+    overtaken = Signal(object, int, object)
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.hold = False
         self._identifying: CineState | None = None
+        self._told: dict[tuple[int, int], str] = {}
         self._job: _jobs.Job | None = None
         session.cine_changed.connect(self._on_cine)
         session.workspace_changed.connect(self.look)
@@ -55,9 +65,11 @@ class Recaller:
         if self._job is not None:
             self._job.forget()
         work = _search(workspace.dataset, state.cine, state.patient)
-        self._job = _jobs.start(
-            work, step=lambda found: self._take(state, found), done=self._end, failed=self._end, visible=False
-        )
+
+        def step(found: Found) -> None:
+            self.take(state, found)
+
+        self._job = _jobs.start(work, step=step, done=self._end, failed=self._end, visible=False)
 
     def remember_patient(self, state: CineState, pseudonym: str) -> None:
         """Keep the pseudonym for this acquisition, in the user's own settings only, and look again."""
@@ -90,16 +102,38 @@ class Recaller:
         cine = state.cine
         _jobs.start(lambda _cancelled: _fingerprint(cine), done=done, failed=lambda _p: None, visible=False)
 
-    def _take(self, state: CineState, found: _Found) -> None:
+    def take(self, state: CineState, found: Found) -> bool:
+        """Let a frame follow the dataset, unless a person changed it here; whether it did."""
+        mark, revision = state.marks[found.t], found.revision
+        if mark.saving:
+            return False
+        mark.case = found.case
+        if revision is None:
+            return False
+        if revision.sha in mark.seen:
+            mark.head = revision
+            return False
+        if state.edited(found.t):
+            if self._told.get((id(mark), found.t)) != revision.sha:
+                self._told[id(mark), found.t] = revision.sha
+                self.overtaken.emit(state, found.t, revision)
+            return False
+        return self._follow(state, found, revision)
+
+    def _follow(self, state: CineState, found: Found, revision: Revision) -> bool:
         mark = state.marks[found.t]
-        if state.protected(found.t):
-            return
-        mask = state.ensure_mask(self.session.viewer)
-        mask.put(found.t, found.labels)
-        mark.baseline = Plane.of(found.labels)
-        mark.status, mark.saved, mark.region = found.revision.status, found.revision.text, found.region
-        mark.model_id = found.revision.model_id
+        if revision.status not in DECIDED:
+            mark.know(revision)
+            if mark.decided:  # withdrawn elsewhere; its labels stay in view
+                mark.status, mark.saved, mark.region = PROPOSED, WITHDRAWN, False
+                return True
+            return False
+        assert found.labels is not None
+        state.ensure_mask(self.session.viewer).put(found.t, found.labels)
+        mark.show(revision, Plane.of(found.labels))
+        mark.status, mark.region = revision.status, found.region
         state.measure([found.t])
+        return True
 
     def _end(self, _outcome: object) -> None:
         self._job = None
@@ -116,34 +150,34 @@ def _with_patient(known: dict[str, str], fingerprint: str, pseudonym: str) -> di
     return dict(list(kept.items())[-_REMEMBERED:])
 
 
-def _search(dataset: Dataset, cine: Cine, patient: str) -> Callable[[Callable[[], bool]], Iterator[_Found]]:
-    def work(cancelled: Callable[[], bool]) -> Iterator[_Found]:
-        if next(iter(dataset.cases()), None) is None:
-            return
+def _search(dataset: Dataset, cine: Cine, patient: str) -> Callable[[Callable[[], bool]], Iterator[Found]]:
+    def work(cancelled: Callable[[], bool]) -> Iterator[Found]:
         for t in range(cine.shape[0]):
             if cancelled():
                 return
-            head = _find(dataset, cine, t, patient)
-            if head is not None and head.status in DECIDED:
-                yield _shown(t, head)
+            try:
+                yield standing(dataset, t, dataset.case_of(Frame.from_cine(cine, t, patient or None)))
+            except UnreadableCine:  # told where the frame is shown; the others may be known
+                continue
 
     return work
 
 
-def _find(dataset: Dataset, cine: Cine, t: int, patient: str) -> Revision | None:
-    try:
-        return dataset.find(Frame.from_cine(cine, t, patient or None))
-    except UnreadableCine:  # told where the frame is shown; the others may be known
-        return None
+def standing(dataset: Dataset, t: int, case: str) -> Found:
+    """The newest revision of frame ``t``, which is this case, as it is shown."""
+    head = dataset.head(case)
+    if head is None:
+        return Found(t, case)
+    return _shown(t, head) if head.status in DECIDED else Found(t, case, head)
 
 
-def _shown(t: int, head: Revision) -> _Found:
+def _shown(t: int, head: Revision) -> Found:
     mask = head.mask()
     region = bool((mask == IGNORE).mean() > _REGION_SHARE)
     labels = (mask == VESSEL).astype(np.uint8) * VESSEL
     if not region:
         labels[mask == IGNORE] = UNSURE
-    return _Found(t, labels, head, region and head.status == "accepted")
+    return Found(t, head.case, head, labels, region and head.status == "accepted")
 
 
 def _fingerprint(cine: Cine) -> str:

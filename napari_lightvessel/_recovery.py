@@ -14,20 +14,23 @@ from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._journalling import Journalist, journal_folder
 from napari_lightvessel._layers import lone_labels
-from napari_lightvessel._marks import Plane, count_words
+from napari_lightvessel._marks import PROPOSED, UNANNOTATED, Mark, Plane, count_words
 from napari_lightvessel._session import Session
 from src_training import durable
 from src_training.errors import LightVesselError
-from src_training.journal import Journal, left_behind
+from src_training.journal import Journal, Story, left_behind
 
 _Edits = dict[int, np.ndarray]
+_Stories = dict[int, Story]
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What a journal gave: labels (Y, X) by frame, a line for every damaged one, and whether its cine can be opened."""
+    """What a journal gave: labels (Y, X) and stories by frame, a line for every damaged one, and whether its cine can
+    be opened."""
 
     edits: _Edits
+    stories: _Stories
     damaged: list[str]
     file_is_there: bool
 
@@ -116,7 +119,7 @@ class Recoverer:
         if not self._is_free(state):
             return
         edits, damaged = read.edits, read.damaged
-        put_back(self.session, state, edits)
+        put_back(self.session, state, edits, read.stories)
         self.journalist.adopt(state, journal, edits)
         line = f"Recovered {count_words(len(edits))} of {state.image.name}: look, then accept."
         self.told.emit(" ".join([line, *damaged]), "bad" if damaged else "good")
@@ -156,32 +159,55 @@ class Recoverer:
         return None
 
 
-def put_back(session: Session, state: CineState, edits: _Edits) -> None:
-    """Put recovered labels (Y, X) by frame on the cine's Labels, as edits that can be undone."""
+def put_back(session: Session, state: CineState, edits: _Edits, stories: _Stories) -> None:
+    """Put recovered labels (Y, X) by frame on the cine's Labels, as edits that can be undone, with their effort."""
     mask = state.ensure_mask(session.viewer)
-    for t, labels in edits.items():
-        mark = state.marks[t]
-        if mark.baseline is None:  # what had been proposed is not remembered: it stays an edit even if empty
-            mark.baseline = Plane.unknown((labels.shape[0], labels.shape[1]))
-        mask.replace(t, labels)
+    with session.effort.quiet():
+        for t, labels in edits.items():
+            _go_on_from(state.marks[t], stories.get(t), (labels.shape[0], labels.shape[1]))
+            mask.replace(t, labels)
     state.measure(edits)
     session.marks_changed.emit(state)
     session.viewer.layers.selection.active = mask.layer
     session.go_to(min(edits))
 
 
+def _go_on_from(mark: Mark, story: Story | None, shape: tuple[int, int]) -> None:
+    """The effort goes on where it was, from what it began with; a frame that is decided here stays so."""
+    if story is None:  # what the work began from is not remembered: it stays an edit even if empty
+        mark.proposal = mark.stored = Plane.unknown(shape)
+        mark.baseline = mark.baseline or mark.proposal
+        return
+    start = Plane.of(story.before) if story.before is not None else None
+    if story.is_saved:
+        mark.stored = start or Plane.unknown(shape)
+        mark.seen |= set(story.seen)
+    else:
+        mark.proposal, mark.stored = start, None
+    mark.model_id = story.model_id or mark.model_id
+    mark.seconds, mark.strokes = mark.seconds + story.seconds, mark.strokes + story.strokes
+    if mark.baseline is None:
+        mark.baseline = mark.stored or mark.proposal or Plane.unknown(shape)
+    if not mark.decided and mark.status == UNANNOTATED and start is not None:
+        mark.status = PROPOSED
+
+
 def _read(journal: Journal) -> _Read:
     edits: _Edits = {}
+    stories: _Stories = {}
     damaged = []
     for t in journal.frames():
         try:
             edits[t] = journal.labels(t)
         except LightVesselError as error:
             damaged.append(str(error))
+            continue
+        if (story := journal.story(t)) is not None:
+            stories[t] = story
     if not edits:
         raise LightVesselError(f"{journal.facts.name}: {' '.join(damaged)}")
     source = journal.facts.source
-    return _Read(edits, damaged, source is not None and Path(source).exists())
+    return _Read(edits, stories, damaged, source is not None and Path(source).exists())
 
 
 def _take_over(journal: Journal) -> None:

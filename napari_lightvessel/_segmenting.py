@@ -12,10 +12,10 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState, Prediction
-from napari_lightvessel._damage import LenientFrames, damaged_words, nearest_whole
+from napari_lightvessel._damage import LenientFrames, damaged_words
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._session import Session
-from src_training import Model, Predictor, mask_from_probability, vessels_look_bright
+from src_training import Model, Predictor, mask_from_probability, polarity_of
 
 if TYPE_CHECKING:
     from src_training import Cine
@@ -57,13 +57,13 @@ class Segmenter:
 
     def run_cine(self) -> None:
         """Segment every frame; frames a person edited or decided keep their mask."""
-        if self.session.state is not None:
+        if self.session.state is not None and not self._is_refused():
             self._run(self.session.state, list(range(self.session.state.n_frames)))
 
     def run_frame(self, replace: bool = False) -> None:
         """Segment the shown frame; asks first when a person's work stands on it."""
         state, t = self.session.state, self.session.frame
-        if state is None or t is None:
+        if state is None or t is None or self._is_refused():
             return
         if state.protected(t) and not replace:
             self.asks.emit(t)
@@ -95,6 +95,13 @@ class Segmenter:
             self.session.state.min_size_px = value_px
             self.session.state.chosen.add("min_size_px")
             self._rederive_shown()
+
+    def _is_refused(self) -> bool:
+        """Whether something else than the cine is in view; told when it is."""
+        reason = self.session.blocked()
+        if reason:
+            self.ended.emit(reason, "bad")
+        return bool(reason)
 
     # -- running -------------------------------------------------------------------------------------------
 
@@ -207,7 +214,7 @@ class Segmenter:
 
     def _on_frame(self, t: int | None) -> None:
         state = self.session.state
-        if not self.live or state is None or t is None or self.busy:
+        if not self.live or state is None or t is None or self.busy or self.session.blocked():
             return
         if not (t in state.probabilities or t in state.damaged or state.protected(t)):
             self._run(state, [t])
@@ -225,6 +232,8 @@ class Segmenter:
     def _look_at_polarity(self, state: CineState, cine: Cine) -> None:
         def done(bright: object) -> None:
             state.looks_bright = bool(bright)
+            if bright and "inverted" not in state.chosen and not state.probabilities:
+                state.inverted = True
             self.session.marks_changed.emit(state)
 
         def failed(problem: _jobs.Problem) -> None:
@@ -233,7 +242,7 @@ class Segmenter:
 
         state.looks_bright = False  # until known, so that it is asked once
         self._aside(
-            _jobs.start(lambda _cancelled: _most_look_bright(cine), done=done, failed=failed, visible=False)
+            _jobs.start(lambda _cancelled: polarity_of(cine).bright, done=done, failed=failed, visible=False)
         )
 
     def _aside(self, job: _jobs.Job) -> None:
@@ -252,12 +261,6 @@ def _default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
     """The card's smallest component, from its working scale to this frame's own pixels."""
     scale = max(shape) / model.card.input_size
     return round(model.card.min_component_px * scale * scale)
-
-
-def _most_look_bright(cine: Cine) -> bool:
-    """Whether vessels look bright on most of three frames in the middle part, where contrast is likely."""
-    frames = {round(share * (cine.shape[0] - 1)) for share in (0.35, 0.5, 0.65)}
-    return 2 * sum(vessels_look_bright(nearest_whole(cine, t)) for t in frames) > len(frames)
 
 
 def _done_line(done: int, began: float, kept: list[int], left_out: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,15 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from psygnal import Signal
 
-from napari_lightvessel import _jobs, _layers, _preferences
+from napari_lightvessel import _in_view, _jobs, _layers, _preferences
 from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._effort import EffortClock
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._shelf import Shelf, read_shelf
 from src_training import Model, Workspace
 from src_training.errors import LightVesselError
 
 OUTDATED = "The image holds other pixels now, which this mask does not belong to. Select the image."
-_IDLE_S = 30.0  # a frame looked at for longer than this without a step counts no more towards its effort
 
 
 class Session:
@@ -48,14 +48,17 @@ class Session:
         self.frame: int | None = 0  # None while the viewer shows no frame of the cine
         self.is_open = False
         self.covered = False
+        self._doubt = ""  # why the canvas was not the cine alone, when that was last told
+        self._footprint: tuple[float, ...] = ()  # where the cine on the table lies in the canvas
         self._states = _layers.known_states(viewer)  # work of a dock that was closed before
-        self._frame_since = time.monotonic()
+        self.effort = EffortClock(self)
         self._connect()
         for state in self._states:
             self._listen_to(state.image)
         self._jobs: list[_jobs.Job] = []
         self.shelf = Shelf()
         self._take_models(read_shelf(None))
+        self._keep_place()
         self._follow_selection()
 
     def close(self) -> None:
@@ -63,8 +66,11 @@ class Session:
         for job in self._jobs:
             job.forget()
         if self.is_open:
+            self.effort.close()
             for emitter, slot in self._connections():
                 emitter.disconnect(slot)
+            for layer in self.viewer.layers:
+                layer.events.visible.disconnect(self._follow_frame)
             for state in self._states:
                 self._forget(state.image)
         self.is_open = False
@@ -84,6 +90,12 @@ class Session:
         if self.state is not None:
             _layers.go_to_frame(self.viewer, self.state.layer_in(self.viewer), int(t))
 
+    def show(self) -> None:
+        """Show the present cine alone, in the 2D view, at the frame where one was in it last or its middle one."""
+        if self.state is not None and not self.covered:
+            self._put_in_view(self.state, self.state.last_frame)
+            self._follow_frame()
+
     def owner_of(self, layer: Layer | None) -> CineState | None:
         """The cine whose Labels layer this is."""
         return next((s for s in self._states if layer is not None and s.mask and s.mask.layer is layer), None)
@@ -96,7 +108,13 @@ class Session:
             return "The frames that got worse are in view instead of the cine. Close them first."
         if self.state.outdated:
             return OUTDATED
-        return ""
+        return _in_view.refusal(self.viewer, self.state)
+
+    def out_of_view(self) -> str:
+        """How the canvas is not a frame of the present cine alone; empty when it is, or something covers the cine."""
+        if self.state is None or self.covered:
+            return ""
+        return _in_view.refusal(self.viewer, self.state) or self.no_frame()
 
     def no_frame(self) -> str:
         """Why nothing can be done with the frame in view: there is none; empty when there is."""
@@ -180,6 +198,8 @@ class Session:
     def _connect(self) -> None:
         for emitter, slot in self._connections():
             emitter.connect(slot)
+        for layer in self.viewer.layers:
+            layer.events.visible.connect(self._follow_frame)
         self.is_open = True
 
     def _connections(self) -> tuple[tuple[Any, Any], ...]:
@@ -187,17 +207,40 @@ class Session:
         return (
             (viewer.dims.events.ndisplay, self._follow_frame),
             (viewer.dims.events.order, self._follow_frame),
-            (viewer.layers.selection.events.active, self._follow_selection),
-            (viewer.layers.events.inserted, self._follow_selection),
+            (viewer.layers.selection.events.active, self._on_selected),
+            (viewer.layers.events.inserted, self._on_inserted),
             (viewer.layers.events.removed, self._on_removed),
             (viewer.dims.events.current_step, self._follow_frame),
+            (viewer.dims.events.point, self._follow_frame),
         )
+
+    def _on_inserted(self, event: Any) -> None:
+        event.value.events.visible.connect(self._follow_frame)
+        self._follow_selection()
+
+    def _on_selected(self, _event: Any = None) -> None:
+        """To select a cine is to want it in view, also when it is on the table already."""
+        self._follow_selection()
+        active, state = self.viewer.layers.selection.active, self.state
+        if state is None or active is None or not (state.image is active or state is self.owner_of(active)):
+            return
+        if _in_view.strangers(self.viewer, state) or not active.visible:
+            self.show()
+
+    def _keep_place(self) -> None:
+        """A dock that is opened leaves the slider where it stands in the cine."""
+        with suppress(LightVesselError):  # told when it is looked at
+            state = self._wanted_state()
+            if state is not None:
+                here = _layers.frame_index(self.viewer, state.layer_in(self.viewer), state.n_frames)
+                state.last_frame = state.last_frame if here is None else here
 
     def _follow_selection(self, _event: Any = None) -> None:
         try:
             self._show(self._wanted_state())
         except LightVesselError as error:
             self._show(None)
+            _in_view.show_only(self.viewer, [self._wanted_image()])
             self.problem.emit("header", str(error))
         self._follow_frame()
 
@@ -211,8 +254,14 @@ class Session:
             return owner
         if self.state is not None and self.state.is_in(self.viewer):
             return self.state
+        image = self._wanted_image()
+        return self._state_of(image) if image is not None else None
+
+    def _wanted_image(self) -> Image | None:
+        """The selected image, else the top one."""
+        active = self.viewer.layers.selection.active
         images = [layer for layer in self.viewer.layers if _layers.is_image(layer)]
-        return self._state_of(images[-1]) if images else None
+        return active if _layers.is_image(active) else images[-1] if images else None
 
     def _state_of(self, layer: Image) -> CineState:
         for state in self._states:
@@ -225,6 +274,7 @@ class Session:
 
     def _on_removed(self, event: Any) -> None:
         removed = event.value
+        removed.events.visible.disconnect(self._follow_frame)
         owner = self.owner_of(removed)
         if self.state is not None and self.state.image is removed:
             self.state = None  # off the table, unless its Labels are what is selected
@@ -282,6 +332,8 @@ class Session:
         self._states.remove(before)
         edited, name = len(before.edited_frames()), before.image.name
         fresh = self._readable_state_of(before.image)
+        if fresh is not None and before.last_frame is not None and before.last_frame < fresh.n_frames:
+            fresh.last_frame = before.last_frame
         if fresh is not None and before.mask is not None and fresh.cine.shape == before.cine.shape:
             before.move_edits_to(fresh)
             kept = f" {count_words(edited)} you edited kept their mask; look at them again." if edited else ""
@@ -305,21 +357,33 @@ class Session:
         if state is self.state and state is not None:
             return
         self.state = state
-        self.cine_changed.emit(state)
+        place = state.last_frame if state is not None else None
+        self.cine_changed.emit(
+            state
+        )  # frames that were shown in place of a cine go, and what was before is back
+        if state is not None:
+            self._put_in_view(state, place)
         self._follow_frame(force=True)
+
+    def _put_in_view(self, state: CineState, place: int | None) -> None:
+        """Show this cine alone, at ``place`` or in its middle; the view fits one that is new or lies elsewhere."""
+        viewer, layer = self.viewer, state.layer_in(self.viewer)
+        _in_view.show_only(viewer, _in_view.layers_of(viewer, state))
+        viewer.dims.ndisplay = 2
+        if viewer.dims.ndim - layer.ndim in viewer.dims.displayed and layer.ndim > 2:  # seen from the side
+            viewer.dims.order = tuple(range(viewer.dims.ndim))
+        _layers.go_to_frame(viewer, layer, (state.n_frames - 1) // 2 if place is None else place)
+        before, self._footprint = self._footprint, _in_view.footprint(viewer, layer)
+        if place is None or (before and before != self._footprint):
+            _in_view.fit(viewer, layer)
 
     def _follow_frame(self, _event: Any = None, force: bool = False) -> None:
         if self.state is None:
             return
         layer = self.state.layer_in(self.viewer)
-        frame = _layers.frame_index(self.viewer, layer, self.state.n_frames)
-        if frame != self.frame or force:
-            self._count_time()
-            self.frame = frame
+        frame, doubt = _layers.frame_index(self.viewer, layer, self.state.n_frames), self.blocked()
+        if frame is not None:
+            self.state.last_frame = frame
+        if (frame, doubt) != (self.frame, self._doubt) or force:
+            self.frame, self._doubt = frame, doubt
             self.frame_changed.emit(frame)
-
-    def _count_time(self) -> None:
-        now = time.monotonic()
-        if self.state is not None and self.frame is not None and self.frame < self.state.n_frames:
-            self.state.marks[self.frame].seconds += min(now - self._frame_since, _IDLE_S)
-        self._frame_since = now

@@ -1,11 +1,13 @@
 """Edits that nobody has accepted yet, kept on this computer: what a crash leaves behind can be recovered.
 
-One folder a cine: ``journal.json`` (whose edits, of which process) and a PNG for every edited frame. It is the
-user's own and never part of a workspace; a frame that is accepted or undone leaves it.
+One folder a cine: ``journal.json`` (whose edits, of which process), and for every edited frame a PNG and its story
+(``t00002.json``: the effort so far, and what it began from). It is the user's own and never part of a workspace; a
+frame that is accepted or undone leaves it.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -45,6 +47,39 @@ class JournalFacts:
         return datetime.fromisoformat(self.begun_utc)
 
 
+@dataclass(frozen=True)
+class Story:
+    """What led to a frame's edits: active seconds, strokes, and the labels (Y, X) that they began from.
+
+    ``before`` is None where the frame was empty; ``is_saved``: it is what the newest of the revisions ``seen`` holds,
+    and else a proposal of ``model_id``. ``status`` is the frame's before the edits.
+    """
+
+    seconds: float = 0.0
+    strokes: int = 0
+    before: NDArray[np.uint8] | None = None
+    is_saved: bool = False
+    status: str = ""
+    model_id: str | None = None
+    seen: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """As a file of JSON."""
+        before = None if self.before is None else base64.b64encode(_encoded(self.before)).decode()
+        return json.dumps({**vars(self), "before": before, "seen": list(self.seen)}).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Story:
+        """What `to_bytes` made; ValueError and the like for anything else."""
+        record: dict[str, Any] = json.loads(data)
+        before, seen = record.pop("before"), record.pop("seen")
+        labels = None if before is None else np.asarray(imagecodecs.png_decode(base64.b64decode(before)))
+        story = cls(before=labels, seen=tuple(map(str, seen)), **record)
+        if not (float(story.seconds) >= 0 and int(story.strokes) >= 0 and isinstance(story.status, str)):
+            raise ValueError("no effort")
+        return story
+
+
 class Journal:
     """The edits of one cine by one process."""
 
@@ -81,15 +116,16 @@ class Journal:
             ) from error
         return cls(folder, facts, owner)
 
-    def keep(self, t: int, labels: NDArray[np.uint8]) -> None:
+    def keep(self, t: int, labels: NDArray[np.uint8], story: Story | None = None) -> None:
         """Make frame ``t``'s labels (Y, X) durable, in place of earlier ones; OSError when the disk refuses."""
-        durable.replace(
-            self._path(t), bytes(imagecodecs.png_encode(np.ascontiguousarray(labels), level=_QUICK))
-        )
+        if story is not None:
+            durable.replace(self._story_path(t), story.to_bytes())
+        durable.replace(self._path(t), _encoded(labels))
 
     def drop(self, t: int) -> None:
         """Frame ``t`` holds no edit any more."""
         self._path(t).unlink(missing_ok=True)
+        self._story_path(t).unlink(missing_ok=True)
 
     def frames(self) -> list[int]:
         """The frames it holds."""
@@ -105,6 +141,16 @@ class Journal:
         if labels.shape != self.facts.shape[1:] or labels.dtype != np.uint8:
             raise LightVesselError(f"frame {t} cannot be recovered (it has another size than its cine).")
         return np.asarray(labels)
+
+    def story(self, t: int) -> Story | None:
+        """What led to frame ``t``'s edits; None where that is not known."""
+        try:
+            story = Story.from_bytes(self._story_path(t).read_bytes())
+        except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError):
+            return None
+        before = story.before
+        fits = before is None or (before.shape == self.facts.shape[1:] and before.dtype == np.uint8)
+        return story if fits else None
 
     def take_over(self) -> None:
         """Make it this process's; OSError when the disk refuses, and it stays what it was."""
@@ -125,6 +171,13 @@ class Journal:
 
     def _path(self, t: int) -> Path:
         return self.folder / f"t{t:05d}.png"
+
+    def _story_path(self, t: int) -> Path:
+        return self.folder / f"t{t:05d}.json"
+
+
+def _encoded(labels: NDArray[np.uint8]) -> bytes:
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(labels), level=_QUICK))
 
 
 def left_behind(root: Path) -> list[Journal]:

@@ -10,7 +10,16 @@ import numpy as np
 
 from src_training import decoding
 from src_training.cine.budget import unreadable
-from src_training.cine.cine import Calibration, Cine, Grey, Header, Projection, frame_name, from_facts
+from src_training.cine.cine import (
+    Calibration,
+    Cine,
+    Grey,
+    Header,
+    Instance,
+    Projection,
+    frame_name,
+    from_facts,
+)
 from src_training.decoding.process import Lost
 
 _CURE = "Export it again from the archive."
@@ -23,6 +32,7 @@ def open_apart(path: Path) -> Cine:
     header = from_facts(Header, rows) | {
         "projection": Projection(**from_facts(Projection, rows["projection"])),
         "calibration": Calibration(**from_facts(Calibration, rows["calibration"])),
+        "instance": Instance(**from_facts(Instance, rows["instance"])),
     }
     shape, dtype, stamp = tuple(facts["shape"]), np.dtype(facts["dtype"]), tuple(facts["stamp"])
     return Cine(

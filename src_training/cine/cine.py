@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from src_training.cine.budget import readable, unreadable
+from src_training.errors import printable
 
 if TYPE_CHECKING:
     import dask.array
@@ -96,6 +97,29 @@ class Grey:
 
 
 @dataclass(frozen=True)
+class Instance:
+    """What tells a file of one acquisition from others; None or empty where it is not stated.
+
+    Attributes
+    ----------
+    series, study : str or None
+        SeriesInstanceUID and StudyInstanceUID.
+    person : str or None
+        A hash of the patient's name and date of birth, which themselves stay with the decoder.
+    number : int or None
+        InstanceNumber.
+    times : tuple
+        Microseconds for each way in which a time can be stated; the same place is the same way in every file.
+    """
+
+    series: str | None = None
+    study: str | None = None
+    person: str | None = None
+    number: int | None = None
+    times: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True)
 class Header:
     """What a file says about its acquisition beside the pixels; every default means "not stated"."""
 
@@ -107,6 +131,9 @@ class Header:
     patient_id: str | None = None
     burned_in: str | None = None
     is_multiframe_file: bool = False
+    # What a person should know about how the file was read: findings, without its name and without a full stop.
+    remarks: tuple[str, ...] = ()
+    instance: Instance = Instance()
 
 
 class FrameSource(Protocol):
@@ -148,6 +175,9 @@ class Cine:
         As read; nothing here writes them anywhere.
     is_multiframe_file : bool
         DICOM, or several frames, as against a single image.
+    remarks : tuple of str
+        Lines for a person, each naming the file: what was read otherwise than the file says. Whoever opens a
+        cine for somebody shows them.
     """
 
     def __init__(
@@ -159,6 +189,7 @@ class Cine:
         self.projection, self.calibration = header.projection, header.calibration
         self.patient_id, self.burned_in = header.patient_id, header.burned_in
         self.is_multiframe_file = header.is_multiframe_file
+        self.remarks = tuple(printable(f"{name}: {remark}.") for remark in header.remarks)
         self.inverted = grey.inverted
         self._frames, self._grey, self._header = frames, grey, header
         self._window = grey.limits(header.window)

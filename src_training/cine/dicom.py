@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -19,6 +19,7 @@ from src_training.cine.cine import Cine
 from src_training.cine.codecs import decode_frame, unpack
 from src_training.cine.deflated import inflate
 from src_training.cine.dicom_tags import OF_FRAMES, TAGS, PixelLayout, Tags, grey_values, header, pixel_layout
+from src_training.cine.instance import instance
 
 # A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
@@ -63,7 +64,13 @@ def open_dicom(path: Path) -> Cine:
     lossy = syntax not in _LOSSLESS
     compressed = pixels.length is None
     frames = DicomFrames(path, inflated, layout, pieces, compressed=compressed, lossy=lossy, swapped=swapped)
-    return Cine(frames, name=path.name, source=path, grey=grey_values(tags, layout), header=header(tags))
+    return Cine(
+        frames,
+        name=path.name,
+        source=path,
+        grey=grey_values(tags, layout),
+        header=replace(header(tags), instance=instance(tags)),
+    )
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from src_training.cine.apart import open_apart
+from src_training.cine.beside import masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
-from src_training.cine.cine import Cine
+from src_training.cine.cine import Calibration, Cine, Header
+from src_training.cine.series import Series, difference, grouped, listed
 from src_training.cine.sniff import SUFFIXES, recognise
 
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
+_SPLIT = "Put the files of each into a folder of its own, or open them one by one."
 _NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
 
 
@@ -27,9 +30,10 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
     Parameters
     ----------
     path : path
-        A DICOM, TIFF, PNG, JPEG, WebP, BMP or NPY file, or a folder.
+        A DICOM, TIFF, PNG, JPEG, JPEG 2000, WebP, GIF, BMP, NPY or video file, or a folder.
     as_cine : bool
-        Take a folder as one acquisition, its files as frames in natural order.
+        Take a folder as one acquisition, its files as frames in the order of InstanceNumber, else of acquisition
+        time, else of names; a remark of the cine says which.
 
     Raises
     ------
@@ -45,22 +49,29 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
         return _read_file(path)
 
 
-def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
+def find_inputs(paths: Iterable[str | os.PathLike], *, masks: bool = False) -> list[Path]:
     """Each file as it is; a folder as the images directly inside it, in natural order.
 
+    Masks that lie beside their images are left out unless ``masks`` are wanted, too.
     What calls itself an image and is none stays in the list, and so does a folder without any image or that
     may not be listed: reading them tells why.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        found += _listed(path) if os.path.isdir(path) else [path]  # unlike Path.is_dir never raises
+        found += _listed(path, masks) if os.path.isdir(path) else [path]  # unlike Path.is_dir never raises
     return found
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones."""
+def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
+    """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones.
+
+    Nor masks that lie beside their images, unless ``masks`` are wanted.
+    """
     files = [entry for entry in _files(folder) if _may_be_image(entry)]
-    return sorted(files, key=lambda file: natural_key(file.name))
+    if not masks:
+        beside = masks_beside(files)
+        files = [file for file in files if file not in beside]
+    return sorted(files, key=lambda file: (natural_key(file.name), file.name))
 
 
 def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -74,6 +85,12 @@ def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
     )
 
 
+def left_out_masks(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The masks beside their images that ``find_inputs`` passes over in the folders among ``paths``, by name."""
+    folders = [Path(path) for path in paths if os.path.isdir(path)]
+    return sorted(mask for folder in folders for mask in masks_beside(_listed_files(folder)))
+
+
 def may_be_file(entry: Path) -> bool:
     """Whether what lies in a folder is a file, or a link to one that is not there: reading it tells so."""
     return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
@@ -84,9 +101,16 @@ def natural_key(name: str) -> tuple:
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in _parts(name))
 
 
-def _listed(folder: Path) -> list[Path]:
+def series_in(folder: str | os.PathLike) -> list[Series]:
+    """The acquisitions whose single files lie directly in a folder; UnreadableCine when one cannot be read."""
+    folder = Path(folder)
+    with readable(folder.name, "opening", "Check the folder and its permissions."):
+        return grouped([_read_file(file) for file in images_in(folder)])
+
+
+def _listed(folder: Path, masks: bool) -> list[Path]:
     try:
-        return images_in(folder) or [folder]
+        return images_in(folder, masks=masks) or [folder]
     except OSError:
         return [folder]
 
@@ -125,20 +149,60 @@ def _read_folder(folder: Path) -> Cine:
     check_frames(folder.name, len(files))
     members = [_read_file(file) for file in files]
     for member in members:
+        _check_single(folder, member)
+    series = grouped(members)
+    if reason := difference(members):
+        raise unreadable(folder.name, f"{reason}; it holds {listed(series)}", _SPLIT)
+    for member in members:
         _check_fits(folder, members[0], member)
-    _, grey, header = members[0].parts
-    header = replace(header, is_multiframe_file=True)
-    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=header)
+    (only,) = series
+    members = list(only.members)
+    _, grey, _ = members[0].parts
+    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=_header_of(only))
+
+
+def _header_of(series: Series) -> Header:
+    """What is true of all its files: text burned into one may be in any, and millimetres of one are not another's."""
+    headers = [member.parts[2] for member in series.members]
+    remarks = list(_remarks(series.members))
+    if len(headers) > 1:
+        remarks.insert(0, f"its {len(headers)} files are in the order of {series.order}")
+    calibration = headers[0].calibration
+    if any(header.calibration != calibration for header in headers):
+        calibration = Calibration()
+        remarks.append("its files state different pixel spacings, so it is taken as uncalibrated")
+    stated = {(header.burned_in or "").strip().upper() for header in headers}
+    return replace(
+        headers[0],
+        is_multiframe_file=True,
+        calibration=calibration,
+        projection=next((h.projection for h in headers if h.projection.label), headers[0].projection),
+        burned_in="YES" if "YES" in stated else headers[0].burned_in if len(stated) == 1 else None,
+        remarks=tuple(remarks),
+    )
+
+
+def _remarks(members: Iterable[Cine]) -> Iterator[str]:
+    """What is remarked on the files of a folder: each finding once, with the files it is true of."""
+    files: dict[str, list[str]] = {}
+    for member in members:
+        for remark in member.parts[2].remarks:
+            files.setdefault(remark, []).append(member.name)
+    for remark, (first, *others) in files.items():
+        yield f"{first}{f' and {len(others)} more' if others else ''}: {remark}"
+
+
+def _check_single(folder: Path, member: Cine) -> None:
+    if len(member) != 1:
+        raise unreadable(
+            f"{folder.name}/{member.name}",
+            f"{len(member)} frames; the files of a folder opened as one cine hold one frame each",
+            "Open this file on its own.",
+        )
 
 
 def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
     where = f"{folder.name}/{member.name}"
-    if len(member) != 1:
-        raise unreadable(
-            where,
-            f"{len(member)} frames; the files of a folder opened as one cine hold one frame each",
-            "Open this file on its own.",
-        )
     if member.shape != first.shape:
         raise unreadable(
             where,

@@ -27,15 +27,17 @@ def build_app() -> typer.Typer:
     """Assemble the command from its parts: ``cli/<part>.py`` exposes ``register(app)``."""
     import typer
 
+    from src_training.cli.dressing import root
+
     app = typer.Typer(
         name="lightvessel",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         help="Segment coronary angiograms, keep a dataset, fine-tune. Research use only, not for diagnosis.",
     )
     for part in (*_SINGLE, *_GROUPS, "run"):
         importlib.import_module(f"src_training.cli.{part}").register(app)
+    app.callback()(root)
     return app
 
 
@@ -88,15 +90,20 @@ def _run(argv: Sequence[str] | None) -> int:
     # Not at the top of the file: Ctrl-C while it is imported is a cancel like any other.
     import typer
 
+    from src_training.cli.dressing import dressed, wrong_call_line
+
     # Typer brings its own copy of click, or uses the installed one: this is ClickException of the right one.
     wrong_call: type[Exception] = typer.BadParameter.__mro__[2]
+    words = None if argv is None else list(argv)
     try:
-        code = build_app()(args=list(argv) if argv is not None else None, standalone_mode=False)
+        code = dressed(build_app()).main(args=words, prog_name="lightvessel", standalone_mode=False)
     except typer.Exit as leave:
         code = leave.exit_code
     except typer.Abort:
         code = Cancelled.exit_code
     except wrong_call as error:
+        if line := wrong_call_line(error):
+            return _end(line, 2)
         error.show()  # type: ignore[attr-defined]
         code = 2
     # Ctrl-C inside a command arrives as Abort or as this code, depending on typer's version.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from src_training.cli.common import JsonFlag, check_folder, result, say
+from src_training.cli.common import JsonFlag, check_folder, result
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
 from src_training.errors import LightVesselError
@@ -120,9 +120,7 @@ def compare_methods(
         _show(record, as_json)
     table = method_table([of_teacher, *finished_records(networks, output)])
     (output / "table.md").write_text(table + "\n", encoding="utf-8")
-    tell = say if as_json else result
-    for line in table.splitlines():
-        tell(line)
+    result(table.splitlines(), {"table": str(output / "table.md")}, as_json)
     return 1 if failed else 0
 
 

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from src_training.cli import importing
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, say, told_polarity
 from src_training.cli.saving import (
+    AcceptImplausible,
     Annotator,
-    Bright,
+    DistinctPatients,
+    InvertMasks,
     Status,
     Threshold,
     WorkspaceFolder,
     open_dataset,
     remark,
     remark_twins,
+    remember_source,
     tell_saved,
     writable,
 )
 from src_training.errors import DatasetError
 
 if TYPE_CHECKING:
-    from src_training.dataset import Dataset
+    from src_training.dataset import Dataset, Revision
+    from src_training.dataset.sources import Source
 
 _SEG = "dicom-seg"
 _SPLITS = ("train", "val", "test")
+_COLUMNS = ("CASE", "REVISION", "STATUS", "SPLIT", "SOURCE", "FRAME", "PATIENT")
+_HERE = "unknown here"  # another computer saved it
+Case = typer.Argument(..., metavar="CASE", help="A case, or the first digits of it; `list` names them.")
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +52,9 @@ def register(app: typer.Typer) -> None:
     group.command("export")(export_frames)
     group.command("verify")(verify)
     group.command("list")(list_cases)
+    group.command("label")(label_case)
+    group.command("withdraw")(withdraw_case)
+    group.command("move")(move_case)
     key = typer.Typer(no_args_is_help=True, help="Share the site key, so that a patient stays one patient.")
     key.command("export")(key_export)
     key.command("import")(key_import)
@@ -58,6 +70,7 @@ def init(
     site_key: Path = typer.Option(
         None, "--site-key", metavar="FILE", help="Default: this user's own key.", readable=False
     ),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Make a workspace: dataset, models and runs in one new folder."""
     from src_training.dataset.keyring import read_key
@@ -65,7 +78,9 @@ def init(
 
     key = None if site_key is None else read_key(site_key)
     made = Workspace.create(workspace, split_salt=split_salt, site_key=key)
-    result(f"made {workspace} (site key {made.dataset.fingerprint})")
+    record = {"workspace": str(workspace), "dataset": made.dataset.facts["uuid"]}
+    record["site_key"] = made.dataset.fingerprint
+    result(f"made {workspace} (site key {made.dataset.fingerprint})", record, as_json)
 
 
 def append(
@@ -77,21 +92,38 @@ def append(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
+    invert_masks: bool = InvertMasks,
+    accept_implausible: bool = AcceptImplausible,
+    distinct_patients: bool = DistinctPatients,
     resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
     from src_training.dataset import Origin
-    from src_training.dataset.folders import MaskFile, read_pair
+    from src_training.dataset.folders import read_pair
+    from src_training.dataset.intake import Inverted, check_plausible
     from src_training.dataset.outbox import save_or_keep
+    from src_training.dataset.patient_table import check_alike
+    from src_training.exchange.classes import Classes, remembered
+    from src_training.exchange.mask_sources import Reading
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
-    source = MaskFile(mask, threshold)
-    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
+    reading = Reading(threshold, Classes(remembered(str(dataset.facts["uuid"]))))
+    drawn = reading.sources(mask.parent)(mask)
+    source = Inverted(drawn) if invert_masks else drawn
+    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=bright)
+    if not distinct_patients:
+        check_alike([(image.name, labelled.frame.patient)], dataset)
+    if not accept_implausible:
+        check_plausible(mask.name, labelled, status)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
-    if not tell_saved(outcome):
+    if not tell_saved(outcome, as_json):
         raise typer.Exit(2)
+    remember_source(dataset, outcome, image, patient)
     remark_twins(dataset, [outcome])
 
 
@@ -104,7 +136,9 @@ def export_frames(
         help="A new folder outside the workspace, and beside no --source.",
         readable=False,
     ),
-    kind: str = typer.Option("png", "--format", help="nnunet, monai, coco, png, dicom-seg."),
+    kind: str = typer.Option(
+        "png", "--format", help="nnunet, monai, coco, nifti, labelme, yolo, png, dicom-seg."
+    ),
     source: list[Path] = typer.Option(
         [],
         "--source",
@@ -169,15 +203,86 @@ def verify(
 
 
 def list_cases(workspace: Path = WorkspaceFolder, json: bool = JsonFlag) -> None:
-    """List every case with its revisions, its status and its part of the split."""
+    """List every case with its revisions, its status, its part of the split, and where it comes from.
+
+    Names of files and patients never lie in a workspace: they are known on the computer that saved the case.
+    """
+    from src_training.dataset.sources import Sources
+
     dataset = open_dataset(workspace)
-    cases = [_described(dataset, case) for case in dataset.cases()]
+    sources = Sources(dataset).read()
+    cases = [_described(dataset, case, sources.get(case)) for case in dataset.cases()]
     if json:
         result("", {"dataset": dataset.facts["uuid"], "cases": cases}, as_json=True)
         return
-    for case in cases:
-        conflict = "  CONFLICT" if case["conflict"] else ""
-        result(f"{case['case']}  {case['revision']}  {case['status']:<13}  {case['split']:<5}{conflict}")
+    rows = [_row(case) for case in cases]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    if rows:
+        say(_aligned(_COLUMNS, widths))
+    for row, case in zip(rows, cases, strict=True):
+        result(_aligned(row, widths) + ("  CONFLICT" if case["conflict"] else ""))
+
+
+def label_case(
+    workspace: Path = WorkspaceFolder,
+    case: str = Case,
+    text: str = typer.Argument(..., help="What you call it; empty: the name of its file again."),
+) -> None:
+    """Give a case a name of your own, which stays on this computer and is shown by `list`."""
+    from src_training.dataset.sources import Sources
+
+    dataset = open_dataset(workspace)
+    full = _case_of(dataset, case)
+    Sources(dataset).call(full, text)
+    result(f"labelled {full} {text}".rstrip())
+
+
+def withdraw_case(
+    workspace: Path = WorkspaceFolder,
+    case: str = Case,
+    annotator: str = Annotator,
+    json: bool = JsonFlag,
+) -> None:
+    """Take a frame back: nothing is deleted, and no training or export uses it any more.
+
+    Example: lightvessel dataset withdraw WORKSPACE 3fa9c0
+    """
+    from src_training.dataset.moving import withdraw
+
+    dataset = open_dataset(workspace)
+    full = _case_of(dataset, case)
+    revision = withdraw(dataset, dataset.case_heads(full), annotator)
+    result(f"withdrawn {full} {revision.name}", {"case": full, "revision": revision.name}, json)
+
+
+def move_case(
+    workspace: Path = WorkspaceFolder,
+    case: str = Case,
+    patient: str = typer.Option(..., "--patient", help="Patient id; only its keyed hash is stored."),
+    annotator: str = Annotator,
+    json: bool = JsonFlag,
+) -> None:
+    """Give a frame to its patient: it is saved there, and withdrawn where it was.
+
+    Example: lightvessel dataset move WORKSPACE 3fa9c0 --patient P17
+    """
+    from src_training.dataset.moving import move
+    from src_training.dataset.sources import Source, Sources
+
+    dataset = writable(workspace)
+    full = _case_of(dataset, case)
+    heads = dataset.case_heads(full)
+    if len({head.says for head in heads}) > 1:
+        raise DatasetError(
+            f"case {full}: its revisions contradict each other. Settle them first: dataset append --resolve."
+        )
+    moved = move(dataset, heads[-1], patient, annotator)
+    sources = Sources(dataset)
+    known = sources.read().get(full, Source(frame=moved.frame_index))
+    with contextlib.suppress(OSError):
+        sources.remember(moved.case, replace(known, patient=patient))
+    told = {"case": moved.case, "revision": moved.name, "moved_from": full, "split": moved.bucket}
+    result(f"moved {full} to {moved.case} {moved.name} ({moved.bucket})", told, json)
 
 
 def key_export(
@@ -185,6 +290,7 @@ def key_export(
     file: Path = typer.Argument(
         ..., help="A new file; hand it over as you would a password.", readable=False
     ),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Write the site key of a workspace's dataset, for a colleague who appends to it too."""
     from src_training import durable
@@ -200,29 +306,30 @@ def key_export(
         raise DatasetError(f"{file.name}: exists already. Choose a new file.") from None
     except OSError as error:
         raise DatasetError(f"{file.name}: not written: {durable.cure_for(error)}") from error
-    result(f"wrote {file}: whoever has it can test guesses of patient ids")
+    result(f"wrote {file}: whoever has it can test guesses of patient ids", {"file": str(file)}, as_json)
 
 
 def key_import(
     workspace: Path = WorkspaceFolder,
     file: Path = typer.Argument(..., help="The file that `key export` wrote.", readable=False),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Keep the site key of a workspace's dataset, so that frames can be appended here."""
     from src_training.dataset.keyring import read_key
 
     dataset = open_dataset(workspace)
     dataset.import_key(read_key(file))
-    result(f"imported site key {dataset.fingerprint}")
+    result(f"imported site key {dataset.fingerprint}", {"site_key": dataset.fingerprint}, as_json)
 
 
-def publish(workspace: Path = WorkspaceFolder) -> None:
+def publish(workspace: Path = WorkspaceFolder, as_json: bool = JsonFlag) -> None:
     """Save the frames that wait on this computer because the workspace's disk refused them."""
     from src_training.dataset.outbox import Outbox
 
     dataset = open_dataset(workspace)
     saved = []
     for _entry, revision in Outbox(dataset).publish():
-        tell_saved(revision)
+        tell_saved(revision, as_json)
         saved.append(revision)
     remark_twins(dataset, saved)
 
@@ -247,7 +354,36 @@ def _told(output: Path, counts: dict[str, int]) -> str:
     return f"wrote {output}: " + ", ".join(f"{count} {split}" for split, count in counts.items())
 
 
-def _described(dataset: Dataset, case: str) -> dict[str, Any]:
+def _case_of(dataset: Dataset, text: str) -> str:
+    """The case that these digits begin, of which there must be one."""
+    wanted = text.strip().lower()
+    found = [case for case in dataset.cases() if wanted and case.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} cases begin so" if found else "there is no such case"
+    raise DatasetError(f"case {text[:40]!r}: {what}. lightvessel dataset list names them.")
+
+
+def _row(case: dict[str, Any]) -> list[str]:
+    source = case["source"]
+    frame = "-" if case["frame"] is None else str(case["frame"])
+    label = _HERE if source is None else source
+    return [case["case"], case["revision"], case["status"], case["split"], label, frame, case["patient"]]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _patient(head: Revision, source: Source | None) -> str:
+    if head.patient_key is None:
+        return "unknown"
+    if source is None:
+        return _HERE
+    return source.patient or "as the file says"
+
+
+def _described(dataset: Dataset, case: str, source: Source | None) -> dict[str, Any]:
     revisions, heads = dataset.revisions(case), dataset.case_heads(case)
     head = heads[-1]
     return {
@@ -255,6 +391,10 @@ def _described(dataset: Dataset, case: str) -> dict[str, Any]:
         "revision": head.name,
         "status": head.status,
         "split": head.bucket,
+        "source": source.label if source is not None and source.label else None,
+        "frame": head.frame_index,
+        "patient": _patient(head, source),
+        "annotator": head.annotator,
         "patient_key": head.patient_key,
         "conflict": len({one.says for one in heads}) > 1,
         "heads": [one.name for one in heads],

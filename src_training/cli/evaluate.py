@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
-from src_training.errors import LightVesselError
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Vessels,
+    VesselsOption,
+    counting,
+    failure,
+    listed,
+    result,
+    say,
+    say_left_out,
+    say_polarity,
+    say_remarks,
+    told_polarity,
+)
+from src_training.cli.saving import InvertMasks
+from src_training.errors import BadMask, LightVesselError
 
 if TYPE_CHECKING:
+    from src_training.cine import Polarity
     from src_training.evaluation import EvalItem, Evaluation
+    from src_training.inference import Predictor
 
 
 PartialFlag = typer.Option(
@@ -43,6 +61,9 @@ def evaluate_command(
     ),
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     partial: bool = PartialFlag,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
+    invert_masks: bool = InvertMasks,
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
 ) -> int:
@@ -54,11 +75,12 @@ def evaluate_command(
     from src_training.cli.segment import load_predictor
     from src_training.evaluation import evaluate
 
+    bright = told_polarity(vessels, vessels_bright)
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs, partial=partial)
-    evaluation = evaluate(predictor, items)
+    items, bad = readable_items(pairs, partial=partial, bright=bright, invert=invert_masks, as_json=as_json)
+    evaluation = evaluate(predictor, items, check=_counted(predictor, items))
     if per_frame:
         for score in evaluation.scores:
             text = f"{score.name}: Dice {score.metrics['dice']:.4f} clDice {score.metrics['cldice']:.4f}"
@@ -67,12 +89,17 @@ def evaluate_command(
     lines = [f"{name:<10}{value:.4f}" for name, value in summary.items() if name != "n"]
     result(
         [f"{predictor.model.id} on {len(items)} frames", *lines],
-        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)},
+        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)}
+        | {"vessels_bright": sum(item.vessels_bright for item in items)},
         as_json,
     )
     if other is not None:
-        _tell_difference(evaluation, evaluate(other, items), as_json)
+        _tell_difference(evaluation, evaluate(other, items, check=_counted(other, items)), as_json)
     return 2 if bad or ambiguous else 0
+
+
+def _counted(predictor: Predictor, items: list[EvalItem]) -> Callable[[], None]:
+    return counting(len(items), f"frames judged with {predictor.model.id}")
 
 
 def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
@@ -94,13 +121,13 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     Those and what has no partner are said. Raises LightVesselError when a folder is missing or nothing matches.
     """
     from src_training.cine import find_inputs
-    from src_training.dataset.folders import pair_up, same_folder
+    from src_training.dataset.folders import pair_up
 
     for folder in (images, masks):
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     say_left_out(dict.fromkeys([images, masks]))
-    pairing = pair_up(find_inputs([images]), find_inputs([masks]), shared=same_folder(images, masks))
+    pairing = pair_up(find_inputs([images], masks=True), find_inputs([masks], masks=True), images, masks)
     for line in pairing.ambiguous:
         say(f"lightvessel: {line}")
     if not pairing.pairs:
@@ -110,19 +137,32 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
     return pairing.pairs, len(pairing.ambiguous)
 
 
-def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> tuple[list[EvalItem], int]:
-    """The frames with their masks, and how many could not be read, each told in a line.
+def readable_items(
+    pairs: list[tuple[Path, Path]],
+    *,
+    partial: bool = False,
+    bright: bool | None = None,
+    invert: bool = False,
+    as_json: bool = False,
+) -> tuple[list[EvalItem], int]:
+    """The frames with their masks, vessels dark, and how many could not be read, each told in a line.
 
+    Of a cine those frames whose page of the masks is drawn. ``bright`` says how the vessels of all files look; None:
+    each is looked at. ``invert``: the masks are black on white.
     Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
     Raises LightVesselError when none can be read.
     """
-    items, bad = [], 0
+    items, polarities, bad, one_more = [], [], 0, counting(len(pairs), "frames read")
     for image, mask in pairs:
+        one_more()
         try:
-            items.append(_item(image, mask))
+            found, polarity = _items(image, mask, bright, invert)
+            items += found
+            polarities.append((image.name, polarity))
         except LightVesselError as error:
             bad += 1
-            say(f"lightvessel: {error}")
+            failure(image, error, as_json)
+    say_polarity(polarities)
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
     if partial:
@@ -132,18 +172,32 @@ def readable_items(pairs: list[tuple[Path, Path]], *, partial: bool = False) -> 
     return items, bad
 
 
-def _item(image: Path, mask: Path) -> EvalItem:
-    from src_training.cine import read_cine
+def _items(image: Path, mask: Path, bright: bool | None, invert: bool) -> tuple[list[EvalItem], Polarity]:
+    from src_training.cine import polarity_of, read_cine
+    from src_training.cine.polarity import vessels_dark
     from src_training.cine.sniff import stem_of
-    from src_training.dataset import read_mask
+    from src_training.dataset.folders import MaskFile, check_size
+    from src_training.dataset.frame import VESSEL
+    from src_training.dataset.intake import inverted
     from src_training.evaluation import EvalItem
 
-    cine, truth = read_cine(image), read_mask(mask)
-    if cine.shape != (1, *truth.shape):
-        raise LightVesselError(
-            f"{image.name} is {cine.shape} (T, Y, X), but {mask.name} is {truth.shape}: one frame of equal size each."
-        )
-    return EvalItem(stem_of(image), None, cine.frame(0), truth)
+    cine, source = read_cine(image), MaskFile(mask, stacked=True)
+    say_remarks(cine.remarks)
+    polarity = polarity_of(cine, bright)
+    items = []
+    for t in range(len(cine)):
+        truth = source.read(t, cine.shape)
+        check_size(mask.name, truth.shape, image.name, cine.shape[1:])
+        truth = inverted(truth) if invert else truth
+        if len(cine) == 1 or (truth == VESSEL).any():
+            name = stem_of(image) if len(cine) == 1 else f"{stem_of(image)} frame {t}"
+            frame = vessels_dark(cine.frame(t)) if polarity.bright else cine.frame(t)
+            items.append(EvalItem(name, None, frame, truth, polarity.bright))
+    if not items:
+        raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(cine)} pages. Check the file.")
+    if len(items) < len(cine):
+        say(f"{mask.name}: {len(items)} of {len(cine)} pages are drawn; the other frames are left out")
+    return items, polarity
 
 
 def _say_unmatched(kind: str, files: list[Path]) -> None:

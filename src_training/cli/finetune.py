@@ -11,8 +11,9 @@ import typer
 
 from src_training.cli.common import JsonFlag, result, say
 from src_training.cli.forms import settings_from
+from src_training.cli.watching import tell_event
 from src_training.errors import Cancelled, RunError
-from src_training.runs.telling import compared_text, event_text
+from src_training.runs.telling import compared_text
 
 if TYPE_CHECKING:
     from src_training.runs import Run, RunState
@@ -82,10 +83,7 @@ def follow(run: Run, as_json: bool) -> int:
             ended = run.status().ended
             events, offset = run.events(offset)
             for event in events:
-                if as_json:
-                    result("", {"run": run.id, **event}, True)
-                else:
-                    say(event_text(event))
+                tell_event({"run": run.id, **event}, as_json)
             if ended and not events:
                 break
             time.sleep(_POLL_S)

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import Unread, say
+from src_training.annotator import own_pseudonym
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Unread,
+    Vessels,
+    VesselsOption,
+    failure,
+    listed,
+    result,
+    say,
+    told_polarity,
+)
 from src_training.cli.saving import (
+    AcceptImplausible,
     Annotator,
-    Bright,
+    DistinctPatients,
+    InvertMasks,
     Status,
     Threshold,
     WorkspaceFolder,
     remark,
     remark_twins,
+    remember_source,
     tell_saved,
     writable,
 )
-from src_training.errors import BadMask, DatasetError, NotSaved, UnreadableCine, printable
+from src_training.errors import BadMask, DatasetError, NotSaved, UnreadableCine
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Frame, Origin, Revision
     from src_training.dataset.folders import LabelledFrame, Matched
+    from src_training.dataset.intake import Looked
+    from src_training.dataset.patient_table import Owners, Row
+    from src_training.exchange.classes import Classes
     from src_training.exchange.lightvessel import Arrival, Elsewhere
 
+_CVAT = ".xml"
 _ONE_SOURCE = (
     "name one source: an archive or a folder, --images with --masks, --images with --coco, or --nnunet."
 )
@@ -43,7 +62,10 @@ def import_frames(
     ),
     images: Path = typer.Option(None, "--images", help="Folder of single images.", readable=False),
     masks: Path = typer.Option(
-        None, "--masks", help="Folder of masks called like the images, or STEM_mask.", readable=False
+        None,
+        "--masks",
+        help="Folder of masks called like the images, or STEM_mask; or the XML of CVAT.",
+        readable=False,
     ),
     coco: Path = typer.Option(
         None, "--coco", metavar="JSON", help="COCO annotations of the --images.", readable=False
@@ -51,44 +73,94 @@ def import_frames(
     nnunet: Path = typer.Option(
         None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2.", readable=False
     ),
+    vessel_classes: str = typer.Option(
+        None, "--vessel-classes", metavar="A,B", help="Classes that are vessel."
+    ),
+    ignore_classes: str = typer.Option(
+        None, "--ignore-classes", metavar="A,B", help="Classes that nobody shall judge (255)."
+    ),
+    background_classes: str = typer.Option(
+        None, "--background-classes", metavar="A,B", help="Classes that are background."
+    ),
+    classes: Path = typer.Option(
+        None,
+        "--classes",
+        metavar="JSON",
+        help="The same in a file: vessel, ignore, background.",
+        readable=False,
+    ),
     patients: Path = typer.Option(
         None, "--patients", metavar="CSV", help="Image name, patient id.", readable=False
     ),
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
+    invert_masks: bool = InvertMasks,
+    accept_implausible: bool = AcceptImplausible,
+    distinct_patients: bool = DistinctPatients,
+    preview: bool = typer.Option(
+        False, "--preview", help="Only list share, contrast and polarity of every mask; save nothing."
+    ),
+    as_json: bool = JsonFlag,
 ) -> None:
     """Save many frames with their masks: an archive or folder, two folders, COCO polygons, or nnU-Net v2.
 
-    What is bad is reported, the rest is saved (exit 2). Nothing is written where the frames come from. Of a workspace
+    All are looked at before one is saved. What is bad or implausible is reported, the rest is saved (exit 2). Nothing
+    is written where the frames come from. A stack of masks belongs to the frames of a cine of its name. Of a workspace
     of LightVessel, what stands in it is saved with its status and its patients; what contradicts yours is a conflict.
+    Of classes whose names do not tell you are asked once; the answer is remembered for the workspace.
     """
     from src_training.dataset import Origin
-    from src_training.dataset.folders import read_patients
+    from src_training.dataset.patient_table import read_patients
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
-    patient_of = read_patients(patients) if patients else {}
+    rows = read_patients(patients) if patients else []
+    said = {"vessel": vessel_classes, "ignore": ignore_classes, "background": background_classes}
+    known = _classes(dataset, said, classes)
     with contextlib.ExitStack() as stack:
         if source is not None and not (images or masks or coco or nnunet):
-            found = stack.enter_context(_opened(source, threshold))
+            found = stack.enter_context(_opened(source, threshold, known))
         else:
-            found = _matched(source, images, masks, coco, nnunet, threshold)
+            found = _matched(source, images, masks, coco, nnunet, threshold, known)
         if not isinstance(found, Path):
-            all_saved = _save_pairs(dataset, found, origin, patient_of, vessels_bright)
-        elif (status, annotator) != ("accepted", "") or patients or threshold is not None or vessels_bright:
+            work = _Import(dataset, origin, bright, accept_implausible, as_json)
+            looked = work.look(
+                found, rows, patients.name if patients else "", invert_masks, distinct_patients
+            )
+            all_saved = work.preview(looked) if preview else work.save(looked)
+        elif (
+            (status, annotator) != ("accepted", own_pseudonym())
+            or patients
+            or threshold is not None
+            or bright is not None
+            or invert_masks
+            or preview
+        ):
             raise DatasetError(
                 f"{source.name}: a dataset of LightVessel says itself what was decided, by whom and "
                 "about which patient. Leave these options out."
             )
         else:
-            all_saved = _save_heads(dataset, found)
+            all_saved = _save_heads(dataset, found, as_json)
     if not all_saved:
         raise typer.Exit(2)
 
 
+def _classes(dataset: Dataset, said: Mapping[str, str | None], file: Path | None) -> Classes:
+    """What is said now over what was said before; remembered."""
+    from src_training.exchange.classes import Classes, remember, remembered, told_by
+
+    uuid = str(dataset.facts["uuid"])
+    told = remembered(uuid) | told_by(said, file)
+    remember(uuid, told)
+    return Classes(told)
+
+
 @contextlib.contextmanager
-def _opened(source: Path, threshold: float | None) -> Iterator[Path | Matched]:
+def _opened(source: Path, threshold: float | None, classes: Classes) -> Iterator[Path | Matched]:
     """What lies in an archive or folder; the archive is unpacked as long as it is needed."""
     from src_training.exchange.archives import unpacked
     from src_training.exchange.recognising import recognise
@@ -97,7 +169,7 @@ def _opened(source: Path, threshold: float | None) -> Iterator[Path | Matched]:
         raise DatasetError(f"{source.name}: there is no such file or folder. Check the path.")
     with contextlib.ExitStack() as stack:
         folder = source if source.is_dir() else stack.enter_context(unpacked(source))
-        yield recognise(folder, source.name, threshold)
+        yield recognise(folder, source.name, threshold, classes)
 
 
 def _matched(
@@ -107,57 +179,158 @@ def _matched(
     coco: Path | None,
     nnunet: Path | None,
     threshold: float | None,
+    classes: Classes,
 ) -> Matched:
     """The pairs of whichever source was named."""
-    from src_training.dataset.folders import match_pairs
-    from src_training.exchange.arriving import match_coco, match_nnunet
+    from src_training.exchange.arriving import match_coco
+    from src_training.exchange.cvat import match_cvat
+    from src_training.exchange.mask_sources import Reading
+    from src_training.exchange.nnunet_reading import match_nnunet
 
     if source is not None:
         raise DatasetError(_ONE_SOURCE)
     if nnunet is not None and not (images or masks or coco):
-        return match_nnunet(nnunet)
+        return match_nnunet(nnunet, classes)
     if images is not None and nnunet is None:
         if coco is not None and masks is None:
-            return match_coco(coco, images)
+            return match_coco(coco, images, classes)
         if masks is not None and coco is None:
-            return match_pairs(images, masks, threshold)
+            if masks.suffix.lower() == _CVAT and masks.is_file():
+                return match_cvat(masks, images, classes)
+            return Reading(threshold, classes).match(images, masks)
     raise DatasetError(_ONE_SOURCE)
 
 
 # -- images with masks ---------------------------------------------------------------------------------------
 
 
-def _save_pairs(
-    dataset: Dataset, matched: Matched, origin: Origin, patient_of: dict[str, str], vessels_bright: bool
-) -> bool:
-    """Save every pair and say so; whether there was nothing bad."""
-    from src_training.cine.sniff import same_name
-    from src_training.dataset.folders import read_pair
-    from src_training.dataset.outbox import save_or_keep
+class _Import:
+    """One import of images with masks: first all of it is looked at, then what is sound is saved."""
 
-    for line in [*matched.remarks, *_nameless(patient_of, matched), *matched.failures]:
-        say(line)
-    saved: list[tuple[LabelledFrame, Revision]] = []
-    known = 0
-    for image, mask in matched.pairs:
-        name, stem = map(same_name, (image.name, image.stem))
-        patient = patient_of.get(name) or patient_of.get(stem)
-        try:
-            labelled = read_pair(image, mask, patient=patient, vessels_bright=vessels_bright)
-            before = _newest(dataset, labelled.frame)
-            outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin)
-            if tell_saved(outcome):
-                saved.append((labelled, outcome))
-                known += outcome == before
-        except (UnreadableCine, BadMask) as error:
-            say(_naming(error, image, mask.name))
-        except Unread as unread:  # the frame itself is saved
-            raise Unread(f"{unread}: {len(saved) + 1} of {len(matched.pairs)} saved") from unread
-    remark([labelled for labelled, _ in saved])
-    remark_twins(dataset, [revision for _, revision in saved])
-    found = len(matched.pairs) + len(matched.failures)
-    say(_summary(len(saved), found, known))
-    return len(saved) == found
+    def __init__(
+        self,
+        dataset: Dataset,
+        origin: Origin,
+        bright: bool | None,
+        accept_implausible: bool,
+        as_json: bool,
+    ) -> None:
+        self._dataset, self._origin, self._bright = dataset, origin, bright
+        self._accept, self._as_json = accept_implausible, as_json
+        self._bad = 0
+
+    def look(
+        self, matched: Matched, rows: list[Row], table: str, invert: bool, distinct_patients: bool
+    ) -> list[Looked]:
+        """Every frame that can be read with its mask; what cannot is said.
+
+        Raises DatasetError when two patients look alike, unless they are said to be distinct.
+        """
+        from src_training.dataset.intake import Looked, look_at
+        from src_training.dataset.patient_table import check_alike, owners_of
+
+        if not distinct_patients:
+            check_alike(((f"{table}: line {row.line}", row.patient) for row in rows), self._dataset)
+        owners = owners_of(rows, matched.images, table)
+        self._say_first(matched, owners)
+        ours = _prepared(matched, owners, invert)
+        found = []
+        for one in look_at(ours, owners.of_image, self._origin.status, vessels_bright=self._bright):
+            if isinstance(one, Looked):
+                found.append(one)
+            else:
+                self._tell_bad(one.image, one.line)
+        if not distinct_patients:
+            check_alike(((one.image.name, one.patient) for one in found), self._dataset)
+        return found
+
+    def preview(self, looked: list[Looked]) -> bool:
+        """List what was seen, saving nothing; whether there was nothing bad or odd."""
+        if not self._as_json and looked:
+            result("  share  diff. looks  frame")
+        for one in looked:
+            result(one.row(), one.record(), self._as_json)
+        odd = [one for one in looked if one.judgement.findings]
+        say(f"{len(looked)} frames, {len(odd)} odd; nothing was saved (--preview)")
+        return not odd and not self._bad
+
+    def save(self, looked: list[Looked]) -> bool:
+        """Save every frame that is sound and say so; whether there was nothing bad."""
+        from src_training.dataset.folders import read_pair
+        from src_training.dataset.intake import naming
+        from src_training.dataset.outbox import save_or_keep
+
+        total = len(looked) + self._bad
+        saved: list[tuple[LabelledFrame, Revision]] = []
+        known = 0
+        for one in self._plausible(looked):
+            try:
+                labelled = read_pair(
+                    one.image, one.mask, patient=one.patient, frame=one.frame, vessels_bright=self._bright
+                )
+                before = _newest(self._dataset, labelled.frame)
+                outcome = save_or_keep(self._dataset, labelled.frame, labelled.mask, self._origin)
+                if tell_saved(outcome, self._as_json):
+                    saved.append((labelled, outcome))
+                    remember_source(self._dataset, outcome, one.image, one.patient)
+                    known += outcome == before
+            except (UnreadableCine, BadMask) as error:
+                failure(one.image, naming(error, one.image, one.mask.name), self._as_json)
+            except Unread as unread:  # the frame itself is saved
+                raise Unread(f"{unread}: {len(saved) + 1} of {total} saved") from unread
+        remark([labelled for labelled, _ in saved])
+        remark_twins(self._dataset, [revision for _, revision in saved])
+        say(_summary(len(saved), total, known))
+        return len(saved) == total
+
+    def _plausible(self, looked: list[Looked]) -> list[Looked]:
+        """Those that are taken; the others are said. Raises DatasetError where most are black on white."""
+        odd = [one for one in looked if one.judgement.findings]
+        turned_over = [one for one in odd if one.judgement.has("inverted")]
+        if len(turned_over) > len(looked) / 2 and len(turned_over) > 1 and not self._accept:
+            mean = sum(one.judgement.share for one in turned_over) / len(turned_over)
+            raise DatasetError(
+                f"{len(turned_over)} of {len(looked)} masks are black on white, as it seems: vessel on {mean:.0%} of "
+                "the field. Nothing was saved. Vessels are their 0: --invert-masks. Or take them as they are: "
+                "--accept-implausible."
+            )
+        for one in odd:
+            if self._accept:
+                texts = "; ".join(found.text for found in one.judgement.findings)
+                say(f"{one.source}: taken as it is: {texts}")
+            else:
+                failure(one.image, f"{one.source}: {one.judgement.text}", self._as_json)
+        ignored = [one.name for one in looked if one.ignored and (self._accept or not one.judgement.findings)]
+        if ignored:
+            say(
+                f"{len(ignored)} of {len(looked)}: parts are marked as unsure and ignored ({listed(ignored, 3)})"
+            )
+        return looked if self._accept else [one for one in looked if not one.judgement.findings]
+
+    def _say_first(self, matched: Matched, owners: Owners) -> None:
+        strangers = [f"{name}: named in the CSV, but not in {matched.where}" for name in owners.strangers]
+        for line in [*matched.remarks, *strangers]:
+            say(line)
+        for line in matched.failures:
+            self._tell_bad(matched.where, line)
+        for image, _ in matched.pairs:
+            if image in owners.refused:
+                self._tell_bad(image, owners.refused[image])
+
+    def _tell_bad(self, where: Path | str, line: str) -> None:
+        self._bad += 1
+        failure(where, line, self._as_json)
+
+
+def _prepared(matched: Matched, owners: Owners, invert: bool) -> Matched:
+    """The pairs whose patient is not in question, with masks turned over if so asked."""
+    from src_training.dataset.folders import Matched
+    from src_training.dataset.intake import Inverted
+
+    pairs = [(image, mask) for image, mask in matched.pairs if image not in owners.refused]
+    if invert:
+        pairs = [(image, Inverted(mask)) for image, mask in pairs]
+    return Matched(matched.where, matched.images, pairs)
 
 
 def _newest(dataset: Dataset, frame: Frame) -> Revision | None:
@@ -173,41 +346,28 @@ def _summary(saved: int, found: int, known: int) -> str:
     return f"{saved} of {found} saved{there}"
 
 
-def _nameless(patient_of: dict[str, str], matched: Matched) -> list[str]:
-    from src_training.cine.sniff import same_name
-
-    there = {same_name(name) for image in matched.images for name in (image.name, image.stem)}
-    return [
-        f"{name}: named in the CSV, but not in {matched.where}" for name in patient_of if name not in there
-    ]
-
-
-def _naming(error: Exception, image: Path, mask: str) -> str:
-    text = printable(str(error))
-    is_named = any(printable(name) in text for name in (image.name, mask))
-    return text if is_named else f"{image.name}: {text}"
-
-
 # -- a dataset of LightVessel --------------------------------------------------------------------------------
 
 
-def _save_heads(dataset: Dataset, folder: Path) -> bool:
+def _save_heads(dataset: Dataset, folder: Path, as_json: bool) -> bool:
     """Save what stands in another dataset and say so; whether there was nothing bad."""
     from src_training.exchange.lightvessel import Elsewhere
 
-    elsewhere, bad = Elsewhere(folder), _Bad()
+    elsewhere, bad = Elsewhere(folder), _Bad(folder.name, as_json)
     saved: list[tuple[Revision, bool]] = []
+    odd: list[str] = []
     strangers = 0
     for arrival in elsewhere.arrivals(bad.tell):
         if arrival.revision.patient_key and elsewhere.fingerprint != dataset.fingerprint:
             strangers += 1
         else:
             try:
-                taken = _taken(dataset, arrival, bad)
+                taken = _taken(dataset, arrival, bad, as_json)
             except Unread as unread:  # the frame itself is saved
                 raise Unread(f"{unread}: {len(saved) + 1} saved") from unread
             if taken:
                 saved.append(taken)
+                odd += _oddity(arrival)
     found = len(saved) + bad.lines + strangers
     if not found:
         raise DatasetError(f"{folder.name}: no frame in this dataset yet: nothing to import.")
@@ -215,12 +375,14 @@ def _save_heads(dataset: Dataset, folder: Path) -> bool:
         bad.tell(_split_patients(strangers, elsewhere, dataset))
     if unknown := sum(revision.patient_key is None for revision, _ in saved):
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only")
+    if odd:
+        say(f"{len(odd)} of {len(saved)} were decided so, but look odd: {listed(odd, 3)}")
     remark_twins(dataset, [revision for revision, _ in saved])
     say(_summary(len(saved), found, known=sum(not is_new for _, is_new in saved)))
     return not bad.lines
 
 
-def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, bool] | None:
+def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad, as_json: bool) -> tuple[Revision, bool] | None:
     """Save one head and say so; the revision, and whether it is new."""
     from src_training.exchange.lightvessel import take_in
 
@@ -232,19 +394,30 @@ def _taken(dataset: Dataset, arrival: Arrival, bad: _Bad) -> tuple[Revision, boo
     except (DatasetError, BadMask, UnreadableCine) as error:
         bad.tell(str(error) if head.case in str(error) else f"{head.case}/{head.name}: {error}")
         return None
-    tell_saved(revision)
+    tell_saved(revision, as_json)
     return revision, is_new
+
+
+def _oddity(arrival: Arrival) -> list[str]:
+    """What is odd about a frame that a person decided elsewhere: told, not refused."""
+    from src_training.dataset.plausible import judge
+
+    head = arrival.revision
+    shown = arrival.pixels if head.grey is None else head.grey.shown(arrival.pixels)
+    bright = bool(head.record.get("vessels_bright"))
+    found = judge(shown, arrival.mask, head.status, vessels_bright=bright).findings
+    return [f"{head.case} ({'; '.join(one.text for one in found)})"] if found else []
 
 
 class _Bad:
     """What cannot be taken in, said a line each and counted."""
 
-    def __init__(self) -> None:
-        self.lines = 0
+    def __init__(self, source: str, as_json: bool) -> None:
+        self.lines, self._source, self._as_json = 0, source, as_json
 
     def tell(self, line: str) -> None:
         self.lines += 1
-        say(line)
+        failure(self._source, line, self._as_json)
 
 
 def _split_patients(frames: int, elsewhere: Elsewhere, dataset: Dataset) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from src_training.cine import Cine, find_inputs, read_cine
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import JsonFlag, failure, result, say_remarks
 from src_training.errors import LightVesselError
 
 
@@ -33,10 +33,11 @@ def info(
         try:
             opened = read_cine(path, as_cine=cine)
         except LightVesselError as error:
-            say(f"lightvessel: {error}")
+            failure(path, error, as_json)
             bad += 1
         else:
             result(_sentence(opened), _record(opened, path), as_json)
+            say_remarks(opened.remarks)
     if bad:
         raise typer.Exit(2)
 
@@ -85,4 +86,5 @@ def _record(cine: Cine, path: Path) -> dict[str, Any]:
         "row_mm": cine.calibration.row_mm,
         "column_mm": cine.calibration.column_mm,
         "burned_in": cine.burned_in,
+        "remarks": list(cine.remarks),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from src_training.annotator import own_pseudonym
 from src_training.cli.common import JsonFlag, result, say
 from src_training.errors import ModelError, Refused
 from src_training.runs.telling import figures_text, losing_lines
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
 Place = typer.Argument(None, metavar="[WORKSPACE]", help="Without it: the shipped models.", readable=False)
 Which = typer.Argument(None, metavar="[MODEL]", help="A model's id, or its folder.")
-Needed = typer.Argument(..., metavar="WORKSPACE", readable=False)
-By = typer.Option("", "--by", "--annotator", metavar="PSEUDONYM", help="Who decides; it is recorded.")
+Needed = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
+Candidate = typer.Argument(..., metavar="MODEL", help="A model of the workspace, by its id.")
+By = typer.Option(
+    own_pseudonym,
+    "--by",
+    "--annotator",
+    metavar="PSEUDONYM",
+    help="Who decides; it is recorded. Default: the one of your settings.",
+)
 Reason = typer.Option("", "--reason", metavar="TEXT", help="Why; it is recorded.")
 
 
@@ -70,10 +78,12 @@ def show(workspace: str | None = Place, model: str | None = Which, as_json: bool
 
 
 def describe(workspace: str | None = Place, model: str | None = Which, as_json: bool = JsonFlag) -> int:
-    """A model in a few lines: network, size, cost, protocol, figures."""
+    """A model in a few lines: network, size, cost, protocol, metrics."""
+    from src_training.cli.describing import description
+
     found = _find(workspace, model)
     card = found.card
-    lines = {
+    record = {
         "model": found.id,
         "network": card.architecture.model_dump(),
         "parameters": card.parameters,
@@ -82,14 +92,16 @@ def describe(workspace: str | None = Place, model: str | None = Which, as_json: 
         "threshold": card.threshold,
         "min_component_px": card.min_component_px,
         "parent": card.parent,
+        "teacher": card.teacher,
+        "trained_on": card.trained_on,
         "metrics": card.metrics,
         "intended_use": card.intended_use,
     }
-    result([f"{name:<18}{value}" for name, value in lines.items()], lines, as_json)
+    result(description(found), record, as_json)
     return 0
 
 
-def compare(workspace: Path = Needed, model: str = typer.Argument(...), as_json: bool = JsonFlag) -> int:
+def compare(workspace: Path = Needed, model: str = Candidate, as_json: bool = JsonFlag) -> int:
     """Compare a model with the live one, on the workspace's test patients and the home panel."""
     from src_training.models import load_model
     from src_training.models.contest import NotKept, contest
@@ -132,7 +144,7 @@ def import_model(
 
 def promote(
     workspace: Path = Needed,
-    model: str = typer.Argument(...),
+    model: str = Candidate,
     override: str | None = typer.Option(
         None, "--override", metavar="REASON", help="Where the gate cannot tell."
     ),
@@ -147,7 +159,7 @@ def promote(
 
 def keep(
     workspace: Path = Needed,
-    model: str = typer.Argument(...),
+    model: str = Candidate,
     reason: str = Reason,
     by: str = By,
     as_json: bool = JsonFlag,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import typer
 
-from src_training.cli.common import listed, result, say
+from src_training.annotator import own_pseudonym
+from src_training.cli.common import listed, result, say, say_polarity, say_remarks
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -18,8 +20,16 @@ if TYPE_CHECKING:
 WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
 Threshold = typer.Option(None, "--threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
-Annotator = typer.Option("", "--annotator", help="A pseudonym of who drew the masks.")
-Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
+Annotator = typer.Option(
+    own_pseudonym, "--annotator", help="A pseudonym of who does it. Default: the one of your settings."
+)
+InvertMasks = typer.Option(False, "--invert-masks", help="Masks are black on white: 0 is vessel.")
+AcceptImplausible = typer.Option(
+    False, "--accept-implausible", help="Take masks that do not fit their picture, too."
+)
+DistinctPatients = typer.Option(
+    False, "--distinct-patients", help="Ids that differ in leading zeros only are two patients."
+)
 
 
 def open_dataset(workspace: Path) -> Dataset:
@@ -36,19 +46,37 @@ def writable(workspace: Path) -> Dataset:
     return dataset
 
 
-def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
+def tell_saved(outcome: Revision | Kept, as_json: bool = False) -> TypeGuard[Revision]:
     """Say how a frame was saved; whether it is in the dataset."""
     from src_training.dataset.outbox import Kept
 
     if isinstance(outcome, Kept):
         say(f"waits on this computer: {outcome.reason} Then: lightvessel dataset publish WORKSPACE.")
+        if as_json:
+            result("", {"waits": outcome.entry.name, "reason": outcome.reason}, True)
         return False
-    result(f"saved {outcome.case} {outcome.name}")
+    record = {
+        "case": outcome.case,
+        "revision": outcome.name,
+        "status": outcome.status,
+        "split": outcome.bucket,
+    }
+    result(f"saved {outcome.case} {outcome.name}", record, as_json)
     return True
+
+
+def remember_source(dataset: Dataset, saved: Revision, image: Path, patient: str | None) -> None:
+    """Note in the user's own folder which file and patient a case came from, for `dataset list`."""
+    from src_training.dataset.sources import Source, Sources
+
+    with contextlib.suppress(OSError):  # it may be lost without harm
+        Sources(dataset).remember(saved.case, Source(image.name, saved.frame_index, patient or ""))
 
 
 def remark(saved: Sequence[LabelledFrame]) -> None:
     """Say what a person should know about the frames that were saved."""
+    say_remarks(line for one in saved for line in one.remarks)
+    say_polarity((one.name, one.polarity) for one in saved)
     unknown = sum(one.frame.patient is None for one in saved)
     if unknown:
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from src_training.cli.common import JsonFlag, check_folder, result, say
+from src_training.cli.describing import metric_lines
 from src_training.cli.finetune import launch
 from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
@@ -192,7 +193,7 @@ def _train(
     card = train(settings, arcade, output, watch_here(as_json))
     if not is_first_process():
         return 0
-    text = f"{output / 'model'}: {card.metrics}, threshold {card.threshold}"
+    text = [f"{output / 'model'}: threshold {card.threshold}", *metric_lines(card.metrics)]
     record = {"model": str(output / "model"), "model_id": card.model_id(), "metrics": card.metrics}
     result(text, record, as_json)
     return 0

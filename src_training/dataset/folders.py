@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src_training import durable
-from src_training.cine.sniff import same_name, stem_of
 from src_training.dataset.frame import Frame
+from src_training.dataset.mask_kinds import is_drawn, is_mask_file, unread_kind
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
-from src_training.regular import read_regular
+from src_training.naming import lying, masks_among, match
 
-_MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
-_LARGEST_CSV = 64 << 20
-_MASK_END = "_mask"
-_IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
+if TYPE_CHECKING:
+    from src_training.cine import Polarity
+
+_DEEPEST = 6  # folders below the one that was chosen
 
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in."""
+    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in.
+
+    ``name`` is what a message calls its file, ``polarity`` says whether its vessels are bright, ``remarks`` are those
+    on how its file was read.
+    """
 
     frame: Frame
     mask: NDArray[np.uint8]
     maybe_burned_in: bool
+    name: str
+    polarity: Polarity
+    remarks: tuple[str, ...] = ()
 
 
 class MaskSource(Protocol):
-    """Where the mask of one image comes from; ``name`` is what a message calls it."""
+    """Where the mask of one image comes from; ``name`` is what a message calls it.
+
+    One that can have a page for every frame also has ``frames(cine)``, which says for which ones of a cine of this
+    size (T, Y, X).
+    """
 
     @property
     def name(self) -> str: ...
@@ -51,11 +60,13 @@ class MaskSource(Protocol):
 class MaskFile:
     """A mask in a file of its own; from ``threshold`` on its values are vessel, if that is given.
 
+    A ``stacked`` one has a page for every frame of its cine; else one page does for the frame that was chosen.
     Raises BadMask for a threshold that no value reaches.
     """
 
     path: Path
     threshold: float | None = None
+    stacked: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not math.isfinite(self.threshold):
@@ -68,8 +79,13 @@ class MaskFile:
         return self.path.name
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
-        many = {"frame": t, "of": cine[0]} if cine[0] > 1 else {}
-        return read_mask(self.path, threshold=self.threshold, **many)
+        """(Y, X) of 0, 1, 255."""
+        frame, of = (t, cine[0]) if cine[0] > 1 else (None, None)
+        return read_mask(self.path, threshold=self.threshold, frame=frame, of=of, stacked=self.stacked)
+
+    def frames(self, cine: tuple[int, int, int]) -> Sequence[int]:
+        """All of them."""
+        return range(cine[0])
 
 
 @dataclass
@@ -86,18 +102,33 @@ class Matched:
     remarks: list[str] = field(default_factory=list)
 
 
-def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Matched:
-    """Pair the files of two folders (or of one) by stem; a mask may also be called ``<stem>_mask``."""
-    drawn = [file for file in files_in(masks) if file.suffix.lower() in _MASK_FILES]
-    matched = Matched(images.name, files_in(images))
-    pairing = pair_up(matched.images, drawn, shared=same_folder(images, masks))
+def match_pairs(
+    images: Path,
+    masks: Path,
+    threshold: float | None = None,
+    source_of: Callable[[Path], MaskSource] | None = None,
+) -> Matched:
+    """Pair the files of two folders (or of one), and of the folders in them, by name (see `naming`).
+
+    ``source_of`` makes of a mask's file what reads it: a `MaskFile`, unless somebody knows better.
+    """
+    there = files_below(images, leave_out=masks)
+    beside = files_below(masks, leave_out=images)
+    drawn = [file for file in beside if is_mask_file(file)]
+    matched = Matched(images.name, there)
+    pairing = pair_up(there, drawn, images, masks)
     matched.failures += pairing.ambiguous
-    matched.pairs += [(image, MaskFile(mask, threshold)) for image, mask in pairing.pairs]
+    source_of = source_of or (lambda path: MaskFile(path, threshold, stacked=True))
+    matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
+    matched.failures += [_unread(file, kind) for file in beside if (kind := unread_kind(file))]
     matched.remarks += [
-        f"{image.name}: no mask of this name; left out" for image in pairing.maskless if _may_be_image(image)
+        f"{lying(image, images).text}: no mask of this name; left out"
+        for image in pairing.maskless
+        if _may_be_image(image)
     ]
     matched.failures += [
-        f"{mask.name}: no image of this name. Call both alike, or add _mask." for mask in pairing.imageless
+        f"{lying(mask, masks).text}: no image of this name. Call both alike, or add _mask."
+        for mask in pairing.imageless
     ]
     if not matched.pairs and not matched.failures:
         raise DatasetError(
@@ -108,7 +139,7 @@ def match_pairs(images: Path, masks: Path, threshold: float | None = None) -> Ma
 
 @dataclass
 class Pairing:
-    """Files by name: ``pairs`` of image and mask, a line for each image that could have several, and the rest."""
+    """Files by name: ``pairs`` of image and mask, a line for each name that could mean several, and the rest."""
 
     pairs: list[tuple[Path, Path]] = field(default_factory=list)
     ambiguous: list[str] = field(default_factory=list)
@@ -116,33 +147,39 @@ class Pairing:
     imageless: list[Path] = field(default_factory=list)
 
 
-def pair_up(images: Sequence[Path], masks: Sequence[Path], *, shared: bool) -> Pairing:
-    """Pair files by stem; a mask may also be called ``<stem>_mask``, and has to be in a ``shared`` folder."""
-    by_stem: defaultdict[str, list[Path]] = defaultdict(list)
-    for mask in masks:
-        stem = mask.stem if mask.suffix.lower() in _MASK_FILES else stem_of(mask)
-        if not shared or stem.endswith(_MASK_END):
-            by_stem[same_name(stem)].append(mask)
-    pairing, taken = Pairing(), set[Path]()
-    for image in images:
-        if shared and stem_of(image).endswith(_MASK_END):
-            continue
-        stem = same_name(stem_of(image))
-        found = [mask for called in (stem, stem + _MASK_END) for mask in by_stem[called]]
-        if not found:
-            pairing.maskless.append(image)
-        elif len(found) > 1:
-            names = ", ".join(mask.name for mask in found)
-            pairing.ambiguous.append(f"{image.name}: several masks ({names}). Keep one of them.")
-        elif found[0] in taken:
+def pair_up(images: Sequence[Path], masks: Sequence[Path], images_in: Path, masks_in: Path) -> Pairing:
+    """Pair files that lie in two folders, or in one where the masks are called as such; each is taken once at most."""
+    if same_folder(images_in, masks_in):
+        of_masks = _masks_among([*images, *masks])
+        images = [file for file in images if file not in of_masks]
+        masks = [file for file in masks if file in of_masks]
+    asked, there = [lying(file, masks_in) for file in masks], [lying(file, images_in) for file in images]
+    found, pairing = match(asked, there, masks=True), Pairing()
+    in_order = sorted(found.pairs, key=lambda pair: pair[1])
+    pairing.pairs = [(images[other], masks[one]) for one, other in in_order]
+    for other, several in found.contested.items():
+        names = ", ".join(asked[one].text for one in several)
+        pairing.ambiguous.append(f"{there[other].text}: several masks ({names}). Keep one of them.")
+    told = {other for several in found.ambiguous.values() for other in several} | {*found.contested}
+    for one, several in found.ambiguous.items():
+        if not any(one in claimants for claimants in found.contested.values()):
+            names = ", ".join(there[other].text for other in several)
             pairing.ambiguous.append(
-                f"{image.name}: {found[0].name} was taken as the mask of another image of this name. Rename one."
+                f"{asked[one].text}: could be the mask of several images ({names}). Call it like one of them."
             )
-        else:
-            pairing.pairs.append((image, found[0]))
-        taken.update(found)
-    pairing.imageless = [mask for group in by_stem.values() for mask in group if mask not in taken]
+    told.update(other for _, other in found.pairs)
+    pairing.maskless = [image for at, image in enumerate(images) if at not in told]
+    pairing.imageless = [masks[one] for one in found.unmatched]
     return pairing
+
+
+def _masks_among(files: Sequence[Path]) -> set[Path]:
+    """Those that are masks by what they and their neighbours are called."""
+    of_folder: defaultdict[Path, list[str]] = defaultdict(list)
+    for file in files:
+        of_folder[file.parent].append(file.name)
+    called = {folder / name for folder, names in of_folder.items() for name in masks_among(names)}
+    return called | {file for file in files if is_drawn(file)}
 
 
 def same_folder(one: Path, other: Path) -> bool:
@@ -156,25 +193,27 @@ def read_pair(
     *,
     patient: str | None = None,
     frame: int | None = None,
-    vessels_bright: bool = False,
+    vessels_bright: bool | None = None,
 ) -> LabelledFrame:
-    """One frame of an image file with its mask.
+    """One frame of an image file with its mask; ``vessels_bright`` None: its cine is looked at.
 
     Raises
     ------
     UnreadableCine, BadMask
         With the file, the reason and the cure; a mask of another size names both files and sizes.
     """
-    from src_training.cine import read_cine
+    from src_training.cine import polarity_of
     from src_training.cine.sniff import recognise
+    from src_training.dataset.volume_pictures import open_picture
 
-    cine = read_cine(image)
+    cine = open_picture(image)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
-    stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
+    polarity = polarity_of(cine, vessels_bright)
+    stored = Frame.from_cine(cine, t, patient, vessels_bright=polarity.bright)
     silent = recognise(image) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
-    return LabelledFrame(stored, values, silent)
+    return LabelledFrame(stored, values, silent, cine.name, polarity, cine.remarks)
 
 
 def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:
@@ -184,23 +223,6 @@ def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, 
             f"{mask} is {_size(size)}, but {image} is {_size(wanted)} (rows x columns). "
             "Export the mask at the image's size."
         )
-
-
-def read_patients(path: Path) -> dict[str, str]:
-    """Image name (with or without its ending, see ``same_name``) → patient id, from a CSV with or without a header."""
-    rows = _rows(path)
-    name_at, patient_at, start = _columns(rows[0]) if rows else (0, 1, 0)
-    found: dict[str, str] = {}
-    for number, row in enumerate(rows[start:], start + 1):
-        if len(row) <= max(name_at, patient_at):
-            raise DatasetError(
-                f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
-            )
-        name = same_name(re.split(r"[\\/]", row[name_at].strip())[-1])
-        patient = row[patient_at].strip()
-        if found.setdefault(name, patient) != patient:
-            raise DatasetError(f"{path.name}: line {number} gives {name} a second patient. Keep one of them.")
-    return found
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -216,6 +238,35 @@ def files_in(folder: Path) -> list[Path]:
         cure = durable.cure_for_reading(error)
         raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def files_below(folder: Path, *, leave_out: Path | None = None) -> list[Path]:
+    """The files of a folder and of the folders in it, a run each, in natural order; see `files_in`."""
+    found = files_in(folder)
+    if leave_out is not None and same_folder(folder, leave_out):
+        leave_out = None
+    for inside in _folders_in(folder, _DEEPEST):
+        if leave_out is None or not same_folder(inside, leave_out):
+            found += files_in(inside)
+    return found
+
+
+def _folders_in(folder: Path, deepest: int) -> Iterator[Path]:
+    from src_training.cine import natural_key
+
+    try:
+        inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    except OSError as error:
+        cure = durable.cure_for_reading(error)
+        raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
+    for entry in sorted(inside, key=lambda one: natural_key(one.name)):
+        if not entry.name.startswith(".") and deepest:
+            yield entry
+            yield from _folders_in(entry, deepest - 1)
+
+
+def _unread(file: Path, kind: str) -> str:
+    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD."
 
 
 def _may_be_image(file: Path) -> bool:
@@ -235,31 +286,6 @@ def _chosen(name: str, n_frames: int, frame: int | None) -> int:
     if not 0 <= t < n_frames:
         raise UnreadableCine(f"{name}: has frames 0 to {n_frames - 1}, not {t}. Choose one of them.")
     return t
-
-
-def _rows(path: Path) -> list[list[str]]:
-    try:
-        text = read_regular(path, _LARGEST_CSV).decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count))
-        found = [row for row in rows if any(map(str.strip, row))]
-        if "\0" in text:
-            raise csv.Error("a NUL byte in it")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        is_text = not isinstance(error, UnicodeDecodeError)
-        reason = getattr(error, "strerror", None) or (error if is_text else "not UTF-8 text")
-        raise DatasetError(f"{path.name}: {reason}. Give a CSV of image name, patient id.") from error
-    return found
-
-
-def _columns(first: list[str]) -> tuple[int, int, int]:
-    """Where name and patient stand, and the first line of data."""
-    names = [cell.strip().casefold().replace(" ", "_") for cell in first]
-    name_at = next((at for at, name in enumerate(names) if name in _IMAGE_COLUMNS), None)
-    patient_at = next((at for at, name in enumerate(names) if name.startswith("patient")), None)
-    if name_at is None or patient_at is None:
-        return 0, 1, 0
-    return name_at, patient_at, 1
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training.dataset.mask_kinds import is_volume
 from src_training.errors import BadMask
 from src_training.regular import NotRegular, open_regular
 
@@ -16,16 +19,68 @@ _SIDE = 8192
 _COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 
 
-def read_plane(path: Path, frame: int | None, of: int | None) -> NDArray:
+def read_plane(path: Path, frame: int | None, of: int | None, stacked: bool = False) -> NDArray:
     """One plane (Y, X) of a mask file, as its numbers; in this very process. Raises BadMask."""
-    return plane_of(path.name, _read(path), frame, of)
+    if is_volume(path):
+        return _plane_of_volume(path, frame, of, stacked)
+    return plane_of(path.name, _read(path), frame, of, stacked)
 
 
-def plane_of(name: str, values: NDArray, frame: int | None, of: int | None) -> NDArray:
-    """One plane (Y, X) of (Y, X), (T, Y, X) or colour that is grey in fact. Raises BadMask."""
+def read_colours(path: Path) -> NDArray:
+    """(Y, X) of red << 16 | green << 8 | blue of a colour picture. Raises BadMask."""
+    from PIL import Image
+
+    try:
+        with open_regular(path), Image.open(path) as picture:
+            _check_size(path, (picture.height, picture.width), 0)
+            values = np.array(picture.convert("RGB")).astype(np.uint32)
+    except BadMask:
+        raise
+    except Exception as error:
+        raise BadMask(f"{path.name}: cannot be read as a mask. Save it as PNG.") from error
+    return values[..., 0] << 16 | values[..., 1] << 8 | values[..., 2]
+
+
+def read_embedded(name: str, data: str) -> NDArray:
+    """(Y, X) of a PNG that stands as base64 in another file. Raises BadMask."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(data)), formats=["PNG"]) as picture:
+            _check_size(Path(name), (picture.height, picture.width), 0)
+            return plane_of(name, np.array(picture), None, None)
+    except BadMask:
+        raise
+    except Exception as error:
+        raise BadMask(f"{name}: an embedded mask cannot be read. Save it again.") from error
+
+
+def _plane_of_volume(path: Path, frame: int | None, of: int | None, stacked: bool) -> NDArray:
+    from src_training.dataset.mask_volumes import read_volume
+
+    volume = read_volume(path)
+    planes = volume.planes(path.name, frame, of, stacked)
+    if len(planes) > 1 or volume.offset != (0, 0, 0):
+        raise BadMask(
+            f"{path.name}: segments that overlap or are cut out. Save it uncut, as a labelmap, or give it to "
+            "lightvessel dataset import."
+        )
+    return planes[0]
+
+
+def plane_of(name: str, values: NDArray, frame: int | None, of: int | None, stacked: bool = False) -> NDArray:
+    """One plane (Y, X) of (Y, X), (T, Y, X) or colour that is grey in fact. Raises BadMask.
+
+    ``stacked``: a single plane is refused where there have to be several.
+    """
     values = _grey(name, values) if values.size else values
     if values.ndim not in (2, 3) or not values.size:
         raise BadMask(f"{name}: an array of shape {values.shape} is not a mask (Y, X). Export one plane.")
+    if stacked and (of or 1) > 1 and (values.ndim == 2 or len(values) == 1):
+        raise BadMask(
+            f"{name}: one page for {of} frames. Give a page for every frame, or say of which one it is: "
+            "lightvessel dataset append with --frame."
+        )
     if values.ndim == 2:
         return values
     if len(values) == 1:
@@ -86,6 +141,7 @@ def _without_folder(text: str, path: Path) -> str:
 def _read_tiff(path: Path) -> NDArray:
     import tifffile
 
+    from src_training.cine.orientation import UPRIGHT, of_pages, upright
     from src_training.cine.tiff import is_whole, lists_all_pages
 
     with tifffile.TiffFile(path) as tiff:
@@ -100,16 +156,22 @@ def _read_tiff(path: Path) -> NDArray:
         whole = all(is_whole(page, size) for one in series for page in one.pages if page is not None)
         if not (whole and lists_all_pages(tiff)):
             raise BadMask(f"{path.name}: parts of it are missing. Copy or export it again.")
+        turns = of_pages(page for one in series for page in one.pages)
+        if len(turns) > 1:
+            raise BadMask(f"{path.name}: its pages stand differently (orientation tag). Export one plane.")
         values = np.stack([one.asarray() for one in series]).reshape(shape)
         page: Any = first.keyframe
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype.kind in "bu":
+        # ImageJ shows its binary masks through a table that turns grey over; what it calls foreground stays 255.
+        turned_over = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not tiff.is_imagej
+        if turned_over and values.dtype.kind in "bu":
             top = 1 if page.bitspersample == 1 else np.iinfo(values.dtype).max
             values = ~values if values.dtype == bool else (top - values).astype(values.dtype)
-    return values
+        rows = values.ndim - first.ndim + first.axes.index("Y")
+    return upright(values, turns.pop() if turns else UPRIGHT, rows)
 
 
 def _read_picture(path: Path) -> NDArray:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
         # The size is checked right here, by our own measure.
@@ -121,7 +183,7 @@ def _read_picture(path: Path) -> NDArray:
                     f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed."
                 )
             palette = picture.getpalette("RGB") if picture.mode == "P" else None
-            values = np.array(picture)
+            values = np.array(ImageOps.exif_transpose(picture))
     if palette is None:
         return values
     colours = np.array(palette, np.uint8).reshape(-1, 3)

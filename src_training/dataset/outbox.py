@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,9 +40,19 @@ def save_or_keep(
     dataset: Dataset, frame: Frame, mask: NDArray, origin: Origin | None = None, *, resolve: bool = False
 ) -> Revision | Kept:
     """Append a frame; where the dataset's disk refuses, keep it in the outbox. NotSaved when this one refuses too."""
-    prepared = dataset.prepare(frame, mask, origin)
+    return save_prepared(dataset, dataset.prepare(frame, mask, origin), resolve=resolve)
+
+
+def save_prepared(
+    dataset: Dataset,
+    prepared: Prepared,
+    *,
+    corrected: Sequence[Revision] | None = None,
+    resolve: bool = False,
+) -> Revision | Kept:
+    """The same for a prepared frame; ``corrected`` and ``resolve`` as in `Dataset.save`."""
     try:
-        return dataset.save(prepared, resolve=resolve)
+        return dataset.save(prepared, corrected=corrected, resolve=resolve)
     except NotSaved as error:
         return Kept(Outbox(dataset).keep(prepared), str(error))
 

@@ -167,18 +167,25 @@ class Dataset:
         ``Origin("rejected")`` is how a frame is deleted. If somebody else corrected ``revision`` meanwhile,
         both corrections stand, as a visible conflict.
         """
+        return self.save(self.again(revision, origin, mask), corrected=[revision])
+
+    def again(self, revision: Revision, origin: Origin, mask: NDArray | None = None) -> Prepared:
+        """A stored frame at the door again, with another origin and perhaps another mask (Y, X); nothing is written."""
         if mask is None:
             mask = np.zeros(revision.shape, np.uint8) if origin.status == "no_vessel" else revision.mask()
         mask = checked_mask(mask, revision.shape, origin.status)
         kept = {name: revision.record[name] for name in _OF_THE_FRAME if name in revision.record}
-        facts, pixels = {**origin.facts(), **kept}, canonical(revision.image())
-        return self.save(Prepared(revision.case, pixels, mask, facts), corrected=[revision])
+        return Prepared(revision.case, canonical(revision.image()), mask, {**origin.facts(), **kept})
 
     # -- reading -------------------------------------------------------------------------------------------
 
     def find(self, frame: Frame) -> Revision | None:
         """The newest revision of this very frame of this patient; None when it was never appended."""
-        return self.head(case_id(canonical(frame.pixels), patient_key(self.site_key(), frame.patient)))
+        return self.head(self.case_of(frame))
+
+    def case_of(self, frame: Frame) -> str:
+        """What this very frame of this patient is called here, saved or not."""
+        return case_id(canonical(frame.pixels), patient_key(self.site_key(), frame.patient))
 
     def cases(self) -> Iterator[str]:
         """Every case with a revision, in the order of their ids."""

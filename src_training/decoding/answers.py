@@ -63,7 +63,50 @@ def _mask(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     """One plane of a mask file, as its numbers."""
     from src_training.dataset.mask_files import read_plane
 
-    return {}, np.ascontiguousarray(read_plane(Path(question["path"]), question["frame"], question["of"]))
+    path, frame, of = Path(question["path"]), question["frame"], question["of"]
+    return {}, np.ascontiguousarray(read_plane(path, frame, of, question.get("stacked", False)))
+
+
+def _volume(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """(L, Y, X) of one frame of a NIfTI, NRRD or MetaImage file, or all of it (L, T, Y, X), with its segments."""
+    from src_training.dataset.mask_volumes import read_volume
+
+    path = Path(question["path"])
+    volume = read_volume(path)
+    found = (
+        volume.layers
+        if question.get("whole")
+        else volume.planes(path.name, question["frame"], question["of"], question["stacked"])
+    )
+    return {"segments": volume.segments, "offset": volume.offset}, np.ascontiguousarray(found)
+
+
+def _embedded(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """(Y, X) of a mask that stands as base64 in another file."""
+    from src_training.dataset.mask_files import read_embedded
+
+    return {}, np.ascontiguousarray(read_embedded(question["name"], question["data"]))
+
+
+def _colours(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """(Y, X) of the colours of a mask file."""
+    from src_training.dataset.mask_files import read_colours
+
+    return {}, np.ascontiguousarray(read_colours(Path(question["path"])))
+
+
+def _seg(question: dict[str, Any]) -> tuple[dict[str, Any], None]:
+    """What a DICOM segmentation is, or that it is none."""
+    from src_training.dataset.mask_segs import seg_facts
+
+    return seg_facts(Path(question["path"])), None
+
+
+def _seg_plane(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
+    """One frame of a DICOM segmentation."""
+    from src_training.dataset.mask_segs import seg_plane
+
+    return {}, np.ascontiguousarray(seg_plane(Path(question["path"]), question["index"]))
 
 
 def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
@@ -90,7 +133,18 @@ def _blob(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
         ) from error
 
 
-_ANSWERS = {"cine": _cine, "frame": _frame, "mask": _mask, "blob": _blob, "uids": _uids}
+_ANSWERS = {
+    "cine": _cine,
+    "frame": _frame,
+    "mask": _mask,
+    "volume": _volume,
+    "embedded": _embedded,
+    "colours": _colours,
+    "seg": _seg,
+    "seg plane": _seg_plane,
+    "blob": _blob,
+    "uids": _uids,
+}
 
 
 def _opened(path: Path, stamp: Stamp) -> Cine:

@@ -64,7 +64,10 @@ def evenly(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def stress_report(
-    predictor: Predictor, items: Sequence[EvalItem], drawn: Sequence[Pair]
+    predictor: Predictor,
+    items: Sequence[EvalItem],
+    drawn: Sequence[Pair],
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, float]]:
     """Mean per-image `REPORTED` figures for ``as-is``, each of `VARIANTS` and ``drawn``.
 
@@ -75,13 +78,14 @@ def stress_report(
     ----------
     items : frames of any dtype with masks; their names seed the variants, which are of 8 bits.
     drawn : (frame, label) pairs as of `drawn_set`.
+    check : is called before every frame, and may raise to end it.
     """
-    report = {"as-is": _figures(evaluate(predictor, items, REPORTED))}
+    report = {"as-is": _figures(evaluate(predictor, items, REPORTED, check))}
     for name in VARIANTS:
         changed = [_stressed_item(item, name) for item in items]
-        report[name] = _figures(evaluate(predictor, changed, REPORTED))
+        report[name] = _figures(evaluate(predictor, changed, REPORTED, check))
     trees = [EvalItem(f"drawn {index}", None, *pair) for index, pair in enumerate(drawn)]
-    report["drawn"] = _figures(evaluate(predictor, trees, REPORTED)) | {
+    report["drawn"] = _figures(evaluate(predictor, trees, REPORTED, check)) | {
         "recall_thin": _recall_where(predictor, trees, lambda width_px: width_px < THIN_PX),
         "recall_wide": _recall_where(predictor, trees, lambda width_px: width_px >= THIN_PX),
     }

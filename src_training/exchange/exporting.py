@@ -10,10 +10,13 @@ import numpy as np
 from src_training.dataset import Dataset
 from src_training.exchange.coco import write_coco
 from src_training.exchange.frames import ExportFrame, frames_of
+from src_training.exchange.labelme import write_labelme
 from src_training.exchange.monai_list import write_monai
+from src_training.exchange.nifti import write_nifti
 from src_training.exchange.nnunet import write_nnunet
 from src_training.exchange.pictures import write_pictures
 from src_training.exchange.placing import new_folder
+from src_training.exchange.yolo import write_yolo
 
 Writer = Callable[[Path, Iterable[ExportFrame]], None]
 
@@ -21,6 +24,9 @@ FORMATS: dict[str, Writer] = {
     "nnunet": write_nnunet,
     "monai": write_monai,
     "coco": write_coco,
+    "nifti": write_nifti,
+    "labelme": write_labelme,
+    "yolo": write_yolo,
     "png": write_pictures,
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from src_training.exchange.files import write_json, write_png
 from src_training.exchange.frames import ExportFrame
+from src_training.exchange.numbered import LABELS
 
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 LIST_FILE = "datalist.json"
@@ -19,7 +20,7 @@ def write_monai(folder: Path, frames: Iterable[ExportFrame]) -> None:
         "name": "coronary angiograms",
         "description": "Research use only. Not a medical device, not for diagnosis.",
         "modality": {"0": "XA"},
-        "labels": {"0": "background", "1": "vessel", "255": "ignore"},
+        "labels": LABELS,
         "tensorImageSize": "2D",
         **{part: [] for part in _PARTS.values()},
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from src_training.exchange.files import write_png
 from src_training.exchange.frames import ExportFrame
+from src_training.exchange.numbered import write_labels
 
 SPLIT_FILE = "split.csv"
 
@@ -19,6 +20,12 @@ def write_pictures(folder: Path, frames: Iterable[ExportFrame]) -> None:
         write_png(folder / "images" / f"{frame.name}.png", frame.picture)
         write_png(folder / "masks" / f"{frame.name}.png", frame.mask)
         rows.append((f"{frame.name}.png", frame.patient, frame.split))
+    write_split(folder, rows)
+    write_labels(folder)
+
+
+def write_split(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """The table of pictures, patients and parts of the split."""
     with (folder / SPLIT_FILE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "patient", "split"))

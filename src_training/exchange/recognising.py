@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from src_training import durable
-from src_training.dataset.folders import Matched, match_pairs
+from src_training.dataset.folders import Matched
 from src_training.errors import DatasetError, printable
-from src_training.exchange.arriving import match_coco, match_nnunet
+from src_training.exchange.arriving import match_coco
+from src_training.exchange.classes import Classes
+from src_training.exchange.cvat import match_cvat
+from src_training.exchange.mask_sources import Reading
+from src_training.exchange.nnunet_reading import match_nnunet
 
 _DEEPEST = 8  # folders around the data set, each alone in the one above it
-_SPLITS = ("train", "val", "test")
+_SPLITS = ("train", "val", "valid", "validation", "test")
+_COCO_ENDING = ".coco.json"
+_INSTANCES = "instances_"
 _MASKS = ("masks", "labels")
+_VOC = ("JPEGImages", "SegmentationClass")
 _PACKER = "__MACOSX"
 
 
-def recognise(folder: Path, name: str, threshold: float | None = None) -> Path | Matched:
+def recognise(
+    folder: Path, name: str, threshold: float | None = None, classes: Classes | None = None
+) -> Path | Matched:
     """The folder with the ``dataset.json`` of LightVessel, or the pairs of any other data set.
 
     ``name`` is what messages call the folder. Raises DatasetError when nothing in it can be imported.
@@ -24,7 +34,7 @@ def recognise(folder: Path, name: str, threshold: float | None = None) -> Path |
     at = folder
     for _ in range(_DEEPEST):
         listed = _visible(at)
-        if (found := _lightvessel(at) or _pairs(at, threshold)) is not None:
+        if (found := _lightvessel(at) or _pairs(at, threshold, classes)) is not None:
             return found
         inside = [path for path in listed if path.is_dir()]
         if len(inside) != 1:
@@ -46,27 +56,48 @@ def _lightvessel(folder: Path) -> Path | None:
     return inside if (inside / "dataset.json").exists() and (inside / "cases").is_dir() else None
 
 
-def _pairs(folder: Path, threshold: float | None) -> Matched | None:
+def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Matched | None:
     if any((folder / f"labels{part}").is_dir() for part in ("Tr", "Ts")):
-        return match_nnunet(folder)
-    parts = [folder] if (folder / "images").is_dir() else [folder / split for split in _SPLITS]
-    found = [one for part in parts for one in _pictures(part, threshold)]
+        return match_nnunet(folder, classes)
+    whole = any((folder / name).is_dir() for name in ("images", _VOC[0]))
+    parts = [folder] if whole else [folder, *(folder / split for split in _SPLITS)]
+    found = [one for part in parts for one in _pictures(part, threshold, classes)]
     return _joined(folder.name, found) if found else None
 
 
-def _pictures(folder: Path, threshold: float | None) -> list[Matched]:
-    """Of ``images/`` with masks or with COCO annotations beside it; nothing when it has neither."""
+def _pictures(folder: Path, threshold: float | None, classes: Classes | None) -> list[Matched]:
+    """Of ``images/`` with masks or with COCO annotations beside it, or of annotations among their images."""
     images = folder / "images"
+    if (folder / _VOC[0]).is_dir() and (folder / _VOC[1]).is_dir():
+        return [Reading(threshold, classes or Classes()).match(folder / _VOC[0], folder / _VOC[1])]
     if not images.is_dir():
-        return []
+        return [match_coco(path, folder, classes) for path in _among_images(folder)]
+    reading = Reading(threshold, classes or Classes())
     for masks in (folder / name for name in _MASKS):
         if masks.is_dir():
-            return [match_pairs(images, masks, threshold)]
+            return [reading.match(images, masks)]
     beside = folder / "annotations"
-    listed = [
-        path for path in _visible(beside if beside.is_dir() else folder) if path.suffix.lower() == ".json"
+    listed = _visible(beside if beside.is_dir() else folder)
+    found = [match_cvat(path, images, classes) for path in listed if path.suffix.lower() == ".xml"]
+    found += [
+        match_coco(path, _part_of(images, path), classes) for path in listed if path.suffix.lower() == ".json"
     ]
-    return [match_coco(path, images) for path in listed]
+    if not found and any(path.suffix.lower() == ".json" for path in _visible(images)):  # as labelme puts them
+        found.append(reading.match(images, images))
+    return found
+
+
+def _among_images(folder: Path) -> list[Path]:
+    """Annotations that lie beside the very images they name."""
+    if not folder.is_dir():
+        return []
+    return [path for path in _visible(folder) if path.name.lower().endswith(_COCO_ENDING)]
+
+
+def _part_of(images: Path, annotations: Path) -> Path:
+    """The folder of the subset that a file of annotations is called after, if there is one."""
+    subset = images / annotations.stem.removeprefix(_INSTANCES)
+    return subset if subset.is_dir() else images
 
 
 def _joined(where: str, parts: Sequence[Matched]) -> Matched:
@@ -76,6 +107,13 @@ def _joined(where: str, parts: Sequence[Matched]) -> Matched:
         joined.pairs += part.pairs
         joined.failures += part.failures
         joined.remarks += part.remarks
+    times = Counter(image for image, _ in joined.pairs)
+    joined.failures += [
+        f"{image.name}: annotated in {count} files. Keep one of them."
+        for image, count in times.items()
+        if count > 1
+    ]
+    joined.pairs = [(image, mask) for image, mask in joined.pairs if times[image] == 1]
     return joined
 
 

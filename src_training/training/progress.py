@@ -36,7 +36,14 @@ class Watcher:
             self.check(doing)
             if time.monotonic() - told > _TELL_EVERY_S:
                 told = time.monotonic()
-                self.emit({"event": "log", "message": f"{doing}: {done} of {len(items)}"})
+                self.emit(
+                    {
+                        "event": "log",
+                        "message": f"{doing}: {done} of {len(items)}",
+                        "done": done,
+                        "of": len(items),
+                    }
+                )
             yield item
 
 

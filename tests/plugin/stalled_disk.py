@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 from napari_lightvessel._dock import LightVesselWidget
 from napari_lightvessel._journalling import journal_folder
 from src_training import durable
-from src_training.journal import Journal, JournalFacts
+from src_training.journal import Journal, JournalFacts, Story
 
 
 class HangingDisk(durable.Disk):
@@ -55,11 +55,13 @@ def three_strokes(stroke: Callable[[int], None], seconds: float) -> Callable[[],
     return work
 
 
-def left_by_the_dead(facts: JournalFacts, edits: dict[int, np.ndarray]) -> Journal:
+def left_by_the_dead(
+    facts: JournalFacts, edits: dict[int, np.ndarray], stories: dict[int, Story | None] | None = None
+) -> Journal:
     """A journal as a process leaves it that was killed."""
     journal = Journal.begin(journal_folder(), facts)
     for t, labels in edits.items():
-        journal.keep(t, labels)
+        journal.keep(t, labels, (stories or {}).get(t))
     record = journal.folder / "journal.json"
     record.write_text(record.read_text().replace('"pid": ', '"pid": 9'))
     return journal

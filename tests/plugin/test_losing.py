@@ -134,7 +134,10 @@ def test_what_takes_their_place_closes_them(viewer, dock, losing, frames, qtbot,
         tell_verdict(dock, losing[:1])
     else:
         viewer.layers.remove(layers[2])
-    assert not any(layer in viewer.layers for layer in layers) and viewer.layers["IM5"].visible
+    assert not any(layer in viewer.layers for layer in layers)
+    assert [layer.name for layer in viewer.layers if layer.visible] == [
+        "other" if end == "another cine" else "IM5"
+    ]
     assert not dock.session.covered and not dock.train.losing.show_button.isHidden()
 
 

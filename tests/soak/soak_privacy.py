@@ -36,6 +36,7 @@ _TEXT_TAGS = """
 """
 _UID_TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 _ROWS = 64
+_SOURCES = f"sources{os.sep}"  # the user's own note of which file and which typed patient a case is
 _SEG_NEEDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")  # a reference is made of them
 
 
@@ -56,6 +57,8 @@ def _occurrences(what: str, planted: Planted, folder: Path) -> Figure:
         for name, data in _everything_in(written):
             searched += 1
             allowed = {planted.words[tag] for tag in _SEG_NEEDS} if name.endswith(".seg.dcm") else set()
+            if written == folder / "config" and name.startswith(_SOURCES):
+                allowed = planted.sources()
             words = [(place, word) for place, word in planted.words.items() if word not in allowed]
             found += [f"the {place} in {name}" for place, word in words if word in data]
     promise = f"{what}: occurrences of {len(planted.words)} planted strings in {searched:,} files"
@@ -77,6 +80,11 @@ class Planted:
         self.workspace = folder.parent / self._word("folder of the workspace") / "workspace"
         self.by_hand = self._word("patient by hand")
         self.patients = self._table(self.folder / f"{self._word('table name')}.csv")
+
+    def sources(self) -> set[bytes]:
+        """The names of files, and the patients that somebody typed: nothing that stands inside a file."""
+        typed = [f"patient {stem}" for stem in self.stems] + ["patient by hand", "DICOM file name"]
+        return {self.words[place] for place in typed} | {stem.encode() for stem in self.stems}
 
     def _word(self, place: str) -> str:
         word = f"lvname{len(self.words):02d}q"

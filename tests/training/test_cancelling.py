@@ -69,7 +69,7 @@ def test_the_preparation_of_frames_tells_how_far_it_is(monkeypatch):
     monkeypatch.setattr("src_training.training.progress.time.monotonic", lambda: next(now))
     said = []
     assert list(Watcher(said.append).through("abc", "preparing frames")) == ["a", "b", "c"]
-    assert said[-1] == {"event": "log", "message": "preparing frames: 2 of 3"}
+    assert said[-1] == {"event": "log", "message": "preparing frames: 2 of 3", "done": 2, "of": 3}
 
 
 def test_judging_stops_between_two_frames():

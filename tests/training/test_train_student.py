@@ -60,6 +60,12 @@ def teacher(arcade, tmp_path_factory):
     return folder / "model"
 
 
+def results(capsys) -> list[dict]:
+    """What a comparison found for its cells, without the events of their trainings."""
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    return [line for line in lines if "method" in line]
+
+
 def test_a_teacher_is_a_model_like_any_other(teacher, arcade):
     card = load_model(teacher).card
     assert card.architecture.family == "lite0-unet" and card.parameters > 3e6
@@ -86,7 +92,7 @@ def test_a_student_is_distilled_and_its_card_names_teacher_and_method(teacher, a
     assert card.teacher == load_model(teacher).id
     assert str(arcade.parent) not in card.to_json()
     assert card.recipe["train student"]["method"] == "lightvessel"
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     for term in ("fsd-map", "asd-window", "soft-kd"):
         assert f"{term} x" in said  # the weights that balancing found
 
@@ -251,7 +257,7 @@ def test_complete_trees_do_not_go_with_partial_labels(arcade):
 def test_every_row_of_the_comparison_runs_and_finished_cells_are_skipped(tmp_path, capsys):
     command = ["compare-methods", "--quick", "-o", str(tmp_path), "--students", "nano", "--json"]
     assert main(command) == 0
-    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    records = results(capsys)
     assert [record["method"] for record in records] == ["teacher", *ROWS]
     for record in records:
         assert {"method", "student", "seed", "dice", "cldice", "error"} <= set(record)
@@ -266,7 +272,7 @@ def test_every_row_of_the_comparison_runs_and_finished_cells_are_skipped(tmp_pat
     damaged.write_bytes(damaged.read_bytes()[:100])
     capsys.readouterr()
     assert main(command) == 1
-    failed = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if line["error"]]
+    failed = [line for line in results(capsys) if line["error"]]
     assert [line["method"] for line in failed] == ["at"] and "Delete this file" in failed[0]["error"]
 
 

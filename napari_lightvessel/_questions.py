@@ -1,0 +1,124 @@
+"""Questions of Correct, one after the other: somebody saved meanwhile, another patient's, and under which name."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from napari_lightvessel import _preferences
+from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile
+from napari_lightvessel._marks import WORDS, count_words
+from napari_lightvessel._parts import AskBar
+from napari_lightvessel._taking_back import Strays, TakeBack
+from src_training.errors import LightVesselError
+
+
+class QuestionBar(AskBar):
+    """What has to be answered before a frame is saved, or what would better be answered; Cancel changes nothing."""
+
+    def __init__(self, accepter: Accepter, take_back: TakeBack) -> None:
+        super().__init__()
+        self.accepter, self.take_back = accepter, take_back
+        self.later.setText("Cancel")
+        self._waiting: deque[Meanwhile | Elsewhere | Strays] = deque()
+        self._present: Meanwhile | Elsewhere | Strays | None = None
+        accepter.asks.connect(self.put)
+        take_back.asks.connect(self.put)
+
+    def put(self, question: Meanwhile | Elsewhere | Strays) -> None:
+        """Ask this after what is being asked."""
+        self._waiting.append(question)
+        if self._present is None:
+            self._next()
+
+    def _next(self) -> None:
+        self._present = self._waiting.popleft() if self._waiting else None
+        question = self._present
+        if isinstance(question, Meanwhile):
+            self._ask_meanwhile(question)
+        elif isinstance(question, Elsewhere):
+            self._ask_elsewhere(question)
+        elif question is not None:
+            self._ask_strays(question)
+
+    def _ask_meanwhile(self, question: Meanwhile) -> None:
+        self._pose(
+            f"Frame {question.save.t} was saved meanwhile: {_who_and_what(question)}. It is not what you see here.",
+            ("Save mine", lambda: self.accepter.save_mine(question)),
+            ("Look at it", lambda: self.accepter.show_theirs(question)),
+        )
+
+    def _ask_elsewhere(self, question: Elsewhere) -> None:
+        head = question.revision
+        under = "under another patient" if head.patient_key else "without a patient"
+        called = f", {question.label}" if question.label else ""
+        self._pose(
+            f"This picture was saved before {under} (case {head.text}{called}). Move it to {question.patient}?",
+            ("Move it", lambda: self.accepter.save_moved(question)),
+            ("Keep both", lambda: self.accepter.save_apart(question)),
+        )
+
+    def _ask_strays(self, question: Strays) -> None:
+        many = len(question.revisions) != 1
+        under = "under another patient" if question.named else "without a patient"
+        self._pose(
+            f"{count_words(len(question.revisions))} of {question.state.image.name} {'were' if many else 'was'} saved "
+            f"before {under}. Move {'them' if many else 'it'} to {question.patient}?",
+            ("Move them" if many else "Move it", lambda: self.take_back.move(question)),
+            ("Leave them" if many else "Leave it", lambda: None),
+        )
+
+    def _pose(self, text: str, yes: tuple[str, Callable[[], Any]], no: tuple[str, Callable[[], Any]]) -> None:
+        def then(act: Callable[[], Any]) -> Callable[[], None]:
+            def go_on() -> None:
+                act()
+                self._next()
+
+            return go_on
+
+        self.ask(text, yes[0], no[0], then(yes[1]), then(no[1]), later=then(lambda: None))
+
+
+class NameBar(AskBar):
+    """Under which pseudonym this person's work is recorded: asked once, and whenever they want."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+        self.reason.setPlaceholderText("a pseudonym, such as reader-1; never a patient's name")
+        self.reason.setAccessibleName("Your pseudonym")
+        self.reason.returnPressed.connect(self.yes.click)
+
+    def ask_once(self) -> None:
+        """After the first frame that was saved as nobody's."""
+        if not _preferences.annotator() and not _preferences.get("annotator_asked"):
+            _preferences.put("annotator_asked", True)
+            self.open("Saved as unnamed. Under which pseudonym are your frames and decisions recorded?")
+
+    def open(self, question: str = "Under which pseudonym are your frames and decisions recorded?") -> None:
+        """Ask now."""
+        self.ask(question, "Use it", "Stay unnamed", self._use, self._stay, reason="welcome")
+        self.reason.setText(_preferences.annotator())
+
+    def _use(self) -> None:
+        self._choose(" ".join(self.reason.text().split()))
+
+    def _stay(self) -> None:
+        self._choose("")
+
+    def _choose(self, name: str) -> None:
+        try:
+            _preferences.choose_annotator(name)
+        except LightVesselError as error:
+            self.open(str(error))
+            return
+        self._changed()
+
+
+def _who_and_what(question: Meanwhile) -> str:
+    said = [
+        f"revision {head.seq} by {head.annotator or 'somebody unnamed'} ({WORDS.get(head.status, head.status)})"
+        for head in question.heads
+    ]
+    return " and ".join(said) + (", which contradict each other" if len(said) > 1 else "")

@@ -1,0 +1,182 @@
+"""Taking decisions back: a saved frame is withdrawn, or moved to the patient it belongs to, as new revisions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from psygnal import Signal
+
+from napari_lightvessel import _jobs, _preferences
+from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, count_words
+from napari_lightvessel._session import Session
+from src_training import Dataset, Frame, Revision, Workspace
+from src_training.dataset.moving import move, withdraw
+from src_training.dataset.patients import patient_key
+from src_training.dataset.sources import Source, Sources
+from src_training.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Saved frames of a cine whose patient was named differently, or not at all, when they were saved."""
+
+    state: CineState
+    workspace: Workspace
+    revisions: dict[int, Revision]
+    patient: str
+    named: bool  # they stand under another patient, not under none
+
+
+class TakeBack:
+    """Withdraws and moves beside the GUI thread. Signals: ``told(line, kind)``, ``asks(Strays)``."""
+
+    told = Signal(str, str)
+    asks = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._job: _jobs.Job | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being taken back."""
+        return self._job is not None
+
+    def blocked(self) -> str:
+        """Why the frame in view cannot be withdrawn; empty when it can."""
+        state, t = self.session.state, self.session.frame
+        if reason := self.session.blocked() or self.session.no_frame():
+            return reason
+        if self.session.workspace is None or state is None or t is None:
+            return "Needs a workspace: New… or Open… at the top."
+        mark = state.marks[t]
+        if mark.saving or self.busy:
+            return "Wait until it is saved."
+        if mark.head is None or mark.head.status not in DECIDED:
+            return "This frame is not in the dataset."
+        return ""
+
+    def withdraw(self) -> None:
+        """Take the decision on the frame in view back; its mask stays in view, and in the dataset's history."""
+        state, t, workspace = self.session.state, self.session.frame, self.session.workspace
+        if reason := self.blocked():
+            self.told.emit(reason, "bad")
+            return
+        assert state is not None and t is not None and workspace is not None
+        mark = state.marks[t]
+        assert mark.head is not None
+        case, seen = mark.head.case, mark.seen
+
+        def done(gone: Revision) -> None:
+            mark.know(gone)
+            mark.status = PROPOSED if state.labels(t).any() else UNANNOTATED
+            mark.saved, mark.region = WITHDRAWN, False
+            self._over(state, [t])
+            self.told.emit(
+                f"Withdrawn · frame {t} · case {gone.text}. Nothing is deleted: Accept saves it again.",
+                "good",
+            )
+
+        self._start(state, [t], lambda: _withdrawn(workspace.dataset, case, seen), done)
+
+    def seek_strays(self, state: CineState, patient: str) -> None:
+        """After another patient was typed: ask about the frames that were saved under none, or the former."""
+        workspace = self.session.workspace
+        saved = {
+            t: mark.head
+            for t, mark in enumerate(state.marks)
+            if mark.head is not None and mark.head.status in DECIDED and not mark.saving
+        }
+        if workspace is None or not patient or not saved:
+            return
+
+        def work() -> Strays | None:
+            key = patient_key(workspace.dataset.site_key(), patient)
+            strays = {t: head for t, head in saved.items() if key is not None and head.patient_key != key}
+            named = any(head.patient_key is not None for head in strays.values())
+            return Strays(state, workspace, strays, patient, named) if strays else None
+
+        def done(strays: Strays | None) -> None:
+            if strays is not None:
+                self.asks.emit(strays)
+
+        _jobs.start(lambda _cancelled: work(), done=done, failed=self._failed, visible=False)
+
+    def move(self, strays: Strays) -> None:
+        """Give those frames to their patient."""
+        state, frames = strays.state, list(strays.revisions)
+
+        def done(moved: dict[int, Revision]) -> None:
+            for t, revision in moved.items():
+                mark = state.marks[t]
+                mark.know(revision)
+                mark.status, mark.saved = revision.status, revision.text
+            self._over(state, frames)
+            self.told.emit(f"Moved · {count_words(len(moved))} to {strays.patient}.", "good")
+
+        self._start(state, frames, lambda: _moved(strays), done)
+
+    def close(self) -> None:
+        """What has begun is finished; hear nothing more."""
+        if self._job is not None:
+            self._job.forget()
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _start(
+        self, state: CineState, frames: list[int], work: Callable[[], object], done: Callable[..., None]
+    ) -> None:
+        for t in frames:
+            state.marks[t].saving = True
+        self.told.emit(f"saving {count_words(len(frames))}…", "busy")
+
+        def failed(problem: _jobs.Problem) -> None:
+            self._over(state, frames)
+            self._failed(problem)
+
+        self._job = _jobs.start(lambda _cancelled: work(), done=done, failed=failed)
+        self._tell_frames(state, frames)
+
+    def _over(self, state: CineState, frames: list[int]) -> None:
+        self._job = None
+        for t in frames:
+            state.marks[t].saving = False
+        self._tell_frames(state, frames)
+        self.session.dataset_grew.emit()
+
+    def _tell_frames(self, state: CineState, frames: list[int]) -> None:
+        for t in frames:
+            self.session.frame_decided.emit(state, t)
+
+    def _failed(self, problem: _jobs.Problem) -> None:
+        self.told.emit(problem.line, "bad")
+
+
+def _withdrawn(dataset: Dataset, case: str, seen: frozenset[str]) -> Revision:
+    heads = dataset.case_heads(case)
+    for head in heads:
+        if head.sha not in seen:
+            raise DatasetError(
+                f"Not withdrawn: {head.annotator or 'somebody'} saved the frame meanwhile as revision {head.seq}. "
+                "Look at it, then withdraw."
+            )
+    return withdraw(dataset, heads, _preferences.annotator())
+
+
+def _moved(strays: Strays) -> dict[int, Revision]:
+    """The moved revisions by frame, of which those before a failure stay moved: the next time does the others."""
+    dataset = strays.workspace.dataset
+    return dict(_each_moved(dataset, strays))
+
+
+def _each_moved(dataset: Dataset, strays: Strays) -> Iterator[tuple[int, Revision]]:
+    by, sources = _preferences.annotator(), Sources(dataset)
+    for t, revision in strays.revisions.items():
+        frame = Frame.from_cine(strays.state.cine, t)
+        moved = move(dataset, revision, strays.patient, by, pixels=frame.pixels)
+        with contextlib.suppress(OSError):  # it may be lost without harm
+            sources.remember(moved.case, Source(strays.state.image.name, moved.frame_index, strays.patient))
+        yield t, moved

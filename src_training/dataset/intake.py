@@ -1,0 +1,148 @@
+"""What an import would save, looked at before anything is: every frame with its mask, its patient and what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, read_pair
+from src_training.dataset.frame import IGNORE, VESSEL
+from src_training.dataset.plausible import Judgement, judge_frame, promises_vessels
+from src_training.errors import BadMask, UnreadableCine, printable
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """A mask that is black on white: its 0 is vessel, its 1 background."""
+
+    source: MaskSource
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """(Y, X) of 0, 1, 255."""
+        return inverted(self.source.read(t, cine))
+
+    def frames(self, cine: tuple[int, int, int]) -> Sequence[int] | None:
+        """As its source has them."""
+        return frames_of(self.source, cine)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One frame that could be saved: where it comes from, whose it is, and what was found.
+
+    ``frame`` is None for a single image. ``ignored`` is the share of the frame that nobody judges.
+    """
+
+    image: Path
+    mask: MaskSource
+    frame: int | None
+    name: str
+    patient: str | None
+    judgement: Judgement
+    ignored: float
+
+    @property
+    def source(self) -> str:
+        """The frame, and its mask where that is called otherwise."""
+        return self.name if self.mask.name == self.image.name else f"{self.name}: {self.mask.name}"
+
+    def record(self) -> dict[str, Any]:
+        """For machines, without the patient."""
+        found = self.judgement
+        return {
+            "image": self.name,
+            "mask": self.mask.name,
+            "frame": self.frame,
+            "vessel_share": round(found.share, 5),
+            "ignored_share": round(self.ignored, 5),
+            "contrast": None if found.contrast is None else round(found.contrast, 3),
+            "polarity": found.polarity or None,
+            "odd": [one.code for one in found.findings],
+            "line": found.text,
+        }
+
+    def row(self) -> str:
+        """For people: share, contrast, polarity, name and what is odd."""
+        contrast = self.judgement.contrast
+        told = "    -" if contrast is None else f"{contrast:+.2f}"
+        odd = "; ".join(one.text for one in self.judgement.findings)
+        return f"{self.judgement.share:7.2%} {told} {self.judgement.polarity or '-':<6} {self.name}  {odd}".rstrip()
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A pair that cannot be read, or whose stack has nothing drawn, in a line."""
+
+    image: Path
+    line: str
+
+
+def look_at(
+    matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool | None
+) -> Iterator[Looked | Unread]:
+    """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn.
+
+    Holds one frame at a time.
+    """
+    for image, mask in matched.pairs:
+        try:
+            yield from _frames(image, mask, patient_of.get(image), status, vessels_bright)
+        except (UnreadableCine, BadMask) as error:
+            yield Unread(image, naming(error, image, mask.name))
+
+
+def check_plausible(name: str, labelled: LabelledFrame, status: str) -> None:
+    """Raise BadMask, saying what is odd and the cure, unless the mask called ``name`` can be that of its frame."""
+    if text := judge_frame(labelled.frame, labelled.mask, status).text:
+        raise BadMask(f"{name}: {text}")
+
+
+def naming(error: Exception, image: Path, mask: str) -> str:
+    """What an error says, with the image's name where it names neither image nor mask."""
+    text = printable(str(error))
+    is_named = any(printable(name) in text for name in (image.name, mask))
+    return text if is_named else f"{image.name}: {text}"
+
+
+def frames_of(mask: MaskSource, cine: tuple[int, int, int]) -> Sequence[int] | None:
+    """The frames that a mask has a page for, where it can have several; None where it is of one picture."""
+    pages = getattr(mask, "frames", None)
+    return None if pages is None or cine[0] == 1 else pages(cine)
+
+
+def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Vessel and background changed over; what is ignored stays."""
+    return np.where(mask == IGNORE, mask, 1 - mask).astype(np.uint8)
+
+
+def _frames(
+    image: Path, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
+) -> Iterator[Looked]:
+    from src_training.dataset.volume_pictures import open_picture
+
+    cine = open_picture(image)
+    frames: Sequence[int | None] = frames_of(mask, cine.shape) or [None]
+    drawn = 0
+    for t in frames:
+        labelled = read_pair(image, mask, patient=patient, frame=t, vessels_bright=vessels_bright)
+        if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
+            drawn += 1
+            yield _looked(image, mask, t, labelled, status)
+    if not drawn:
+        raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(frames)} pages. Check the file.")
+
+
+def _looked(image: Path, mask: MaskSource, t: int | None, labelled: LabelledFrame, status: str) -> Looked:
+    name = image.name if t is None else f"{image.name} frame {t}"
+    judgement = judge_frame(labelled.frame, labelled.mask, status)
+    ignored = float((labelled.mask == IGNORE).mean())
+    return Looked(image, mask, t, name, labelled.frame.patient, judgement, ignored)

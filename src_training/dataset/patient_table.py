@@ -1,0 +1,181 @@
+"""Whose an image is: the rows of a table of patients, the images that they mean, and ids that look alike."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src_training.dataset.patients import known_patient, patient_key
+from src_training.errors import DatasetError
+from src_training.naming import lying, match, same, written
+from src_training.regular import read_regular
+
+if TYPE_CHECKING:
+    from src_training.dataset.store import Dataset
+
+_LARGEST_CSV = 64 << 20
+_IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_NUMBER = re.compile(r"[0-9]+")
+_WIDEST = 12  # digits, of the numbers that hospitals give
+_CURE = "Write one patient in one way, or say that they are two: --distinct-patients."
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: its number, the image as it is written there, and the patient."""
+
+    line: int
+    image: str
+    patient: str
+
+
+@dataclass
+class Owners:
+    """The patient of every image that a row means; ``refused`` says why an image has none, a line each."""
+
+    of_image: dict[Path, str] = field(default_factory=dict)
+    refused: dict[Path, str] = field(default_factory=dict)
+    strangers: list[str] = field(default_factory=list)
+
+
+def read_patients(path: Path) -> list[Row]:
+    """The rows of a CSV of image name and patient id, with or without a header, in UTF-8 or UTF-16 with its mark.
+
+    Raises DatasetError when it cannot be read, or gives one name two patients.
+    """
+    rows = _rows(path)
+    name_at, patient_at, start = _columns(rows[0][1]) if rows else (0, 1, 0)
+    found: dict[str, Row] = {}
+    for number, cells in rows[start:]:
+        if len(cells) <= max(name_at, patient_at):
+            raise DatasetError(
+                f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
+            )
+        row = Row(number, cells[name_at].strip(), cells[patient_at].strip())
+        if found.setdefault(same(row.image), row).patient != row.patient:
+            raise DatasetError(
+                f"{path.name}: line {number} gives {row.image} a second patient. Keep one of them."
+            )
+    return list(found.values())
+
+
+def owners_of(rows: Sequence[Row], images: Sequence[Path], table: str) -> Owners:
+    """Which of the images each row means; a row that could mean several, or rows that contradict, give none."""
+    root = Path(os.path.commonpath([image.parent for image in images])) if images else Path()
+    there = [lying(image, root) for image in images]
+    asked = [written(row.image) for row in rows]
+    found, owners = match(asked, there), Owners()
+    for one, other in found.pairs:
+        owners.of_image[images[other]] = rows[one].patient
+    for one, several in found.ambiguous.items():
+        could = _either(there[other].text for other in several)
+        for other in several:
+            if images[other] not in owners.of_image:
+                owners.refused[images[other]] = (
+                    f"{table}: line {rows[one].line}: {rows[one].image} could be {could}. Write its folder too."
+                )
+    for other, claimants in found.contested.items():
+        patients = {known_patient(rows[one].patient) for one in claimants}
+        if len(patients) == 1 and not set(claimants) & set(found.ambiguous):
+            owners.of_image[images[other]] = rows[claimants[0]].patient
+            owners.refused.pop(images[other], None)
+        else:
+            lines = " and ".join(str(rows[one].line) for one in claimants)
+            owners.refused.setdefault(
+                images[other],
+                f"{table}: lines {lines} could all mean {there[other].text}, with different patients. Keep one.",
+            )
+    owners.strangers = [rows[one].image for one in found.unmatched]
+    return owners
+
+
+def check_alike(named: Iterable[tuple[str, str | None]], dataset: Dataset) -> None:
+    """Raise DatasetError when two patients differ in leading zeros only, or one so from a patient in the dataset.
+
+    ``named`` are places (a file, a line) and the id that stands there. Case, width and blanks never make two
+    patients of one, so they need no check. The dataset keeps keyed hashes: ids up to 12 digits are tried.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    for where, patient in named:
+        if (known := known_patient(patient)) is None:
+            continue
+        other, there = first.setdefault(_bare(known), (known, where))
+        if other != known:
+            raise DatasetError(f"{there} and {where}: their patients differ in leading zeros only. {_CURE}")
+    if not any(_NUMBER.search(known) for known, _ in first.values()):
+        return
+    keys = {head.patient_key for head in _heads(dataset)} - {None}
+    if not keys:
+        return
+    site_key = dataset.site_key()
+    for known, where in first.values():
+        if any(patient_key(site_key, variant) in keys for variant in _variants(known)):
+            raise DatasetError(
+                f"{where}: its patient and one in the dataset differ in leading zeros only. {_CURE}"
+            )
+
+
+def _heads(dataset: Dataset) -> Iterator:
+    for case in dataset.cases():
+        yield from dataset.case_heads(case)
+
+
+def _bare(known: str) -> str:
+    return _ZEROS.sub("", known)
+
+
+def _variants(known: str) -> Iterator[str]:
+    """Other ways to write an id: no leading zeros at all, and any one of its numbers with more or fewer."""
+    bare, tried = _bare(known), {known}
+    for text in (bare, known):
+        for number in _NUMBER.finditer(text):
+            digits = number.group().lstrip("0") or "0"
+            for width in range(len(digits), max(len(digits), _WIDEST) + 1):
+                variant = text[: number.start()] + digits.zfill(width) + text[number.end() :]
+                if variant not in tried:
+                    tried.add(variant)
+                    yield variant
+
+
+def _either(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:3]) + (f" or {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    try:
+        text = _decoded(read_regular(path, _LARGEST_CSV))
+        first = text.partition("\n")[0]
+        rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count))
+        found = [(rows.line_num, row) for row in rows if any(map(str.strip, row))]
+        if "\0" in text:
+            raise csv.Error("a NUL byte in it")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f'{path.name}: not UTF-8 text. In Excel choose "CSV UTF-8 (Comma delimited)" when you save it.'
+        ) from error
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path.name}: {reason}. Give a CSV of image name, patient id.") from error
+    return found
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-16" if content[:2] in _UTF16_MARKS else "utf-8-sig")
+
+
+def _columns(first: list[str]) -> tuple[int, int, int]:
+    """Where name and patient stand, and the first line of data."""
+    names = [cell.strip().casefold().replace(" ", "_") for cell in first]
+    name_at = next((at for at, name in enumerate(names) if name in _IMAGE_COLUMNS), None)
+    patient_at = next((at for at, name in enumerate(names) if name.startswith("patient")), None)
+    if name_at is None or patient_at is None:
+        return 0, 1, 0
+    return name_at, patient_at, 1

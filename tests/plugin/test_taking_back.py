@@ -1,0 +1,176 @@
+"""A decision can be taken back in the dock, and a frame given to its patient: with clicks, as new revisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_lightvessel import _preferences
+from napari_lightvessel._marks import ACCEPTED, PROPOSED
+from src_training.dataset.sources import Sources
+
+
+@pytest.fixture
+def work(viewer, dock, segment, frames, tmp_path, new_workspace):
+    """A segmented cine with a stroke on frame 2, and an open workspace."""
+    viewer.add_image(frames, name="IM5")
+    state = segment(dock)
+    new_workspace(dock, tmp_path / "hospital")
+    dock.session.go_to(2)
+    state.mask.layer.paint((2, 30, 30), 1)
+    return state
+
+
+def type_patient(dock, name):
+    dock.correct.patient.setText(name)
+    dock.correct.patient.editingFinished.emit()
+
+
+def standing(dock):
+    return [head for head in dock.session.workspace.dataset.heads() if head.status != "rejected"]
+
+
+def press_withdraw(dock, qtbot):
+    dock.correct.withdraw_button.click()
+    qtbot.waitUntil(lambda: not dock.correct.take_back.busy, timeout=20_000)
+
+
+def test_an_accepted_frame_is_withdrawn_with_one_press(dock, work, saved, qtbot):
+    assert not dock.correct.withdraw_button.isEnabled()
+    saved(dock)
+    mine = work.labels(2).copy()
+    assert dock.correct.withdraw_button.isEnabled()
+    press_withdraw(dock, qtbot)
+    assert standing(dock) == [] and work.marks[2].status == PROPOSED
+    assert dock.correct.line.text().startswith(
+        "Withdrawn · frame 2"
+    ) and "withdrawn" in dock.correct.frames.words(2)
+    np.testing.assert_array_equal(work.labels(2), mine)
+    (case,) = dock.session.workspace.dataset.cases()
+    assert [one.status for one in dock.session.workspace.dataset.revisions(case)] == ["accepted", "rejected"]
+    assert not dock.correct.withdraw_button.isEnabled()
+    assert "rev 3" in saved(dock) and len(standing(dock)) == 1
+
+
+def test_a_frame_of_last_time_can_be_withdrawn(viewer, dock, work, saved, frames, qtbot):
+    saved(dock)
+    viewer.layers.clear()
+    viewer.add_image(frames, name="IM5")
+    state = dock.session.state
+    qtbot.waitUntil(lambda: state.marks[2].status == ACCEPTED, timeout=20_000)
+    dock.session.go_to(2)
+    press_withdraw(dock, qtbot)
+    assert standing(dock) == []
+
+
+def test_a_patient_typed_after_accept_offers_to_move_what_was_saved_without(dock, work, saved, qtbot):
+    saved(dock)
+    dock.session.go_to(3)
+    saved(dock)
+    type_patient(dock, "heart-17")
+    question = dock.correct.question
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
+    assert (
+        question.text.text() == "2 frames of IM5 were saved before without a patient. Move them to heart-17?"
+    )
+    question.yes.click()
+    qtbot.waitUntil(lambda: "Moved" in dock.correct.line.text(), timeout=20_000)
+    assert len(standing(dock)) == 2 and all(head.patient_key for head in standing(dock))
+    assert question.isHidden() and "heart-17" in dock.correct.line.text()
+    assert work.marks[2].head.status == "accepted" and dock.correct.withdraw_button.isEnabled()
+    known = Sources(dock.session.workspace.dataset).read()
+    assert {known[head.case].patient for head in standing(dock)} == {"heart-17"}
+
+
+def test_leaving_them_moves_nothing_and_the_next_accept_asks_again(dock, work, saved, qtbot):
+    saved(dock)
+    first = standing(dock)
+    type_patient(dock, "heart-17")
+    question = dock.correct.question
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
+    question.no.click()
+    assert question.isHidden() and standing(dock) == first
+    dock.correct.accept_button.click()
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
+    assert question.text.text().startswith("This picture was saved before without a patient (case ")
+    assert "IM5" in question.text.text() and standing(dock) == first
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "later"])
+def test_accepting_for_a_patient_what_is_there_without_one_asks_before_it_saves(
+    viewer, dock, work, saved, frames, qtbot, answer
+):
+    saved(dock)
+    (nameless,) = standing(dock)
+    dock.recaller.hold = True  # as in a window that does not know of it
+    viewer.layers.clear()
+    viewer.add_image(frames, name="IM5")
+    type_patient(dock, "heart-17")
+    dock.correct.tools["paint"].click()
+    dock.session.go_to(2)
+    state = dock.session.state
+    state.mask.layer.paint((2, 60, 60), 1)
+    dock.correct.accept_button.click()
+    question = dock.correct.question
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
+    assert standing(dock) == [nameless] and not state.marks[2].saving
+    getattr(question, answer).click()
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=20_000)
+    cases = {head.case for head in standing(dock)}
+    assert (nameless.case in cases, len(cases)) == {"yes": (False, 1), "no": (True, 2), "later": (True, 1)}[
+        answer
+    ]
+    if answer == "yes":
+        (head,) = standing(dock)
+        assert head.seq == 2 and head.patient_key and head.mask()[60, 60] == 1
+        assert dock.session.workspace.dataset.conflicts() == []
+
+
+def test_saved_says_what_was_saved(dock, work, saved, viewer, qtbot):
+    assert (
+        saved(dock).startswith("Saved · frame 2 · case ")
+        and dock.correct.line.text().count("· accepted") == 1
+    )
+    dock.session.go_to(3)
+    assert "· no vessel" in saved(dock, "no_vessel_button")
+    dock.session.go_to(4)
+    assert "· not evaluable" in saved(dock, "not_evaluable_button")
+    dock.session.go_to(1)
+    lines = []
+    dock.accepter.saved.connect(lines.append)
+    viewer.add_shapes([[[20, 20], [20, 49], [49, 49], [49, 20]]], shape_type="rectangle")
+    dock.correct.accept_drawn_region()
+    qtbot.waitUntil(lambda: bool(lines), timeout=20_000)
+    assert "· accepted (region)" in lines[0]
+
+
+def test_a_name_is_asked_for_once_and_stands_in_every_revision_from_then_on(dock, work, saved, qtbot):
+    assert dock.correct.who_button.text() == "unnamed" and dock.correct.name_bar.isHidden()
+    saved(dock)
+    bar = dock.correct.name_bar
+    assert not bar.isHidden()
+    bar.reason.setText("somebody@example.org")
+    bar.yes.click()
+    assert "short pseudonym" in bar.text.text() and not bar.isHidden()
+    bar.reason.setText(" reader-3 ")
+    bar.yes.click()
+    assert bar.isHidden() and dock.correct.who_button.text() == "reader-3"
+    dock.session.go_to(3)
+    saved(dock)
+    assert bar.isHidden()
+    names = {head.frame_index: head.annotator for head in standing(dock)}
+    assert names == {2: "", 3: "reader-3"}
+    press_withdraw(dock, qtbot)
+    assert {head.annotator for head in dock.session.workspace.dataset.heads(status="rejected")} == {
+        "reader-3"
+    }
+
+
+def test_who_stays_unnamed_is_not_asked_again_and_can_still_choose(dock, work, saved):
+    saved(dock)
+    dock.correct.name_bar.no.click()
+    dock.session.go_to(3)
+    saved(dock)
+    assert dock.correct.name_bar.isHidden() and _preferences.annotator() == ""
+    dock.correct.who_button.click()
+    assert not dock.correct.name_bar.isHidden()
