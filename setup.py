@@ -82,6 +82,7 @@ setup(
     },
     install_requires=[
         "napari>=0.9,<0.10",
+        "npe2>=0.10",  # the shape of `configurations` in the manifest
         "numpy>=2.0",
         "scipy>=1.14",
         "scikit-image>=0.25",
