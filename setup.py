@@ -82,11 +82,12 @@ setup(
     },
     install_requires=[
         "napari>=0.9,<0.10",
+        "npe2>=0.10",  # the shape of `configurations` in the manifest
         "numpy>=2.0",
         "scipy>=1.14",
         "scikit-image>=0.25",
         "tifffile>=2024.8.10",
-        "imagecodecs>=2024.9.22",
+        "imagecodecs>=2026.3.6",
         "Pillow>=10.4",
         "pydicom>=3.0.2",
         "pydantic>=2.8,<3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from napari_lightvessel._dock import LightVesselWidget
@@ -15,19 +16,20 @@ def open_segmented_sample() -> tuple[napari.Viewer, LightVesselWidget]:
     """A viewer with the dock and the synthetic cine at its best-filled frame, ready to be segmented."""
     import napari
 
-    _hide_toolkit_notice()
+    _hide_toolkit_notices()
     viewer = napari.Viewer(title="LightVessel")
     dock = show_dock(viewer)
     open_sample(viewer)
     return viewer, dock
 
 
-def _hide_toolkit_notice() -> None:
-    """No toast that napari will leave PyQt5 one day: the demo chose it, and it would lie over the picture."""
+def _hide_toolkit_notices() -> None:
+    """Nothing of napari's that Qt 6 would be better: the demo chose PyQt5, and a toast would lie over the picture."""
     from napari._qt import qt_main_window
 
     if hasattr(qt_main_window, "SHOW_QT_WARNING"):
         qt_main_window.SHOW_QT_WARNING = False
+    warnings.filterwarnings("ignore", "System theme detection requires a Qt6 backend", UserWarning)
 
 
 def show_dock(viewer: napari.Viewer) -> LightVesselWidget:

@@ -10,7 +10,7 @@ import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
-from napari_lightvessel import _jobs
+from napari_lightvessel import _jobs, _settings
 from napari_lightvessel._cine_state import CineState, Prediction
 from napari_lightvessel._damage import LenientFrames, damaged_words
 from napari_lightvessel._marks import count_words
@@ -40,7 +40,7 @@ class Segmenter:
         self.live = False
         self._job: _jobs.Job | None = None
         self._side_jobs: list[_jobs.Job] = []
-        self._predictors: dict[str, Predictor] = {}
+        self._predictors: dict[tuple[str, int], Predictor] = {}
         self._settle = QTimer(parent)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
@@ -123,7 +123,10 @@ class Segmenter:
 
         def finished(_outcome: object) -> None:
             state.damaged.update(source.damaged)
-            line = _done_line(done, began, kept, damaged_words(source.damaged))
+            remark = self._predictor(model).remark
+            line = " ".join(
+                filter(None, (_done_line(done, began, kept, damaged_words(source.damaged)), remark))
+            )
             self._end(state, line, "warn" if source.damaged else "good")
             self._on_frame(self.session.frame)  # where a person stopped while this ran
 
@@ -152,9 +155,10 @@ class Segmenter:
         return work
 
     def _predictor(self, model: Model) -> Predictor:
-        if model.id not in self._predictors:
-            self._predictors[model.id] = Predictor.load(model)
-        return self._predictors[model.id]
+        key = model.id, _settings.threads()
+        if key not in self._predictors:
+            self._predictors[key] = Predictor.load(model, streams=key[1])
+        return self._predictors[key]
 
     def _show(self, state: CineState, prediction: Prediction, replace: bool) -> None:
         if replace:

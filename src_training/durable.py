@@ -7,6 +7,8 @@ import errno
 import json
 import os
 import secrets
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,11 @@ from typing import Any
 _BINARY = getattr(os, "O_BINARY", 0)
 # Some network file systems cannot sync a directory; there the rename is as durable as it gets.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+# Drives without a way to empty their cache, such as a network's.
+_CANNOT_FLUSH = _CANNOT_SYNC | {errno.ENOTTY}
+# On Windows a file that somebody has open, such as a virus scanner, takes no new content until it is closed.
+_WINDOWS = os.name == "nt"
+_HELD_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def write_new(path: Path, data: bytes, *, sync: bool = True, private: bool = False) -> None:
@@ -141,11 +148,19 @@ class Disk:
 
     def sync(self, fd: int) -> None:
         """Make a file's content durable."""
-        os.fsync(fd)
+        _flush(fd)
 
     def rename(self, temporary: Path, path: Path) -> None:
-        """Give a finished file its name, atomically."""
-        os.replace(temporary, path)
+        """Give a finished file its name, atomically; on Windows once nobody has the former one open any more."""
+        pauses = iter(_HELD_S if _WINDOWS else ())
+        while True:
+            try:
+                os.replace(temporary, path)
+                return
+            except PermissionError:
+                if (pause := next(pauses, None)) is None:
+                    raise
+            time.sleep(pause)
 
     def mkdir(self, path: Path) -> None:
         """Create one folder."""
@@ -153,11 +168,11 @@ class Disk:
 
     def sync_dir(self, path: Path) -> None:
         """Make the names in a folder durable; Windows has no such call and needs none."""
-        if os.name == "nt":
+        if _WINDOWS:
             return
         fd = os.open(path, os.O_RDONLY)
         with _closing(fd):
-            os.fsync(fd)
+            _flush(fd)
 
 
 disk = Disk()
@@ -181,6 +196,20 @@ def _publish(path: Path, data: bytes, mode: int) -> None:
 def _check_equal(path: Path, data: bytes) -> None:
     if path.stat().st_size != len(data) or path.read_bytes() != data:
         raise FileExistsError(errno.EEXIST, "exists with other content", str(path))
+
+
+def _flush(fd: int) -> None:
+    """Down to the medium. macOS's fsync stops at the drive's cache, which a power cut empties."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+        except OSError as error:
+            if error.errno not in _CANNOT_FLUSH:
+                raise
+    os.fsync(fd)
 
 
 @contextlib.contextmanager

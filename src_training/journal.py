@@ -191,7 +191,7 @@ def left_behind(root: Path) -> list[Journal]:
             journal = Journal.open(folder)
         except LightVesselError:
             continue
-        if not journal.owner.is_here or journal.owner.is_alive:
+        if not journal.owner.is_of_this_machine or journal.owner.is_alive:
             continue
         if journal.frames():
             found.append(journal)

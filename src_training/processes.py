@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import site
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import src_training
 
-_CHECKOUT = Path(src_training.__file__).resolve().parent.parent
+_HOME = Path(src_training.__file__).resolve().parent.parent
 
 
 def clean_environment(threads: int) -> dict[str, str]:
-    """The environment of a process of ours: our own package first, and nothing of the folder we happen to be in."""
-    paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    """The environment of a process of ours: it finds this very package, and nothing of the folder we happen to be in.
+
+    An installed package is found without help. Named in PYTHONPATH, all of site-packages would come before the
+    standard library.
+    """
+    checkout = [] if _HOME in _site_packages() else [str(_HOME)]
+    paths = [*checkout, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
         "PYTHONSAFEPATH": "1",  # no module of the folder we happen to be in
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # a crash in native code leaves its stack in log.txt
@@ -24,6 +31,14 @@ def clean_environment(threads: int) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "OMP_NUM_THREADS": str(threads),
     }
+
+
+def _site_packages() -> set[Path]:
+    """The folders of installed packages that this interpreter looks into by itself."""
+    folders = [*site.getsitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    if site.ENABLE_USER_SITE:
+        folders.append(site.getusersitepackages())
+    return {Path(folder).resolve() for folder in folders}
 
 
 def windows_flags() -> int:

@@ -22,7 +22,9 @@ def main(asked: list[str]) -> int:
         place = Path(folder)
         wheel = build_from_tracked_files(place).wheel
         print(f"built {wheel.name}", flush=True)
-        ended = [_journey(place / name.replace("/", "_"), wheel, *name.split(":", 1)) for name in asked]
+        ended = [
+            _journey(place / str(number), wheel, *name.split(":", 1)) for number, name in enumerate(asked)
+        ]
     return 1 if "failed" in ended or "went well" not in ended else 0
 
 

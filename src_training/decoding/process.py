@@ -47,6 +47,7 @@ class Decoder:
         self._said: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, args=(self._child.stdout,), daemon=True).start()
         self._ready = False
+        self._pid = self._child.pid
 
     @property
     def alive(self) -> bool:
@@ -57,7 +58,9 @@ class Decoder:
         """Its answer; Lost when it dies, takes too long or too much memory: it is killed then."""
         try:
             if not self._ready:
-                self._next(START_S)
+                said, _ = self._next(START_S)
+                # Its own word: in a virtual environment on Windows we have started a launcher, whose child it is.
+                self._pid = int(said.get("ready", self._child.pid))
                 self._ready = True
             with contextlib.suppress(OSError):  # a dead process is noticed by what it does not say
                 send(self._questions, question)
@@ -89,7 +92,7 @@ class Decoder:
 
     def _check_memory(self) -> None:
         with contextlib.suppress(psutil.Error):
-            if psutil.Process(self._child.pid).memory_info().rss > MEMORY + _LIBRARIES:
+            if psutil.Process(self._pid).memory_info().rss > MEMORY + _LIBRARIES:
                 raise Lost("decoding takes more memory than any angiogram needs, and was stopped")
 
     def _listen(self, answers: IO[bytes]) -> None:

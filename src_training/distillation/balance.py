@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,4 +45,6 @@ def balanced_weights(
 
 def _norm(loss: Tensor, parameters: Sequence[nn.Parameter]) -> float:
     gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    return math.sqrt(sum(float(g.double().pow(2).sum()) for g in gradients if g is not None))
+    # Summed in numpy: Apple's GPUs know no double precision.
+    found = (g.detach().float().cpu().numpy().astype(np.float64) for g in gradients if g is not None)
+    return math.sqrt(sum(float(np.square(gradient).sum()) for gradient in found))

@@ -66,6 +66,11 @@ class Predictor:
     def runtime(self) -> str:
         return self._runtime.name
 
+    @property
+    def remark(self) -> str:
+        """One line on why it is not the usual runtime; empty when it is."""
+        return self._runtime.remark
+
     def probability(self, frame: NDArray, *, invert: bool = False) -> NDArray[np.float32]:
         """Vessel probability (Y, X) of one frame (Y, X) of any dtype, or RGB (Y, X, 3|4).
 

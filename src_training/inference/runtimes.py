@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -23,12 +24,25 @@ IR_FILE = "openvino.xml"
 _WARM_UP_PX = 128  # a multiple of every network's stride
 _GOLDEN_TOLERANCE = {"float32": 0.01, "bf16": 0.05}  # in probability; bf16 was measured at 0.005
 _FIRST_USE = threading.Lock()
+_log = logging.getLogger(__name__)
+
+
+class Unserved(ModelError):
+    """OpenVINO cannot run a sound network on this computer; ``problem`` says why, without the cure."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} Use the runtime torch.")
+        self.problem = problem
 
 
 class Runtime(Protocol):
-    """A loaded network; ``run`` may be called from several threads at once."""
+    """A loaded network; ``run`` may be called from several threads at once.
+
+    ``remark``: one line on why it is not the usual one; empty when it is.
+    """
 
     name: str
+    remark: str
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """(H, W) network input → (H, W) probability."""
@@ -38,7 +52,7 @@ class Runtime(Protocol):
 def open_runtime(
     model: Model, runtime: RuntimeName, device: str, precision: Precision, streams: int
 ) -> Runtime:
-    """The runtime asked for; ``auto`` is OpenVINO on a CPU and torch elsewhere.
+    """The runtime asked for; ``auto`` is OpenVINO on a CPU, torch elsewhere and where OpenVINO cannot run it.
 
     Raises ModelError, saying what to install, when it is not to be had, and when the model does not compute
     there what it computed when it was made.
@@ -50,8 +64,7 @@ def open_runtime(
 
 def _opened(model: Model, runtime: RuntimeName, device: str, precision: Precision, streams: int) -> Runtime:
     if runtime == "auto":
-        on_cpu = device in ("auto", "cpu")
-        runtime = "openvino" if on_cpu and importlib.util.find_spec("openvino") else "torch"
+        return _usual(model, device, precision, streams)
     if runtime == "openvino":
         if device not in ("auto", "cpu"):
             raise ModelError(
@@ -59,6 +72,20 @@ def _opened(model: Model, runtime: RuntimeName, device: str, precision: Precisio
             )
         return OpenVinoRuntime(ir_of(model), precision, streams)
     return TorchRuntime(model, device, precision)
+
+
+def _usual(model: Model, device: str, precision: Precision, streams: int) -> Runtime:
+    if device not in ("auto", "cpu") or not importlib.util.find_spec("openvino"):
+        return TorchRuntime(model, device, precision)
+    try:
+        return OpenVinoRuntime(ir_of(model), precision, streams)
+    except Unserved as error:
+        if not importlib.util.find_spec("torch"):
+            raise
+        instead = TorchRuntime(model, device, precision)
+        instead.remark = f"{error.problem} It goes on with torch, which is slower on a CPU."
+        _log.warning("%s", instead.remark)
+        return instead
 
 
 def _check_golden(runtime: Runtime, model: Model, precision: Precision) -> None:
@@ -97,9 +124,14 @@ class OpenVinoRuntime:
     """OpenVINO's CPU plugin, ``streams`` frames at a time, one thread each."""
 
     name = "openvino"
+    remark = ""
 
     def __init__(self, ir: Path, precision: Precision, streams: int) -> None:
-        openvino = import_openvino()
+        try:
+            openvino = import_openvino()
+        except (ImportError, OSError) as error:  # not installed, or a library of the system is missing
+            reason = str(error).strip().splitlines()[0]
+            raise Unserved(f"OpenVINO cannot be loaded ({reason}).") from error
         # The default on a CPU with native bf16 would be bf16: results must not depend on the machine.
         config = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
@@ -114,7 +146,7 @@ class OpenVinoRuntime:
                 self.run(np.zeros((_WARM_UP_PX, _WARM_UP_PX), np.float32))
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[-1]
-                raise ModelError(f"{ir.name}: OpenVINO cannot load this network ({reason}).") from error
+                raise Unserved(f"OpenVINO cannot run the network on this computer ({reason}).") from error
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         request = self._compiled.create_infer_request()
@@ -135,6 +167,7 @@ class TorchRuntime:
         from src_training.training.devices import pick_device
         from src_training.training.weights import load_fused
 
+        self.remark = ""
         self._torch, self._device = torch, pick_device(device)
         if self._device.type == "cpu":
             torch.set_num_threads(1)

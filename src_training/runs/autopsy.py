@@ -36,7 +36,7 @@ def _cause(process: Identity | None) -> str:
         return f"no sign of life from {process.host} for an hour"
     if not process.is_of_this_boot:
         return "the computer was restarted while it ran"
-    return _ended_by(exit_code(process.pid))
+    return _ended_by(exit_code(process))
 
 
 def _ended_by(code: int | None) -> str:

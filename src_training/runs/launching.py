@@ -51,9 +51,12 @@ def spawn(folder: Path, *, detach: bool, threads: int) -> None:
     vouch(folder, Identity.of(child.pid))
 
 
-def exit_code(pid: int) -> int | None:
-    """How a process started here has ended (negative: by that signal); None for others and the living."""
-    child = _children.get(pid)
+def exit_code(process: Identity) -> int | None:
+    """How a process started here has ended (negative: by that signal); None for others and the living.
+
+    It, or the launcher that stands in between on Windows and passes its code on.
+    """
+    child = _children.get(process.pid) or _children.get(process.parent)
     return child.poll() if child is not None else None
 
 

@@ -175,14 +175,16 @@ class Harness:
     def labels(self, killed: Run) -> Figure:
         """A killed run whose process file names others: only who is truly that process counts as alive."""
         me = Identity.of().to_json()
+        elsewhere = {"host": "elsewhere", "machine": "elsewhere", "boot": "elsewhere"}
         now, long_ago = time.time(), time.time() - 7_200
         cases = (
             ("running", me, now),
             ("interrupted", me | {"started": me["started"] - 1}, now),
             ("interrupted", me | {"boot": "another"}, now),
             ("interrupted", me | {"pid": 2**22 + 1}, now),
-            ("running", me | {"host": "elsewhere"}, now),
-            ("interrupted", me | {"host": "elsewhere"}, long_ago),
+            ("running", me | {"host": "renamed"}, now),
+            ("running", me | elsewhere, now),
+            ("interrupted", me | elsewhere, long_ago),
         )
         right = 0
         for number, (expected, identity, spoke) in enumerate(cases):

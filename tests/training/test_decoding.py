@@ -33,6 +33,7 @@ from src_training import decoding
 from src_training.cine import read_cine
 from src_training.dataset.masks import read_mask
 from src_training.decoding import pool, process
+from src_training.decoding.process import Decoder, Lost
 from src_training.errors import BadMask, UnreadableCine
 
 FRAMES = files.grey(frames=4)
@@ -103,6 +104,23 @@ def test_where_memory_cannot_be_capped_a_greedy_decoder_is_stopped(tmp_path, dec
     with patiently(), pytest.raises(UnreadableCine, match="takes more memory than any angiogram needs"):
         read_cine(hostile).frame(0)
     an_ordinary_file_opens(tmp_path)
+
+
+def test_the_memory_that_is_watched_is_the_decoders_and_not_its_launchers(tmp_path, monkeypatch):
+    """In a virtual environment on Windows ``sys.executable`` starts Python as a child of its own."""
+    launcher = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
+    command = (sys.executable, "-c", launcher, "-m", "src_training.decoding.child")
+    with contextlib.closing(pool.Pool(lambda: Decoder(command))) as launched:
+        monkeypatch.setattr(pool, "_pool", launched)
+        an_ordinary_file_opens(tmp_path)
+        (decoder,) = launched._free
+        assert psutil.Process(decoder._pid).ppid() == decoder._child.pid
+        monkeypatch.setattr(process, "_LIBRARIES", 0)
+        monkeypatch.setattr(
+            process, "MEMORY", psutil.Process(decoder._child.pid).memory_info().rss + (5 << 20)
+        )
+        with pytest.raises(Lost, match="more memory"):
+            decoder._check_memory()
 
 
 def test_a_decoder_that_prints_does_not_disturb(tmp_path, decoders, hostile):

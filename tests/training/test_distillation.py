@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
 from src_training.distillation.asd_paper import asd_paper_term
 from src_training.distillation.balance import balanced_weights
@@ -301,6 +303,27 @@ def test_an_objective_composes_its_terms_with_weights_and_ramp():
     assert float(early["dice"]) == float(late["dice"])
     plain = objective.loss("soft-kd")(objective.pair(student, batch)).mean()
     assert float(late["soft-kd"]) == pytest.approx(0.5 * float(plain), rel=1e-5)
+
+
+class _NoDoubles(TorchDispatchMode):
+    """Stands in for Apple's GPUs, which refuse whatever would make a tensor of double precision."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in tree_flatten(made)[0]:
+            if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float64:
+                raise TypeError(f"{function} makes float64")
+        return made
+
+
+@pytest.mark.parametrize("method", ["lightvessel", "fsd-map:2+soft-kd:0.5"])
+def test_a_device_without_double_precision_balances_and_learns(method):
+    with _NoDoubles():
+        objective, student, batch = objective_of(method)
+        objective.set_weights(balanced_weights(objective, student, [batch], 0.2))
+        terms = objective(student, batch, 100)
+        torch.stack(list(terms.values())).sum().backward()
+    assert all(torch.isfinite(term) for term in terms.values())
 
 
 def test_balanced_terms_pull_with_the_share_they_are_given():

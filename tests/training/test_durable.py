@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
+import types
 
 import pytest
 from durable_disks import FailingDisk, LoggingDisk, StepDisk
@@ -105,3 +107,80 @@ def test_a_line_after_a_torn_one_is_a_line_of_its_own(tmp_path):
 )
 def test_every_disk_error_has_a_cure(number, cure):
     assert cure in durable.cure_for(OSError(number, "x"))
+
+
+class _Mac:
+    """Stands in for macOS's way down to the medium; it refuses with ``number``, if that is given."""
+
+    F_FULLFSYNC = 51
+
+    def __init__(self, number: int = 0) -> None:
+        self.asked: list[int] = []
+        self.number = number
+
+    def fcntl(self, fd, command):
+        os.fstat(fd)
+        self.asked.append(command)
+        if self.number:
+            raise OSError(self.number, "no")
+
+
+def test_on_a_mac_a_write_goes_through_the_drives_cache(tmp_path, monkeypatch):
+    mac = _Mac()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setitem(sys.modules, "fcntl", mac)
+    durable.write_new(tmp_path / "a", b"one")
+    assert mac.asked == [mac.F_FULLFSYNC, mac.F_FULLFSYNC]  # the content, then the name
+
+
+@pytest.mark.parametrize(
+    ("number", "synced"), [(errno.ENOTSUP, True), (errno.ENOTTY, True), (errno.EIO, False)]
+)
+def test_on_a_mac_a_drive_without_that_way_is_synced_and_a_broken_one_told(
+    tmp_path, monkeypatch, number, synced
+):
+    calls, fsync = [], os.fsync
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setitem(sys.modules, "fcntl", _Mac(number))
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(fd), fsync(fd)))
+    if synced:
+        durable.write_new(tmp_path / "a", b"one")
+        assert len(calls) == 2
+    else:
+        with pytest.raises(OSError):
+            durable.write_new(tmp_path / "a", b"one")
+        assert os.listdir(tmp_path) == []
+
+
+def _held(monkeypatch, times: int) -> types.SimpleNamespace:
+    """As on Windows, somebody has the file open at the first ``times`` tries to replace it."""
+    seen, replace = types.SimpleNamespace(tries=0), os.replace
+
+    def refuse(source, target):
+        seen.tries += 1
+        if seen.tries <= times:
+            raise PermissionError(errno.EACCES, "in use by another process")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(durable.time, "sleep", lambda _seconds: None)
+    return seen
+
+
+def test_on_windows_a_file_that_a_scanner_has_open_is_replaced_once_it_lets_go(tmp_path, monkeypatch):
+    durable.write_new(tmp_path / "a", b"old")
+    monkeypatch.setattr(durable, "_WINDOWS", True)
+    seen = _held(monkeypatch, times=3)
+    durable.replace(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new" and seen.tries == 4
+
+
+@pytest.mark.parametrize("windows", [True, False])
+def test_a_file_that_stays_locked_is_told_and_whole(tmp_path, monkeypatch, windows):
+    durable.write_new(tmp_path / "a", b"old")
+    monkeypatch.setattr(durable, "_WINDOWS", windows)
+    seen = _held(monkeypatch, times=1000)
+    with pytest.raises(PermissionError):
+        durable.replace(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
+    assert windows or seen.tries == 1  # elsewhere nobody lets go of a folder without permission

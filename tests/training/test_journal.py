@@ -63,7 +63,7 @@ def test_another_computers_is_left_alone(journal, tmp_path):
     died(journal)
     path = journal.folder / "journal.json"
     record = json.loads(path.read_bytes())
-    record["owner"]["host"] = "another"
+    record["owner"] |= {"host": "another", "machine": "another", "boot": "another"}
     path.write_text(json.dumps(record))
     assert left_behind(tmp_path / "unaccepted") == [] and path.is_file()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import dask.array
 import numpy as np
 import pytest
+import tifffile
 from model_folders import TINY, rehash
 
 from src_training import Predictor, Workspace, array_cine, builtin_models, load_model, synthetic_cine
@@ -21,6 +22,7 @@ from src_training.inference import runtimes
 from src_training.inference.golden import departure
 from src_training.inference.runtimes import ir_of, open_runtime
 from src_training.networks import build_network
+from src_training.processes import clean_environment
 from src_training.training.publish import stage_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -346,3 +348,63 @@ def test_openvino_reports_nothing_over_the_network(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "openvino.xml").is_file()
+
+
+OLD_PROCESSOR = {"ONEDNN_MAX_CPU_ISA": "SSE41"}  # OpenVINO 2026.4 has no way to enlarge an image there
+
+
+def _segment_on_an_old_processor(tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    tifffile.imwrite(tmp_path / "frame.tif", FRAME, photometric="minisblack")
+    command = [sys.executable, "-m", "src_training", "segment", "frame.tif", "-o", "masks", *more]
+    environment = {**clean_environment(threads=1), **OLD_PROCESSOR}
+    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_where_openvino_cannot_serve_the_processor_torch_segments_and_one_line_says_so(tmp_path, predictor):
+    done = _segment_on_an_old_processor(tmp_path, "--probability")
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if "OpenVINO" in line]
+    if not told:
+        pytest.skip("this OpenVINO serves an SSE4.1 processor")
+    assert len(told) == 1 and "goes on with torch" in told[0] and "Traceback" not in done.stderr
+    probability = tifffile.imread(tmp_path / "masks" / "frame_prob.tif")
+    assert np.abs(probability.squeeze() - predictor.probability(FRAME)).max() < 2e-3
+
+
+def test_openvino_asked_for_by_name_on_a_processor_it_cannot_serve_is_a_line_with_the_cure(tmp_path):
+    done = _segment_on_an_old_processor(tmp_path, "--runtime", "openvino")
+    if done.returncode == 0:
+        pytest.skip("this OpenVINO serves an SSE4.1 processor")
+    assert done.returncode == 2 and "Use the runtime torch." in done.stderr and "Traceback" not in done.stderr
+
+
+class _Refusing:
+    """OpenVINO on a computer that it cannot serve."""
+
+    class Core:
+        def compile_model(self, *_arguments):
+            raise RuntimeError("Exception from src/x.cpp:1:\nbad combination")
+
+
+def test_auto_takes_torch_where_openvino_cannot_and_keeps_the_reason(monkeypatch, caplog):
+    monkeypatch.setattr(runtimes, "import_openvino", lambda: _Refusing)
+    loaded = Predictor.load("small")
+    assert (
+        loaded.runtime == "torch" and "bad combination" in loaded.remark and caplog.text.count("torch") == 1
+    )
+    with pytest.raises(
+        ModelError, match=r"cannot run the network .*bad combination\)\. Use the runtime torch\.$"
+    ):
+        Predictor.load("small", runtime="openvino")
+
+
+def test_auto_takes_torch_where_openvino_does_not_load(monkeypatch):
+    def missing():
+        raise ImportError("libtbb.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(runtimes, "import_openvino", missing)
+    assert Predictor.load("small").runtime == "torch"
+
+
+def test_the_usual_runtime_has_nothing_to_remark(predictor):
+    assert predictor.runtime == "openvino" and predictor.remark == ""
