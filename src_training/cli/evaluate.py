@@ -17,6 +17,7 @@ from src_training.cli.common import (
     failure,
     result,
     say,
+    say_left_out,
     say_polarity,
     say_remarks,
     told_polarity,
@@ -127,6 +128,8 @@ def matched_pairs(
     for folder in (images, masks):
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
+    if images != masks:  # of masks, what is no image may be read all the same
+        say_left_out([images])
     matched = (reading or Reading()).match(images, masks)
     for line in matched.failures:
         say(f"lightvessel: {line}")

@@ -138,7 +138,7 @@ def test_append_keeps_a_status_and_a_threshold(lightvessel, workspace, pairs, tm
 BAD_APPENDS = {
     "a folder": (
         {"--image": "images/."},
-        "images: a folder, whose files are separate acquisitions. Give one",
+        "images: 4 frames; which one has the mask? Choose it with --frame",
     ),
     "no image": ({"--image": "nowhere.png"}, "nowhere.png"),
     "no mask": ({"--mask": "nowhere.png"}, "nowhere.png"),
