@@ -113,7 +113,11 @@ def _grey(name: str, values: NDArray) -> NDArray:
 def _read(path: Path) -> NDArray:
     try:
         with open_regular(path) as stream:
-            head = stream.read(8)
+            head = stream.read(132)
+        if head[128:] == b"DICM":
+            raise BadMask(
+                f"{path.name}: a DICOM file. Give a segmentation to lightvessel dataset import --images --masks."
+            )
         if head[:6] == b"\x93NUMPY":
             return _checked(path, np.load(path, mmap_mode="r", allow_pickle=False))
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):

@@ -64,10 +64,11 @@ def labels_of(folder: Path, classes: Classes) -> tuple[str, dict[int, int]] | No
     Raises DatasetError for a file that is none, and for classes that may be vessel or not.
     """
     path = next((folder.parent / name for name in _LISTS if (folder.parent / name).is_file()), None)
-    if path is None:
+    record = None if path is None else read_record(path, "labels by number")
+    if path is None or record is None or (path.name != LABELS_FILE and "labels" not in record):
         return None
     try:
-        names = {int(number): str(name) for number, name in read_record(path, "labels")["labels"].items()}
+        names = {int(number): str(name) for number, name in record["labels"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(
             printable(f'{path.name}: no labels as {{"0": "background", "1": "vessel"}}. Mend or remove it.')

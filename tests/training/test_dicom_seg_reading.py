@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, g
 
 from src_training import Frame, Workspace, read_cine
 from src_training.cli import main
+from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask
 from src_training.exchange.classes import Classes
 from src_training.exchange.dicom_seg_reading import match_segs
@@ -194,6 +195,12 @@ def test_a_segmentation_of_another_picture_is_told(tmp_path):
     (tmp_path / "copy.dcm").write_bytes(other.read_bytes())
     matched = match_segs([path], [other, tmp_path / "copy.dcm"], Classes())
     assert not matched.pairs and "there several times (other.dcm, copy.dcm)" in matched.failures[0]
+
+
+def test_a_segmentation_given_as_the_mask_of_one_frame_is_named_as_dicom(tmp_path):
+    source = write_source(tmp_path / "run.dcm")
+    with pytest.raises(BadMask, match=r"^run\.dcm: a DICOM file\. Give a segmentation to lightvessel dataset import"):
+        read_mask(source)
 
 
 def damaged(ds, how: str):

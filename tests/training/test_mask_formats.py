@@ -252,6 +252,28 @@ def test_a_hostile_volume_is_one_line_that_names_it(tmp_path, name):
     assert line.startswith(f"{name}: ") and reason in line and "\n" not in line and str(tmp_path) not in line
 
 
+DAMAGE = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@settings(max_examples=25, deadline=None)
+@given(DAMAGE, st.floats(0, 1))
+def test_a_damaged_volume_is_a_mask_or_one_line(tmp_path_factory, ending, damage, kept):
+    folder = tmp_path_factory.mktemp("damaged")
+    data = bytearray(whole(ending, folder))
+    for where, value in damage:  # half of it in the header
+        data[int(where * min(300, len(data) - 1)) if value % 2 else int(where * (len(data) - 1))] = value
+    path = folder / f"damaged{ending}"
+    path.write_bytes(data[: int(len(data) * (0.2 + kept))])
+    try:
+        mask = VolumeMask(path).read(0, ONE)
+    except BadMask as refused:
+        line = str(refused)
+        assert line.startswith(path.name) and "\n" not in line and str(folder) not in line
+    else:
+        assert mask.ndim == 2 and np.isin(mask, (0, 1, 255)).all()
+
+
 # -- kinds that are not read ---------------------------------------------------------------------------------
 
 
@@ -546,6 +568,14 @@ def test_a_colour_that_the_labelmap_does_not_name_is_refused(tmp_path, capsys):
         and not masks
         and "1 colours that labelmap.txt does not name (9,8,7)" in capsys.readouterr().err
     )
+
+
+def test_a_list_of_monai_without_labels_changes_nothing(tmp_path):
+    png = imagecodecs.png_encode(bar() * np.uint8(255))
+    arguments = two_folders(tmp_path, {"a.png": png})
+    (tmp_path / "datalist.json").write_text('{"training": []}')
+    code, (mask,) = imported(tmp_path, *arguments)
+    assert code == 0 and np.array_equal(mask, bar())
 
 
 # -- there and back ------------------------------------------------------------------------------------------
