@@ -82,7 +82,9 @@ def test_accepted_frames_come_back_onto_the_one_vessels_layer_and_strokes_on_it_
     qtbot.waitUntil(lambda: dock.session.workspace is not None, timeout=20_000)
     for count, (name, data) in enumerate(pictures.items(), start=1):
         viewer.add_image(data, name=name)
-        qtbot.waitUntil(lambda: not dock.recaller.busy and dock.session.state.mask is not None, timeout=30_000)
+        qtbot.waitUntil(
+            lambda: not dock.recaller.busy and dock.session.state.mask is not None, timeout=30_000
+        )
         state = dock.session.state
         assert len(masks(viewer)) == count and state.image is viewer.layers[name]
         assert [state.marks[t].status for t in (0, 1)] == ["accepted", "accepted"]
