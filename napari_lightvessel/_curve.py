@@ -47,6 +47,7 @@ class Curve(QWidget):
         """Draw (step, loss) and (step, Dice)."""
         self._loss.setData([step for step, _ in loss], [value for _, value in loss])
         self._dice.setData([step for step, _ in dice], [value for _, value in dice])
+        self._right.setYRange(0, 1)  # else the range of the last run, whose curve this was
         if dice:
             values = [value for _, value in dice]
             spare = max(0.02, 0.25 * (max(values) - min(values)))

@@ -15,6 +15,7 @@ from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._following import Follower
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
+from napari_lightvessel._keys import ViewerKeys
 from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._posting import Postman
@@ -58,6 +59,13 @@ class LightVesselWidget(QWidget):
         self.trainer = Trainer(self.session, self)
         self.losing = LosingViewer(self.session)
         self.train = TrainPanel(self.session, self.trainer, self.losing, self.colours)
+        self.keys = ViewerKeys(
+            self.session,
+            accept=self.accepter.accept,
+            go_next=self.correct.go_next,
+            step=self.correct.step,
+            tell=lambda line: self.correct.line.tell(line, "bad"),
+        )
         self.journalist.trouble.connect(self.correct.show_trouble)
         self.postman.published.connect(lambda line: self.correct.line.tell(line, "good"))
         self.postman.failed.connect(lambda line: self.correct.line.tell(line, "bad"))
@@ -67,6 +75,9 @@ class LightVesselWidget(QWidget):
         parts = self._parts()
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
+        self._reasons: set[str] = set()
+        self.session.frame_changed.connect(self._forget_solved)
+        self.session.workspace_changed.connect(self._forget_solved)
         decoding.warm_up()  # the first file then opens at once
         self.session.open_last_workspace()
 
@@ -105,6 +116,14 @@ class LightVesselWidget(QWidget):
         outer.addWidget(research)
         self.setMinimumWidth(_WIDTH - 12)
 
+    def _forget_solved(self, _event: object = None) -> None:
+        """Why something was refused is said no more once that is not so."""
+        reasons = {self.accepter.blocked(), self.session.blocked()}
+        for line in (self.segment.line, self.correct.line):
+            if line.text() in self._reasons - reasons:
+                line.solved()
+        self._reasons = reasons
+
     def _follow_theme(self, _event: object = None) -> None:
         colours = Colours.of(self.viewer.theme)
         self.setStyleSheet(sheet(colours))
@@ -130,6 +149,7 @@ class LightVesselWidget(QWidget):
             self.recaller,
             self.journalist,
             self.trainer,
+            self.keys,
             self.session,
         )
 

@@ -12,6 +12,7 @@ from psygnal import Signal
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from napari_lightvessel._parts import call
 from src_training.errors import LightVesselError
 
 _DECIMALS = 4  # of a spin box: an averaging of 0.9995 is told from one
@@ -33,6 +34,8 @@ class SettingsForm:
         self._own: dict[str, Any] = {}
         self._container = Container(widgets=list(self._widgets.values()), labels=True)
         self._container.margins = (0, 0, 0, 0)
+        for widget in self._widgets.values():
+            call(widget.native, widget.label)  # type: ignore[attr-defined]
         self._container.changed.connect(lambda _value: self.changed.emit())
         self.set_value(settings())
         self.native = self._container.native

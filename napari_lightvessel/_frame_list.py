@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+from qtpy.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QListWidget,
@@ -23,7 +23,7 @@ _STATUS, _WORDS, _NOTE, _EDITED = (int(Qt.ItemDataRole.UserRole) + n for n in ra
 
 
 class FrameList(QListWidget):
-    """One row per frame; clicking one shows it."""
+    """One row per frame; a click, the arrow keys or Return show it."""
 
     frame_chosen = Signal(int)
 
@@ -35,7 +35,16 @@ class FrameList(QListWidget):
         self.setUniformItemSizes(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)  # no half rows
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("Frames")
         self.itemClicked.connect(lambda item: self.frame_chosen.emit(self.row(item)))
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
+        """A key that goes to another row shows its frame; Return shows the one of the present row again."""
+        before = self.currentRow()
+        super().keyPressEvent(event)
+        asked = event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if self.currentRow() >= 0 and (asked or self.currentRow() != before):
+            self.frame_chosen.emit(self.currentRow())
 
     def show_state(self, state: CineState | None) -> None:
         """Show every frame's status; rows that did not change are not touched."""
@@ -80,7 +89,9 @@ class FrameList(QListWidget):
         for role, value in facts:
             if item.data(role) != value:
                 item.setData(role, value)
-                item.setToolTip(f"Frame {t}: {words}" + (f", {note}" if note else ""))
+                said = f"Frame {t}: {words}" + (f", {note}" if note else "")
+                item.setText(said)  # for who cannot see the row that is drawn
+                item.setToolTip(said)
 
 
 class _RowPainter(QStyledItemDelegate):

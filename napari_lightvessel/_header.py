@@ -28,9 +28,9 @@ class Header(QWidget):
         self.workspace_name = wide(_name_label())
         self.workspace_name.setProperty("lv", "strong")
         self.new_button = button(
-            "New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs"
+            "&New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs"
         )
-        self.open_button = button("Open…", self._ask_open, "Open a workspace folder")
+        self.open_button = button("&Open…", self._ask_open, "Open a workspace folder")
         self.cine_name = wide(_name_label())
         self.facts = QLabel()
         self.badge = QLabel()

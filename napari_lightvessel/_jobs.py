@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,20 @@ from superqt.utils import create_worker as quiet_worker
 from src_training.errors import Cancelled, LightVesselError
 
 logger = logging.getLogger(__name__)
+
+_DOCKS_WAYS = tuple(
+    (re.compile(command), way)
+    for command, way in (
+        (r"Make one in a new folder: lightvessel dataset init \w+", "Make one with New… at the top"),
+        (
+            r"Run: lightvessel models compare( \w+ [\w.-]*\w)?",
+            "Fine-tune again: the new model is compared then",
+        ),
+        (r"cancel it: lightvessel runs cancel \w+ [\w.-]*\w", "press Cancel"),
+        (r"Resume it: lightvessel runs resume \w+ \w+", "Press Resume"),
+        (r" \(Accept, or lightvessel dataset append\)", ""),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -130,8 +145,15 @@ def start(
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error's message without line breaks; where the dock has a way of its own, it names that one."""
+    return docks_way(" ".join(str(error).split())) or type(error).__name__
+
+
+def docks_way(line: str) -> str:
+    """A line of the core, which speaks to the shell, as it is said in the window."""
+    for command, way in _DOCKS_WAYS:
+        line = command.sub(way, line)
+    return line
 
 
 def _napari_worker(body: Callable[[], Iterator[Any]]) -> Any:

@@ -22,6 +22,7 @@ _METADATA_KEY = "lightvessel_cine"
 _NO_CINE_KEY = "lightvessel_no_cine"  # on an Image that is shown and is no cine to work on
 _STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
 _OUR_LABELS_KEY = "lightvessel_labels"  # on every Labels layer that we made
+_REGION_KEY = "lightvessel_region"  # on the Shapes layer in which reviewed regions are drawn
 AXES = ("frame", "y", "x")  # the name at napari's slider
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
@@ -222,13 +223,22 @@ def drawn_region(viewer: ViewerModel, layer: Labels) -> tuple[slice, slice] | No
 
 
 def start_region(viewer: ViewerModel, layer: Labels) -> Shapes:
-    """Add an empty Shapes layer, ready to draw the rectangle that was reviewed."""
-    shapes = Shapes(
-        ndim=2, name="reviewed region", edge_color="#37c8ff", face_color="transparent", edge_width=2
-    )
+    """Make the one Shapes layer of this viewer ready to draw the rectangle that was reviewed; former ones go."""
+    shapes = next((known for known in viewer.layers if _REGION_KEY in known.metadata), None)
+    if not isinstance(shapes, Shapes):
+        shapes = Shapes(
+            ndim=2,
+            name="reviewed region",
+            edge_color="#37c8ff",
+            face_color="transparent",
+            edge_width=2,
+            metadata={_REGION_KEY: True},
+        )
+        viewer.layers.append(shapes)
+    shapes.data = []
     for name in ("scale", "translate"):
         setattr(shapes, name, getattr(layer, name)[-2:])
-    viewer.layers.append(shapes)
+    shapes.visible = True
     viewer.layers.selection.active = shapes
     shapes.mode = "add_rectangle"
     return shapes

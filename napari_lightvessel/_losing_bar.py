@@ -10,7 +10,7 @@ from napari_lightvessel._beside import MISSED_COLOUR, TOO_MUCH_COLOUR
 from napari_lightvessel._layers import VESSEL_COLOUR
 from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._marks import count_words
-from napari_lightvessel._parts import TellLine, allow, button, faint, row, wide
+from napari_lightvessel._parts import TellLine, allow, button, call, faint, row, wide
 from napari_lightvessel._style import SPACING
 from src_training.errors import ModelError
 from src_training.evaluation import Comparison
@@ -33,6 +33,8 @@ class LosingBar(QWidget):
         )
         self.before = button("‹", lambda: losing.step(-1), "The frame before")
         self.after = button("›", lambda: losing.step(1), "The frame after")
+        call(self.before, "The frame before")
+        call(self.after, "The frame after")
         self.done = button("Close", losing.close_frames, "Back to the cine")
         self.where = TellLine()
         self.legend, self.way = faint(_LEGEND), row(self.before, self.after, None, self.done)

@@ -45,20 +45,23 @@ class MethodChooser(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._wanted: dict[str, str] = {}  # a run's models, which may be read only later
         self.way = slim(QComboBox())
         for index, (words, _, _) in enumerate(_WAYS):
             self.way.addItem(words)
             self.way.setItemData(index, _TIPS[index], Qt.ItemDataRole.ToolTipRole)
         self.teacher, self.student = slim(QComboBox()), slim(QComboBox())
-        self.teacher_row = row(name("Teacher"), wide(self.teacher))
+        self.teacher_row = row(name("T&eacher"), wide(self.teacher))
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(row(name("Method"), wide(self.way)))
+        rows.addWidget(row(name("Metho&d"), wide(self.way)))
         rows.addWidget(self.teacher_row)
-        self.student_row = row(name("Student"), wide(self.student))
+        self.student_row = row(name("St&udent"), wide(self.student))
         rows.addWidget(self.student_row)
         self.way.currentIndexChanged.connect(lambda _index: self._show_rows())
         self.student.currentIndexChanged.connect(lambda _index: self._offer_teachers())
+        for box in (self.way, self.student, self.teacher):
+            box.activated.connect(lambda _index: self._wanted.clear())
         session.models_changed.connect(self._fill)
         self._fill()
         self._show_rows()
@@ -73,6 +76,19 @@ class MethodChooser(QWidget):
             "teacher": self.teacher.currentData() or "",
             "base_model": self.student.currentData() or "",
         }
+
+    def show_settings(self, settings: dict[str, Any]) -> None:
+        """Show the way that a run with these settings goes, with its student and its teacher."""
+        taught = bool(settings.get("teacher"))
+        fits = [
+            (len(fixed), index)
+            for index, (_, fixed, with_teacher) in enumerate(_WAYS)
+            if with_teacher == taught and all(_same(settings.get(key), value) for key, value in fixed.items())
+        ]
+        self._wanted = {"student": settings.get("base_model", ""), "teacher": settings.get("teacher", "")}
+        self.way.setCurrentIndex(max(fits, default=(0, 0))[1])
+        if taught:
+            self._fill()
 
     def fixed(self) -> dict[str, Any]:
         """Settings that the chosen way itself brings."""
@@ -99,14 +115,15 @@ class MethodChooser(QWidget):
         self.changed.emit()
 
     def _fill(self) -> None:
-        _offer(self.student, self._models(), first=_LIVE)
+        _offer(self.student, self._models(), self._wanted.get("student"), first=_LIVE)
         self._offer_teachers()
 
     def _offer_teachers(self) -> None:
         """Whoever is larger than the student and means the same by a vessel."""
         student = self._chosen_student()
         fit = [model for model in self._models() if student is not None and _can_teach(model, student)]
-        _offer(self.teacher, sorted(fit, key=lambda model: -model.card.parameters))
+        fit.sort(key=lambda model: -model.card.parameters)
+        _offer(self.teacher, fit, self._wanted.get("teacher"))
         self.changed.emit()
 
     def _models(self) -> list[Model]:
@@ -122,9 +139,15 @@ def _can_teach(teacher: Model, student: Model) -> bool:
     return teacher.card.parameters > student.card.parameters and len(protocols) < 2
 
 
-def _offer(box: QComboBox, models: list[Model], first: str = "") -> None:
-    """Fill a box with models, keeping the choice where it still exists."""
-    chosen = box.currentData()
+def _same(value: Any, wanted: Any) -> bool:
+    """Whether a setting is this one; a tuple comes back from a record as a list."""
+    return list(value) == list(wanted) if isinstance(wanted, (tuple, list)) and value else value == wanted
+
+
+def _offer(box: QComboBox, models: list[Model], wanted: str | None = None, first: str = "") -> None:
+    """Fill a box with models, choosing the wanted one, else the one of before, where it exists."""
+    ids = [model.id for model in models]
+    chosen = wanted if wanted in ids else box.currentData()
     box.clear()
     if first:
         box.addItem(first, "")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFrame,
@@ -21,6 +22,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_lightvessel._style import MARGIN, SPACING
+
+FADE_MS = 8000  # enough to read a line twice
 
 
 class Section(QFrame):
@@ -90,10 +93,17 @@ class FollowingScroll(QScrollArea):
 
 
 class TellLine(QLabel):
-    """One wrapped line that says what happened or how to go on; hidden while it has nothing to say."""
+    """One wrapped line that says what happened or how to go on; hidden while it has nothing to say.
 
-    def __init__(self) -> None:
+    What went well is read and gone after some seconds, unless the line is a ``lasting`` one.
+    """
+
+    def __init__(self, lasting: bool = False) -> None:
         super().__init__()
+        self._lasting = lasting
+        self._fade = QTimer(self)
+        self._fade.setSingleShot(True)
+        self._fade.timeout.connect(lambda: self.tell(""))
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.tell("")
@@ -103,6 +113,15 @@ class TellLine(QLabel):
         self.setText(text)
         self.setVisible(bool(text))
         restyle(self, "lv-kind", kind)
+        if text and kind == "good" and not self._lasting:
+            self._fade.start(FADE_MS)
+        else:
+            self._fade.stop()
+
+    def solved(self, _event: object = None) -> None:
+        """The cause of an error is gone, and so is its line; anything else stays."""
+        if self.property("lv-kind") == "bad":
+            self.tell("")
 
 
 class AskBar(QFrame):
@@ -115,6 +134,7 @@ class AskBar(QFrame):
         self.text.setWordWrap(True)
         self.reason = QLineEdit()
         self.reason.setPlaceholderText("reason")
+        self.reason.setAccessibleName("Reason")
         self.reason.textChanged.connect(self._on_reason)
         self.yes, self.no = button("", self._on_yes), button("", self._on_no)
         self.later = button("Later", self._on_later)
@@ -200,14 +220,25 @@ def name(text: str, width: int = 92) -> QLabel:
 
 
 def row(*parts: QWidget | None) -> QWidget:
-    """Parts side by side; None takes the room that is left."""
+    """Parts side by side; None takes the room that is left. What follows a name is called by it."""
     holder = QWidget()
     line = QHBoxLayout(holder)
     line.setContentsMargins(0, 0, 0, 0)
     line.setSpacing(SPACING)
     for part in parts:
         line.addStretch(1) if part is None else line.addWidget(part)
+    for label, part in pairwise(parts):
+        if isinstance(label, QLabel) and label.property("lv") == "name" and part is not None:
+            call(part, label.text().replace("&", ""))
+            label.setBuddy(part)
     return holder
+
+
+def call(part: QWidget, spoken: str) -> None:
+    """Give a control, and what one can set in it, the name that a screen reader says."""
+    for one in (part, *part.findChildren(QWidget)):
+        if one.focusPolicy() != Qt.FocusPolicy.NoFocus and not one.accessibleName():
+            one.setAccessibleName(spoken)
 
 
 def wide(part: QWidget) -> QWidget:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_lightvessel._style import Colours
@@ -23,7 +23,9 @@ class Sparkline(QWidget):
         self.setFixedHeight(34)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("Vessel area of each frame. Click to go there.")
+        self.setToolTip("Vessel area of each frame. Click or use the arrow keys to go there.")
+        self.setAccessibleName("Vessel area of each frame")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def show_values(self, values: np.ndarray) -> None:
         """Take new values, one per frame."""
@@ -47,6 +49,21 @@ class Sparkline(QWidget):
             share = event.pos().x() / max(1, self.width())
             self.frame_clicked.emit(int(np.clip(share * self.values.size, 0, self.values.size - 1)))
 
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
+        """Left and right step through the frames, Home and End go to the first and the last."""
+        last, here = self.values.size - 1, -1 if self.current is None else self.current
+        key = event.key() if event is not None else None
+        goal = {
+            Qt.Key.Key_Left: here - 1,
+            Qt.Key.Key_Right: here + 1,
+            Qt.Key.Key_Home: 0,
+            Qt.Key.Key_End: last,
+        }.get(key)
+        if goal is None:
+            super().keyPressEvent(event)
+        elif 0 <= goal <= last:
+            self.frame_clicked.emit(goal)
+
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # Qt's name
         """Draw the bars."""
         painter = QPainter(self)
@@ -58,6 +75,10 @@ class Sparkline(QWidget):
         for t in range(count):
             share = self.values[t] / top if np.isfinite(self.values[t]) else 0.0
             self._bar(painter, t, step, float(share), t == peak)
+        if self.hasFocus():
+            painter.setPen(QPen(self.colours.accent, 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
     def _bar(self, painter: QPainter, t: int, step: float, share: float, peak: bool) -> None:

@@ -105,6 +105,7 @@ _SHEET = Template(
     QFrame[lv="section"] QProgressBar {
         background: $control; border: none; border-radius: 3px; min-height: 6px; max-height: 6px; }
     QFrame[lv="section"] QProgressBar::chunk { background: $accent; border-radius: 3px; }
+    QListWidget[lv="frames"]:focus { border: 1px solid $accent; }
     QListWidget[lv="frames"] { background: $background; border-radius: 4px; }
     QFrame[lv="section"] QPlainTextEdit[lv="log"] { background: $background; color: $faint; border-radius: 4px; }
     """

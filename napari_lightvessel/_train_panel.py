@@ -15,7 +15,7 @@ from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, 
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
 from napari_lightvessel._training import Figures, RunView, Trainer
-from src_training import FinetuneSettings
+from src_training import FinetuneSettings, Run
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class TrainPanel(Section):
         self.losing_viewer = losing_viewer
         self.curve: Curve | None = None
         self.form: SettingsForm | None = None
+        self._method_of: Run | None = None  # whose way the boxes were set to
         self._make_parts()
         self._lay_out()
         self._connect()
@@ -66,8 +67,9 @@ class TrainPanel(Section):
         self.log = QPlainTextEdit()
         self.log.setProperty("lv", "log")
         self.log.setReadOnly(True)
+        self.log.setAccessibleName("Log of the run")
         self.log.setFixedHeight(92)
-        self.verdict = TellLine()
+        self.verdict = TellLine(lasting=True)
         self.losing = LosingBar(self.losing_viewer)
         self.promote_button = button("Promote", self.promote)
         self.keep_button = button(
@@ -100,6 +102,7 @@ class TrainPanel(Section):
         self.session.models_changed.connect(self._show_controls)
         self.method.changed.connect(self._show_controls)
         self.method.changed.connect(self._fit_form)
+        self.method.way.activated.connect(lambda _index: self.line.solved())
 
     # -- acting --------------------------------------------------------------------------------------------
 
@@ -145,6 +148,7 @@ class TrainPanel(Section):
             from napari_lightvessel._form import SettingsForm
 
             self.form = SettingsForm(FinetuneSettings, leave_out=FIELDS)
+            self.form.changed.connect(self.line.solved)
             self.form_rows.addWidget(self.form.native)
             self._fit_form()
         return self.form
@@ -202,7 +206,7 @@ class TrainPanel(Section):
         reason = reason or self.method.missing()
         self.start_button.setText(self.method.words())
         allow(self.start_button, reason, "Train on the accepted frames in the background")
-        self.rollback_button.setVisible(self.session.shelf.live is not None)
+        self.rollback_button.setVisible(self.session.shelf.previous is not None)
         waiting = self.trainer.waiting()
         restyle(self.start_button, "lv", "" if waiting else "primary")
         restyle(self.promote_button, "lv", "primary" if waiting else "")
@@ -218,6 +222,7 @@ class TrainPanel(Section):
         self.bar.setVisible(running)
         self.summary.setText("running" if running else "")
         if view is not None:
+            self._show_method(view)
             self.run_text.setText(_verdict.run_words(view))
             self.bar.setRange(0, view.state.steps)
             self.bar.setValue(view.state.step)
@@ -226,6 +231,12 @@ class TrainPanel(Section):
         self.verdict.tell(*_verdict.outcome(view))
         self.losing.offer(view.state.compared if view is not None and view.over else None)
         self._show_controls()
+
+    def _show_method(self, view: RunView) -> None:
+        """Once a run: the way that it goes, also when it was started before this window."""
+        if view.settings and view.run is not self._method_of:
+            self._method_of = view.run
+            self.method.show_settings(view.settings)
 
     def _show_curve(self, view: RunView | None) -> None:
         dice = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psygnal import Signal
@@ -13,7 +13,7 @@ from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._session import Session
 from src_training import Model, ModelStore, Run, Workspace
 from src_training.dataset import one_sided
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, RunError
 from src_training.runs import RunState
 
 _POLL_MS = 700  # events are read at this pace, however fast the run writes them
@@ -28,6 +28,7 @@ class RunView:
     run: Run
     state: RunState
     log: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)  # those it was started with, once they are read
 
     @property
     def over(self) -> bool:
@@ -251,4 +252,11 @@ def _latest(workspace: Workspace) -> Run | None:
 
 
 def _look(run: Run) -> RunView:
-    return RunView(run, run.status(), run.log_tail(_LOG_LINES))
+    return RunView(run, run.status(), run.log_tail(_LOG_LINES), _settings_of(run))
+
+
+def _settings_of(run: Run) -> dict[str, Any]:
+    try:
+        return dict(run.config()["settings"])
+    except RunError:  # what is damaged is told by its state
+        return {}

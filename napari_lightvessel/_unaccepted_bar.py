@@ -90,7 +90,10 @@ class UnacceptedBar(AskBar):
         allow(self.yes, self.accepter.refusal(state), "Every edited frame of it is right: save them")
 
     def _bring_back(self, state: CineState) -> None:
-        state.ensure_mask(self.session.viewer)
+        viewer = self.session.viewer
+        if not state.outdated and state.image not in viewer.layers:  # a mask alone shows nobody what it is of
+            viewer.layers.append(state.image)
+        viewer.layers.selection.active = state.ensure_mask(viewer).layer
         self.session.marks_changed.emit(state)
         self.look()
 

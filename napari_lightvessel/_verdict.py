@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_lightvessel._jobs import docks_way
+
 if TYPE_CHECKING:
     from napari_lightvessel._training import Figures, RunView
 
@@ -49,7 +51,9 @@ def outcome(view: RunView | None) -> tuple[str, str]:
     if view is None or not view.over:
         return "", "info"
     if view.state.status in ("failed", "interrupted"):
-        return view.state.message or "The run ended without saying why; its log may tell.", "bad"
+        return docks_way(
+            view.state.message or ""
+        ) or "The run ended without saying why; its log may tell.", "bad"
     if view.state.status == "finished" and view.state.compared is not None:
         return comparison_words(view.state.compared)
     return "", "info"

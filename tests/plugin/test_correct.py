@@ -222,11 +222,15 @@ def test_the_keys_work_on_our_layer_and_nowhere_else(viewer, dock, work, frames)
     assert not {"A", "N"} & {str(key) for key in Labels.class_keymap}
 
 
-def test_pressing_a_accepts_on_our_layer_only(viewer, dock, work, qtbot):
-    viewer.layers.selection.active = work.image
+def test_pressing_a_accepts_with_the_cine_selected_and_else_says_why_not(viewer, dock, work, qtbot, frames):
+    viewer.add_labels(np.zeros(frames.shape, np.uint8), name="someone else's")
     _press(viewer, "A")
     assert not dock.accepter.busy and work.marks[2].status == PROPOSED
-    viewer.layers.selection.active = work.mask.layer
+    assert dock.correct.line.text().startswith("Nothing was accepted: someone else's is selected.")
+    _press(viewer, ".")
+    assert dock.session.frame == 3
+    dock.session.go_to(2)
+    viewer.layers.selection.active = work.image
     _press(viewer, "A")
     qtbot.waitUntil(lambda: work.marks[2].status == ACCEPTED, timeout=30_000)
     _press(viewer, ".")
