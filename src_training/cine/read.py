@@ -14,7 +14,7 @@ import numpy as np
 from src_training.cine.apart import open_apart
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Calibration, Cine, Header
-from src_training.cine.series import Series, difference, grouped, listed
+from src_training.cine.series import Series, difference, grouped, listed, stored_as
 from src_training.cine.sniff import SUFFIXES, recognise
 
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
@@ -146,13 +146,8 @@ def _read_folder(folder: Path) -> Cine:
 
 
 def cine_of(name: str, source: Path, series: Series) -> Cine:
-    """An acquisition as one cine: its only file, of however many frames, or its files of one frame each.
-
-    Raises UnreadableCine when they do not fit together.
-    """
+    """An acquisition as one cine: its only file, of however many frames, or its files of one frame each."""
     if len(series.members) > 1:
-        for member in series.members:
-            _check_fits(source.parent, series.members[0], member)
         return _joined(name, source, series)
     frames, grey, header = series.members[0].parts
     return Cine(frames, name=name, source=source, grey=grey, header=header)
@@ -215,7 +210,7 @@ def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
             f"{_size(member)}, but {first.name} is {_size(first)}, and one cine has one size",
             "Put other images in another folder.",
         )
-    if _stored_as(member) != _stored_as(first):
+    if stored_as(member) != stored_as(first):
         raise unreadable(
             where,
             f"its grey values ({member.dtype}) are stored differently from {first.name} ({first.dtype})",
@@ -225,11 +220,6 @@ def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
 
 def _where_they_differ(values: list) -> tuple:
     return tuple(values) if len(set(values)) > 1 else ()
-
-
-def _stored_as(member: Cine) -> tuple:
-    """Frames of one cine are stored alike; each may have a rescale of its own."""
-    return member.dtype, replace(member.grey, slope=1.0, intercept=0.0)
 
 
 @dataclass(frozen=True)

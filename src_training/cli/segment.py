@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One input, what its masks are called, and the files that are read for it."""
+    """One input, what its masks are called, the files that are read for it, and the run of a disc that it is."""
 
     source: Path
     stem: str
     files: tuple[Path, ...]
+    cine: Cine | None = None
+    problem: LightVesselError | None = None
+
+    @property
+    def name(self) -> str:
+        """What a run of a disc is called; empty for others."""
+        return "" if self.cine is None else self.cine.name
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def segment(
     inputs: list[Path] = typer.Argument(
-        ..., metavar="INPUT…", help="Files, or folders of files.", readable=False
+        ..., metavar="INPUT…", help="Files, folders of files, a DICOMDIR or a ZIP of one.", readable=False
     ),
     output: Path = typer.Option(
         ..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks.", readable=False
@@ -66,28 +74,32 @@ def segment(
     A mask holds 0 background and 1 vessel. Research use only, not for diagnosis.
     """
     decoding.warm_up()  # it gets ready while the network is loaded
-    jobs = plan(inputs, output, as_cine=cine, probability=probability)
-    predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
-    _make_folder(output)
-    failed = 0
-    for number, job in enumerate(jobs, 1):
-        try:
-            record = segment_one(job, output, predictor, threshold, probability, cine, invert)
-        except LightVesselError as error:
-            failed += 1
-            say(f"lightvessel: {error}")
-            if as_json:
-                result("", {"input": str(job.source), "error": str(error)}, True)
-            continue
-        say(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
-        result(str(record["mask"]), record, as_json)
+    with contextlib.ExitStack() as discs:
+        jobs = plan(inputs, output, as_cine=cine, probability=probability, discs=discs)
+        predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
+        _make_folder(output)
+        failed = 0
+        for number, job in enumerate(jobs, 1):
+            try:
+                record = segment_one(job, output, predictor, threshold, probability, cine, invert)
+            except LightVesselError as error:
+                failed += 1
+                say(f"lightvessel: {error}")
+                if as_json:
+                    result("", {"input": str(job.source), "error": str(error)}, True)
+                continue
+            name = job.source.name or job.stem
+            say(f"[{number}/{len(jobs)}] {job.name or name}: {record['frames']} frame(s)")
+            result(str(record["mask"]), record, as_json)
     if failed and len(jobs) > 1:
         say(f"{len(jobs) - failed} of {len(jobs)} segmented")
     return 2 if failed else 0
 
 
-def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) -> list[Job]:
-    """What is read and what is written, checked before anything is.
+def plan(
+    inputs: list[Path], output: Path, *, as_cine: bool, probability: bool, discs: contextlib.ExitStack
+) -> list[Job]:
+    """What is read and what is written, checked before anything is; of a disc, which ``discs`` closes, each run.
 
     Raises LightVesselError when nothing is to be read, when two inputs would write one file, when
     an output would replace an input, or when the output cannot be a folder.
@@ -96,7 +108,7 @@ def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) 
 
     say_left_out(inputs)
     sources = list(inputs) if as_cine else find_inputs(inputs)
-    jobs = [Job(source, _stem(source), tuple(find_inputs([source]))) for source in sources]
+    jobs = [job for source in sources for job in _jobs(source, discs, as_cine=as_cine)]
     _refuse_collisions(jobs, output, probability)
     check_folder(output)
     return jobs
@@ -117,7 +129,9 @@ def segment_one(
     """
     from src_training.cine import read_cine
 
-    source = read_cine(job.source, as_cine=as_cine)
+    if job.problem is not None:
+        raise job.problem
+    source = read_cine(job.source, as_cine=as_cine) if job.cine is None else job.cine
     say_remarks(source.remarks)
     masks, probabilities = [], []
     for _, frame in predictor.segment(source, invert=invert):
@@ -133,6 +147,8 @@ def segment_one(
         "threshold": predictor.card.threshold if threshold is None else threshold,
         "remarks": list(source.remarks),
     }
+    if job.name:
+        record["run"] = job.name
     if probability:
         record["probability"] = str(_write_stack(output / f"{job.stem}_prob.tif", np.stack(probabilities)))
     return record
@@ -159,6 +175,21 @@ def load_predictor(
         place = Workspace.open(workspace)
     entry = load_model(model, place) if model else default_model(place)
     return Predictor.load(entry, runtime=runtime, device=device, precision=precision)  # type: ignore[arg-type]
+
+
+def _jobs(source: Path, discs: contextlib.ExitStack, *, as_cine: bool) -> list[Job]:
+    from src_training.cine import find_inputs
+    from src_training.cine.sniff import stem_of
+    from src_training.exchange.discs import is_disc, opened_disc
+
+    if as_cine or not is_disc(source):
+        return [Job(source, _stem(source), tuple(find_inputs([source])))]
+    try:
+        disc = discs.enter_context(opened_disc(source))
+    except LightVesselError as error:  # told when its turn comes: the other inputs are done all the same
+        return [Job(source, _stem(source), (source,), problem=error)]
+    say_remarks(disc.remarks)
+    return [Job(source, stem_of(Path(run.name)), tuple(run.files), run.cine) for run in disc.runs]
 
 
 def _stem(source: Path) -> str:
