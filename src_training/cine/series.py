@@ -31,9 +31,9 @@ class Series:
 def grouped(cines: Iterable[Cine]) -> list[Series]:
     """The acquisitions whose files these cines are, given in natural order of their names.
 
-    Files are of one acquisition when patient, study, series, projection, size and kind of pixels agree. What a file does not state
-    agrees with anything, but for the patient: who is not named may be anybody. A file of several frames is an
-    acquisition of its own.
+    Files are of one acquisition when patient, study, series, projection, size and kind of pixels agree. What a file
+    does not state agrees with anything, but for the patient: who is not named may be anybody. A file of several
+    frames is an acquisition of its own.
     """
     groups = _split(list(cines), lambda members: [id(m) if len(m) > 1 else 0 for m in members], strict=True)
     for trait in (*_TRAITS, _PIXELS):
