@@ -10,7 +10,6 @@ from napari_lightvessel._layers import layer_data
 from napari_lightvessel._runs_dialog import choose_run
 from src_training import Cine, read_cine
 from src_training.errors import LightVesselError
-from src_training.exchange.discs import is_disc, opened_disc
 
 LayerData = tuple[Any, dict[str, Any], str]
 _NOTHING: list[Any] = [(None,)]  # npe2's sentinel: read, and there is no layer to add
@@ -32,6 +31,8 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _read_one(path: Path) -> list[LayerData]:
+    from src_training.exchange.discs import is_disc
+
     try:
         cine = _chosen_of_disc(path) if is_disc(path) else read_cine(path, as_cine=path.is_dir())
         if cine is None:
@@ -46,6 +47,8 @@ def _read_one(path: Path) -> list[LayerData]:
 
 def _chosen_of_disc(path: Path) -> Cine | None:
     """The run of a disc that a person chooses: which one is meant is not for us to guess."""
+    from src_training.exchange.discs import opened_disc
+
     with opened_disc(path) as disc:
         for line in disc.remarks:
             _say(line)

@@ -35,7 +35,7 @@ def frame_pieces(
     tables = (_words(extended or b"", "Q"), _words(table, "I"))
     by_start = _by_start(stream, fragments)
     ways = [*(_by_offsets(fragments, offsets) for offsets in tables), by_start]
-    n_frames = max(stated or 1, *(_wholes(stream, way, stated or 1) for way in ways))
+    n_frames = max(stated or 1, *(_wholes(stream, way, stated) for way in ways))
     if n_frames == 1 and len(by_start) < 2:
         return [fragments]
     # Damaged frames begin with anything; of frames in several pieces each, half of the pieces or fewer are beginnings.
@@ -114,12 +114,13 @@ def _by_start(stream: BinaryIO, fragments: list[Piece]) -> list[list[Piece]]:
     return grouped
 
 
-def _wholes(stream: BinaryIO, frames: list[list[Piece]], stated: int) -> int:
-    """How many of these frames there are without the last ones that nobody announced and that are cut off."""
+def _wholes(stream: BinaryIO, frames: list[list[Piece]], stated: int | None) -> int:
+    """How many of these frames there are without a last one that nobody announced and that is cut off."""
     count = len(frames)
-    while count > stated and not _has_end(stream, frames[count - 1]):
-        count -= 1
-    return count
+    if stated is None or count <= stated or _has_end(stream, frames[-1]):
+        return count
+    # Some writers end no frame of theirs: then the last one is as whole as the first.
+    return count - _has_end(stream, frames[0])
 
 
 def _has_end(stream: BinaryIO, frame: list[Piece]) -> bool:

@@ -10,7 +10,6 @@ import typer
 from src_training.cine import Cine, find_inputs, read_cine
 from src_training.cli.common import JsonFlag, Unread, result, say, say_remarks
 from src_training.errors import LightVesselError
-from src_training.exchange.discs import is_disc, opened_disc
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +28,8 @@ def info(
 
     Exit code 2 when a file cannot be read; the others are shown all the same.
     """
+    from src_training.exchange.discs import is_disc
+
     bad = 0
     for path in files if cine else find_inputs(files):
         try:
@@ -51,6 +52,8 @@ def _tell(opened: Cine, path: Path, as_json: bool) -> None:
 
 
 def _tell_disc(path: Path, as_json: bool) -> None:
+    from src_training.exchange.discs import opened_disc
+
     with opened_disc(path) as disc:
         for run in disc.runs:
             result(_sentence(run.cine), {**_record(run.cine, path), "run": run.name}, as_json)

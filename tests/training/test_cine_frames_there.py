@@ -71,6 +71,16 @@ def test_a_part_of_a_frame_behind_the_last_one_is_no_frame(tmp_path, syntax):
     assert read_cine(path).remarks == ()
 
 
+@pytest.mark.parametrize("stated", [2, None])
+def test_frames_of_a_writer_that_ends_none_of_them_are_all_there(tmp_path, stated):
+    words = files.grey(frames=4)
+    streams = [files.encode(frame, files.JPEG2000, 8).removesuffix(b"\xff\xd9") for frame in words]
+    path = files.write_dicom(
+        tmp_path / "x.dcm", words, files.JPEG2000, codestreams=streams, NumberOfFrames=stated
+    )
+    assert len(read_cine(path)) == 4
+
+
 def test_more_frames_than_any_acquisition_has_are_refused_though_the_header_says_one(tmp_path):
     words = np.zeros((5001, 16, 16), np.uint8)
     path = files.write_dicom(tmp_path / "x.dcm", words, NumberOfFrames=1)
