@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_lightvessel._layers import layer_data
+from napari_lightvessel._runs_dialog import choose_run
 from src_training import Cine, read_cine
 from src_training.cine import is_claimed
 from src_training.errors import LightVesselError
@@ -29,14 +30,29 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _read_one(path: Path) -> list[LayerData]:
+    from src_training.exchange.discs import is_disc
+
     try:
-        cine = read_cine(path, as_cine=path.is_dir())
+        cine = _chosen_of_disc(path) if is_disc(path) else read_cine(path, as_cine=path.is_dir())
+        if cine is None:
+            return []
         layer = layer_data(cine, tell=_say)
     except LightVesselError as error:
         _say(str(error))
         return []
     _tell_remarks(cine)
     return [layer]
+
+
+def _chosen_of_disc(path: Path) -> Cine | None:
+    """The run of a disc that a person chooses: which one is meant is not for us to guess."""
+    from src_training.exchange.discs import opened_disc
+
+    with opened_disc(path) as disc:
+        for line in disc.remarks:
+            _say(line)
+        place = choose_run(path.name, [run.description for run in disc.runs])
+        return None if place is None else disc.runs[place].cine
 
 
 def _tell_remarks(cine: Cine) -> None:

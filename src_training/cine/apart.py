@@ -32,6 +32,9 @@ def open_apart(path: Path) -> Cine:
     header = from_facts(Header, rows) | {
         "projection": Projection(**from_facts(Projection, rows["projection"])),
         "calibration": Calibration(**from_facts(Calibration, rows["calibration"])),
+        "greys": tuple(Grey(**from_facts(Grey, grey)) for grey in rows["greys"]),
+        "projections": tuple(Projection(**from_facts(Projection, angles)) for angles in rows["projections"]),
+        "windows": tuple(None if window is None else tuple(window) for window in rows["windows"]),
         "instance": Instance(**from_facts(Instance, rows["instance"])),
     }
     shape, dtype, stamp = tuple(facts["shape"]), np.dtype(facts["dtype"]), tuple(facts["stamp"])

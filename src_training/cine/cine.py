@@ -52,7 +52,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Grey:
-    """How stored values become shown ones: rescale, then invert MONOCHROME1 once about the full range."""
+    """How stored values become shown ones: rescale, then invert, if grey is turned over, once about the full range."""
 
     low: float = 0.0
     high: float = 255.0
@@ -106,8 +106,8 @@ class Instance:
         SeriesInstanceUID and StudyInstanceUID.
     person : str or None
         A hash of the patient's name and date of birth, which themselves stay with the decoder.
-    number : int or None
-        InstanceNumber.
+    number, series_number : int or None
+        InstanceNumber and SeriesNumber.
     times : tuple
         Microseconds for each way in which a time can be stated; the same place is the same way in every file.
     """
@@ -116,6 +116,7 @@ class Instance:
     study: str | None = None
     person: str | None = None
     number: int | None = None
+    series_number: int | None = None
     times: tuple[int | None, ...] = ()
 
 
@@ -134,6 +135,10 @@ class Header:
     # What a person should know about how the file was read: findings, without its name and without a full stop.
     remarks: tuple[str, ...] = ()
     instance: Instance = Instance()
+    # Of each frame, where they differ; else empty.
+    greys: tuple[Grey, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    windows: tuple[tuple[float, float] | None, ...] = ()
 
 
 class FrameSource(Protocol):
@@ -168,9 +173,10 @@ class Cine:
     frame_time_ms, frame_time_source
         Time between frames and which tag it came from; ``assumed`` is a display rate, ``none`` unknown.
     projection : Projection
+        Of the first frame; ``projection_of(t)`` of each.
     calibration : Calibration
     inverted : bool
-        The file stores white as low; ``frame(t)`` has inverted it once.
+        The file stores white as low or its lookup table turns grey over; ``frame(t)`` has inverted it once.
     patient_id, burned_in : str or None
         As read; nothing here writes them anywhere.
     is_multiframe_file : bool
@@ -192,7 +198,10 @@ class Cine:
         self.remarks = tuple(printable(f"{name}: {remark}.") for remark in header.remarks)
         self.inverted = grey.inverted
         self._frames, self._grey, self._header = frames, grey, header
-        self._window = grey.limits(header.window)
+        self._window = self._stated_window()
+        self._shown_dtype = np.result_type(
+            *{one.shown(np.zeros((1, 1), self.dtype)).dtype for one in (grey, *header.greys)}
+        )
         self._cache = _RecentFrames()
 
     def __len__(self) -> int:
@@ -212,8 +221,16 @@ class Cine:
         return found
 
     def frame(self, t: int) -> np.ndarray:
-        """The (Y, X) values after rescale and MONOCHROME1 inversion: what is shown and segmented."""
-        return self._grey.shown(self.stored(t))
+        """The (Y, X) values after rescale and inversion of this frame: what is shown and segmented."""
+        return self.grey_of(t).shown(self.stored(t)).astype(self._shown_dtype, copy=False)
+
+    def grey_of(self, t: int) -> Grey:
+        """How the stored values of frame ``t`` become shown ones; a dataset keeps it with the stored frame."""
+        return self._header.greys[t] if self._header.greys else self._grey
+
+    def projection_of(self, t: int) -> Projection:
+        """The C-arm's angles at frame ``t``."""
+        return self._header.projections[t] if self._header.projections else self.projection
 
     def stack(self) -> dask.array.Array:
         """All frames as a lazy (T, Y, X) array, one chunk a frame."""
@@ -229,7 +246,7 @@ class Cine:
 
     @property
     def grey(self) -> Grey:
-        """How stored values become shown ones; a dataset keeps it with the stored frame."""
+        """How the stored values of the first frame become shown ones; see `grey_of`."""
         return self._grey
 
     @property
@@ -239,8 +256,19 @@ class Cine:
             self._window = self._default_window()
         return self._window
 
+    def _stated_window(self) -> tuple[float, float] | None:
+        """One window for all frames, in which their values can be compared: where each has its own, one around them."""
+        greys, windows = self._header.greys, self._header.windows
+        if not greys and not windows:
+            return self._grey.limits(self._header.window)
+        pairs = zip(
+            greys or [self._grey] * len(self), windows or [self._header.window] * len(self), strict=True
+        )
+        limits = [found for grey, window in pairs if (found := grey.limits(window)) is not None]
+        return (min(low for low, _ in limits), max(high for _, high in limits)) if limits else None
+
     def _default_window(self) -> tuple[float, float]:
-        if self.dtype == np.uint8 and (self._grey.slope, self._grey.intercept) == (1.0, 0.0):
+        if self._shown_dtype == np.uint8:
             return 0.0, 255.0
         return display_limits(self.frame(len(self) // 2))
 
@@ -391,7 +419,7 @@ class _Shown:
 
     def __init__(self, cine: Cine) -> None:
         self._cine, self.shape = cine, cine.shape
-        self.dtype = cine._grey.shown(np.zeros((1, 1), cine.dtype)).dtype
+        self.dtype = cine._shown_dtype
 
     def __getitem__(self, key: Any) -> np.ndarray:
         t, *plane = key if isinstance(key, tuple) else (key,)

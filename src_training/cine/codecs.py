@@ -24,7 +24,7 @@ class StreamHeader:
 
 
 def decode_frame(codestream: bytes, layout: PixelLayout, name: str, *, lossy: bool = False) -> np.ndarray:
-    """A JPEG, JPEG Lossless, JPEG-LS, JPEG 2000 or RLE frame → (Y, X) stored values.
+    """A JPEG, JPEG Lossless, JPEG-LS, JPEG 2000 or RLE frame → (Y, X) stored values, of colour (Y, X, 3).
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ def decode_frame(codestream: bytes, layout: PixelLayout, name: str, *, lossy: bo
     header = stream_header(codestream, name)
     if header is None:
         return unpack(_decode_rle(codestream, layout, name), layout)
-    if (header.rows, header.columns, header.components) != (layout.rows, layout.columns, 1):
+    if (header.rows, header.columns, header.components) != (layout.rows, layout.columns, layout.samples):
         raise unreadable(
             name,
             f"the compressed frame is {header.rows}x{header.columns}x{header.components}, "
-            f"the header says {layout.rows}x{layout.columns}x1",
+            f"the header says {layout.rows}x{layout.columns}x{layout.samples}",
             "Export the cine again.",
         )
     if header.bits > layout.bits_allocated:
@@ -58,6 +58,9 @@ def decode_frame(codestream: bytes, layout: PixelLayout, name: str, *, lossy: bo
             f"the compressed frame has {header.bits} bits, the header allocates {layout.bits_allocated}",
             "Export the cine again.",
         )
+    if header.codec == "jpeg" and layout.samples > 1:
+        # As they are: which colour model it is, is told by the values better than by the tags.
+        return imagecodecs.jpeg8_decode(codestream, colorspace="RGB", outcolorspace="RGB")
     words = _DECODERS[header.codec](codestream)
     if lossy and (words.dtype.kind == "i") == layout.signed and layout.high_bit < layout.bits_stored:
         words = np.clip(words, *layout.span)
@@ -153,20 +156,50 @@ def _jpeg2000_header(data: bytes, name: str) -> StreamHeader:
 def _decode_rle(codestream: bytes, layout: PixelLayout, name: str) -> np.ndarray:
     width = layout.bits_allocated // 8
     segments = int.from_bytes(codestream[:4], "little")
-    expected = layout.rows * layout.columns * width
-    if segments != width:
+    if segments != width * layout.samples:
+        kind = "grey" if layout.samples == 1 else "colour"
         raise unreadable(
             name,
-            f"{segments} RLE segments, a {layout.bits_allocated}-bit grey frame has {width}",
+            f"{segments} RLE segments, a {layout.bits_allocated}-bit {kind} frame has {width * layout.samples}",
             "Export it again.",
         )
-    decoded = imagecodecs.dicomrle_decode(codestream, layout.word.newbyteorder("<"))
-    if len(decoded) < expected:
+    starts = [*struct.unpack(f"<{segments}I", codestream[4 : 4 + 4 * segments].ljust(4 * segments, b"\0"))]
+    ends = [*starts[1:], len(codestream)]
+    planes = [
+        _unpacked(codestream[start:end], layout.rows * layout.columns)
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    if starts[0] < _RLE_HEADER or any(plane is None for plane in planes):
         raise unreadable(name, "the RLE data is truncated", "Copy or export it again.")
-    words = np.frombuffer(decoded, layout.word.newbyteorder("<"), layout.rows * layout.columns)
-    return words.reshape(layout.rows, layout.columns).astype(layout.word)
+    # A segment holds one byte of every pixel, the most significant first.
+    words = np.stack(planes, axis=-1).view(layout.word.newbyteorder(">"))  # type: ignore[arg-type]
+    shape = (layout.rows, layout.columns, layout.samples)[: 2 if layout.samples == 1 else 3]
+    return words.reshape(shape).astype(layout.word)
 
 
+def _unpacked(segment: bytes, size: int) -> np.ndarray | None:
+    """The first ``size`` bytes of a PackBits segment, whatever it is padded with; None where there are fewer."""
+    try:
+        plane = imagecodecs.packbits_decode(segment, out=size)
+    except imagecodecs.PackbitsError:
+        plane = _unpacked_slowly(segment, size)
+    return np.frombuffer(plane, np.uint8) if len(plane) == size else None
+
+
+def _unpacked_slowly(segment: bytes, size: int) -> bytes:
+    """The same, run by run: the library refuses what it cannot take for a run, also behind the last pixel."""
+    plane, at = bytearray(), 0
+    while len(plane) < size and at < len(segment):
+        head = segment[at]
+        if head < 128:
+            plane += segment[at + 1 : at + 2 + head]
+        elif head > 128:
+            plane += segment[at + 1 : at + 2] * (257 - head)
+        at += 2 + head if head < 128 else 2 if head > 128 else 1
+    return bytes(plane[:size])
+
+
+_RLE_HEADER = 64
 _JPEG_CODECS = {
     **dict.fromkeys((0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA), "jpeg"),
     0xF7: "jpegls",

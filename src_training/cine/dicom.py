@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pydicom
@@ -17,8 +17,21 @@ from src_training.cine import encapsulated
 from src_training.cine.budget import check_frames, check_size, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.codecs import decode_frame, unpack
+from src_training.cine.colours import MODELS, as_grey
 from src_training.cine.deflated import inflate
-from src_training.cine.dicom_tags import OF_FRAMES, TAGS, PixelLayout, Tags, grey_values, header, pixel_layout
+from src_training.cine.dicom_tags import (
+    TAGS,
+    PixelLayout,
+    Tags,
+    grey_values,
+    header,
+    pixel_layout,
+    projection,
+    projections,
+    shown_window,
+    voi_curve,
+)
+from src_training.cine.frame_groups import values, values_of_frames, voi_lut
 from src_training.cine.instance import instance
 
 # A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
@@ -38,6 +51,11 @@ _LOSSLESS = (
 )
 _CHOOSE_XA = "Choose the XA object of the study."
 _PIXEL_DATA = 0x7FE00010
+_FLOAT_PIXELS = (0x7FE00008, 0x7FE00009)
+_PIXELS_ELSEWHERE = {
+    "IconImageSequence": "it holds a preview (IconImageSequence), but no pixel data",
+    "PixelDataProviderURL": "its pixel data lies on a server, not in the file",
+}
 _PIXEL_VRS = (b"OB", b"OW", b"UN", b"OF")
 _NOT_IMAGES = (
     ("1.2.840.10008.5.1.4.1.1.104.", "an encapsulated document (PDF)"),
@@ -51,25 +69,34 @@ def open_dicom(path: Path) -> Cine:
     """Read the tags, check them against what can be decoded, and index the frames."""
     syntax, inflated = _syntax_and_inflated(path)
     with _open(path, inflated) as stream:
-        tags, implicit = _read_tags(stream)
-        pixels = _find_pixels(stream, implicit=implicit, little_endian=tags.little_endian)
+        common, of_frames, implicit = _read_tags(stream)
+        tags = of_frames[0] if of_frames else common
+        pixels = _find_pixels(path.name, stream, implicit=implicit, little_endian=tags.little_endian)
         _check_object(path.name, tags, syntax, pixels, at_end=not stream.read(1))
         assert pixels is not None
         layout = pixel_layout(tags, little_endian=tags.little_endian)
         _check_layout(path.name, layout)
-        n_frames = _number_of_frames(path.name, stream, tags, pixels, layout)
-        pieces = _index(path.name, stream, pixels, layout, n_frames, tags)
+        stated = _stated_frames(path.name, tags)
+        pieces = _index(path.name, stream, pixels, layout, stated, tags)
     # 8-bit pixels in big-endian words lie swapped in pairs.
     swapped = not tags.little_endian and layout.bits_allocated == 8 and pixels.vr == "OW"
     lossy = syntax not in _LOSSLESS
+    about = replace(
+        header(tags, layout),
+        instance=instance(tags),
+        remarks=tuple(_remarks(stated, len(pieces), tags, layout)),
+        **_of_each(common, of_frames, layout, len(pieces)),
+    )
     compressed = pixels.length is None
     frames = DicomFrames(path, inflated, layout, pieces, compressed=compressed, lossy=lossy, swapped=swapped)
+    if layout.samples > 1:
+        _check_colours(frames)
     return Cine(
         frames,
         name=path.name,
         source=path,
         grey=grey_values(tags, layout),
-        header=replace(header(tags), instance=instance(tags)),
+        header=about,
     )
 
 
@@ -107,20 +134,40 @@ class DicomFrames:
         name = f"{self.path.name}: frame {t} of {len(self.pieces)}"
         data = self._read(t)
         if self.compressed:
-            return decode_frame(data, self.layout, name, lossy=self.lossy)
-        return unpack(self._words(data), self.layout)
+            frame = decode_frame(data, self.layout, name, lossy=self.lossy)
+        else:
+            frame = unpack(self._words(data), self.layout)
+        if self.layout.samples == 1:
+            return frame
+        # What a JPEG says of its colour model is not always what it was written in.
+        by_components = self.compressed or not self.layout.is_rgb
+        return as_grey(frame, name, lossy=self.lossy and self.compressed, by_components=by_components)
+
+    def _swapped_back(self, t: int) -> bytes:
+        """A native frame whose bytes lie swapped in pairs, which begin with the first frame, not with each."""
+        (start, length), (first, _) = self.pieces[t][0], self.pieces[0][0]
+        before = (start - first) % 2
+        with _open(self.path, self.inflated) as stream:
+            stream.seek(start - before)
+            data = stream.read(before + length + 1)
+        pairs = np.frombuffer(data, "u2", len(data) // 2).byteswap().tobytes()
+        return (pairs + data[len(pairs) :])[before : before + length]
 
     def _read(self, t: int) -> bytes:
+        if self.swapped:
+            return self._swapped_back(t)
         with _open(self.path, self.inflated) as stream:
             return b"".join(encapsulated.read_at(stream, *piece) for piece in self.pieces[t])
 
     def _words(self, data: bytes) -> np.ndarray:
         layout = self.layout
-        if self.swapped:
-            data = np.frombuffer(data, "u2").byteswap().tobytes()
         word = layout.word.newbyteorder("<" if layout.little_endian else ">")
-        words = np.frombuffer(data, word, layout.rows * layout.columns)
-        return words.astype(layout.word).reshape(layout.rows, layout.columns)
+        words = np.frombuffer(data, word, layout.rows * layout.columns * layout.samples).astype(layout.word)
+        if layout.samples == 1:
+            return words.reshape(layout.rows, layout.columns)
+        if layout.planes_apart:
+            return np.moveaxis(words.reshape(layout.samples, layout.rows, layout.columns), 0, -1)
+        return words.reshape(layout.rows, layout.columns, layout.samples)
 
 
 def _open(path: Path, inflated: bytes | None) -> BinaryIO:
@@ -154,44 +201,30 @@ def _meta(stream: BinaryIO) -> tuple[str | None, int]:
             syntax = value.decode("ascii", "replace").strip(" \0")
 
 
-def _read_tags(stream: BinaryIO) -> tuple[Tags, bool]:
-    """The tags we know, raw, and whether VRs are implicit; the stream is left at the pixel data."""
+def _read_tags(stream: BinaryIO) -> tuple[Tags, list[Tags], bool]:
+    """The tags we know, raw, of all frames and of those that have their own, and whether VRs are implicit.
+
+    The stream is left at the pixel data. What the object itself says goes before its functional groups.
+    """
     dataset = pydicom.dcmread(
         stream, stop_before_pixels=True, force=True, defer_size="1 MB", specific_tags=list(TAGS.values())
     )
-    raw = _values_of_frames(dataset) | _values(dataset, TAGS)
     implicit, little_endian = dataset.original_encoding
-    return Tags(raw, little_endian=little_endian is not False), bool(implicit)
+    shared, each = values_of_frames(dataset)
+    own = values(dataset, TAGS) | voi_lut(dataset)
+    common, *of_frames = [
+        Tags(shared | frame | own, little_endian=little_endian is not False) for frame in ({}, *each)
+    ]
+    return common, of_frames, bool(implicit)
 
 
-def _values(dataset: pydicom.Dataset, keywords: Iterable[str]) -> dict[str, bytes]:
-    found = {}
-    for keyword in keywords:
-        if (tag := TAGS[keyword]) in dataset:
-            value = getattr(dataset.get_item(tag), "value", None)
-            found[keyword] = value if isinstance(value, bytes) else b""
-    return found
-
-
-def _values_of_frames(dataset: pydicom.Dataset) -> dict[str, bytes]:
-    """What the functional groups of all frames say, and those of the first one anew; nothing if malformed."""
-    found: dict[str, bytes] = {}
-    try:
-        for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-            frames = dataset[TAGS[keyword]].value if TAGS[keyword] in dataset else []
-            for group in frames[0] if frames else ():
-                if group.VR == "SQ" and group.value:
-                    found |= _values(group.value[0], OF_FRAMES)
-    except Exception:  # noqa: BLE001 - whatever somebody wrote there, and the library thinks of it: the frames open
-        return {}
-    return found
-
-
-def _find_pixels(stream: BinaryIO, *, implicit: bool, little_endian: bool) -> Pixels | None:
+def _find_pixels(name: str, stream: BinaryIO, *, implicit: bool, little_endian: bool) -> Pixels | None:
     """The pixel data element at the stream's position, if it is one of integers."""
     order: Literal["little", "big"] = "little" if little_endian else "big"
     head = stream.read(8)
     tag = int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)
+    if tag in _FLOAT_PIXELS:
+        raise unreadable(name, "its pixels are floating-point numbers, no stored grey values", _CHOOSE_XA)
     if len(head) < 8 or tag != _PIXEL_DATA:
         return None
     implicit = _is_implicit(head, implicit)
@@ -216,25 +249,19 @@ def _check_object(name: str, tags: Tags, syntax: str | None, pixels: Pixels | No
     _check_kind(name, tags, has_pixels=pixels is not None, at_end=at_end)
     assert pixels is not None
     _check_syntax(name, syntax, encapsulated=pixels.length is None)
-    _check_grey(name, tags)
+    _check_grey(name, tags, is_compressed=pixels.length is None)
 
 
-def _number_of_frames(name: str, stream: BinaryIO, tags: Tags, pixels: Pixels, layout: PixelLayout) -> int:
-    """As the header says; where it says nothing, as many as the pixel data has."""
+def _stated_frames(name: str, tags: Tags) -> int | None:
+    """How many frames the header announces; None where it says nothing."""
     stated = tags.text("NumberOfFrames")
-    frames = _counted(name, stream, pixels, layout) if stated is None else tags.number("NumberOfFrames")
+    if stated is None:
+        return None
+    frames = tags.number("NumberOfFrames")
     if frames is None or frames != int(frames):
         raise unreadable(name, f"NumberOfFrames is {stated!r}, not a number", "Export the cine again.")
     check_frames(name, int(frames))
     return int(frames)
-
-
-def _counted(name: str, stream: BinaryIO, pixels: Pixels, layout: PixelLayout) -> int:
-    if pixels.length is None:
-        return encapsulated.count_frames(stream, pixels.start, name)
-    # An odd number of bytes is padded to an even one.
-    frames, rest = divmod(pixels.length, layout.frame_bytes)
-    return max(frames, 1) if rest <= 1 else 1
 
 
 def _check_kind(name: str, tags: Tags, *, has_pixels: bool, at_end: bool) -> None:
@@ -245,6 +272,9 @@ def _check_kind(name: str, tags: Tags, *, has_pixels: bool, at_end: bool) -> Non
         if kind.startswith(start):
             raise unreadable(name, f"{what}, not an angiogram", _CHOOSE_XA)
     if not has_pixels:
+        for keyword, reason in _PIXELS_ELSEWHERE.items():
+            if keyword in tags.raw:
+                raise unreadable(name, reason, _CHOOSE_XA)
         what = UID(kind).name if kind else "unknown kind"
         if at_end and (not kind or "Rows" in tags.raw or what.endswith("Image Storage")):
             raise unreadable(
@@ -269,9 +299,12 @@ def _check_syntax(name: str, syntax: str | None, *, encapsulated: bool) -> None:
         )
 
 
-def _check_grey(name: str, tags: Tags) -> None:
+def _check_grey(name: str, tags: Tags, *, is_compressed: bool) -> None:
     samples = tags.short("SamplesPerPixel") or 1
     colours = (tags.text("PhotometricInterpretation") or "MONOCHROME2").upper()
+    # Of uncompressed 4:2:2 two pixels share their chroma: nobody stores grey so.
+    if samples == 3 and colours in MODELS and (is_compressed or colours != "YBR_FULL_422"):
+        return
     if samples != 1 or not colours.startswith("MONOCHROME"):
         raise unreadable(
             name,
@@ -280,9 +313,15 @@ def _check_grey(name: str, tags: Tags) -> None:
         )
 
 
+def _check_colours(frames: DicomFrames) -> None:
+    """Refuse a colour capture when it is opened, by its first, middle and last frame; the others are checked later."""
+    for t in sorted({0, len(frames.pieces) // 2, len(frames.pieces) - 1}):
+        frames.decode(t)
+
+
 def _check_layout(name: str, layout: PixelLayout) -> None:
     check_size(name, layout.rows, layout.columns, layout.bits_allocated // 8)
-    if layout.bits_allocated not in (8, 16, 32):
+    if layout.bits_allocated not in ((8, 16, 32) if layout.samples == 1 else (8, 16)):
         raise unreadable(
             name,
             f"{layout.bits_allocated} bits allocated a pixel; 8, 16 or 32 are read",
@@ -290,14 +329,45 @@ def _check_layout(name: str, layout: PixelLayout) -> None:
         )
 
 
+def _of_each(common: Tags, of_frames: list[Tags], layout: PixelLayout, n_frames: int) -> dict[str, Any]:
+    """Grey values, angles and windows of each frame, where they are not the same for all of them."""
+    found: dict[str, Any] = {"projections": projections(common, n_frames)}
+    if of_frames:
+        # Of frames without a group of their own only that is known which is true of all.
+        tags = [*of_frames, *[common] * n_frames][:n_frames]
+        found = {
+            "greys": tuple(grey_values(frame, layout) for frame in tags),
+            "windows": tuple(shown_window(frame, layout) for frame in tags),
+            "projections": tuple(map(projection, tags)),
+        }
+    return {name: values if len(set(values)) > 1 else () for name, values in found.items()}
+
+
+def _remarks(stated: int | None, there: int, tags: Tags, layout: PixelLayout) -> Iterator[str]:
+    if layout.samples > 1:
+        yield "it is stored in colour; its frames are grey in fact and are read as grey"
+    curve = voi_curve(tags, layout)
+    if curve is not None and curve.falls:
+        yield "its VOI lookup table turns grey over, and so it is shown"
+    if curve is not None and curve.falls is None:
+        yield "its VOI lookup table neither rises nor falls and is not applied"
+    if stated is not None and stated != there:
+        yield f"NumberOfFrames is {stated}, but the pixel data holds {there} frames: all {there} are read"
+
+
 def _index(
-    name: str, stream: BinaryIO, pixels: Pixels, layout: PixelLayout, n_frames: int, tags: Tags
+    name: str, stream: BinaryIO, pixels: Pixels, layout: PixelLayout, stated: int | None, tags: Tags
 ) -> list[list[tuple[int, int]]]:
+    """The pieces of every frame: what the pixel data holds goes before what the header says of it."""
     if pixels.length is None:
         table = tags.raw.get("ExtendedOffsetTable")
-        return encapsulated.frame_pieces(stream, pixels.start, n_frames, table, name)
+        pieces = encapsulated.frame_pieces(stream, pixels.start, stated, table, name)
+        check_frames(name, len(pieces))
+        return pieces
     size = layout.frame_bytes
     there = min(pixels.length, stream.seek(0, io.SEEK_END) - pixels.start)
+    n_frames = max(stated or 1, there // size)
+    check_frames(name, n_frames)
     if there < size * n_frames:
         raise unreadable(
             name,

@@ -35,10 +35,14 @@ TAGS = {
     "ImagerPixelSpacing": 0x00181164,
     "PositionerPrimaryAngle": 0x00181510,
     "PositionerSecondaryAngle": 0x00181511,
+    "PositionerPrimaryAngleIncrement": 0x00181520,
+    "PositionerSecondaryAngleIncrement": 0x00181521,
     "StudyInstanceUID": 0x0020000D,
     "SeriesInstanceUID": 0x0020000E,
+    "SeriesNumber": 0x00200011,
     "InstanceNumber": 0x00200013,
     "SamplesPerPixel": 0x00280002,
+    "PlanarConfiguration": 0x00280006,
     "PhotometricInterpretation": 0x00280004,
     "NumberOfFrames": 0x00280008,
     "FrameIncrementPointer": 0x00280009,
@@ -58,6 +62,12 @@ TAGS = {
     "RescaleIntercept": 0x00281052,
     "RescaleSlope": 0x00281053,
     "VOILUTFunction": 0x00281056,
+    "LUTDescriptor": 0x00283002,
+    "LUTData": 0x00283006,
+    "VOILUTSequence": 0x00283010,
+    "PixelDataProviderURL": 0x00287FE0,
+    "IconImageSequence": 0x00880200,
+    "PresentationLUTShape": 0x20500020,
     "DirectoryRecordSequence": 0x00041220,
     "SharedFunctionalGroupsSequence": 0x52009229,
     "PerFrameFunctionalGroupsSequence": 0x52009230,
@@ -73,6 +83,7 @@ OF_FRAMES = (
     "RescaleIntercept",
     "RescaleSlope",
 )
+LUT = ("LUTDescriptor", "LUTData")
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,9 @@ class PixelLayout:
     high_bit: int
     signed: bool
     little_endian: bool = True
+    samples: int = 1
+    planes_apart: bool = False
+    is_rgb: bool = False
 
     @property
     def word(self) -> np.dtype:
@@ -144,7 +158,7 @@ class PixelLayout:
     @property
     def frame_bytes(self) -> int:
         """The bytes of one uncompressed frame."""
-        return self.rows * self.columns * self.bits_allocated // 8
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
 
     @property
     def span(self) -> tuple[int, int]:
@@ -152,6 +166,15 @@ class PixelLayout:
         if self.signed:
             return -(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1
         return 0, (1 << self.bits_stored) - 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A VOI lookup table: between which rescaled values it changes, and whether it falls (None: neither way)."""
+
+    low: int
+    high: int
+    falls: bool | None
 
 
 def pixel_layout(tags: Tags, *, little_endian: bool) -> PixelLayout:
@@ -171,24 +194,28 @@ def pixel_layout(tags: Tags, *, little_endian: bool) -> PixelLayout:
         high_bit=high,
         signed=tags.short("PixelRepresentation") == 1,
         little_endian=little_endian,
+        samples=tags.short("SamplesPerPixel") or 1,
+        planes_apart=tags.short("PlanarConfiguration") == 1,
+        is_rgb=(tags.text("PhotometricInterpretation") or "").upper() == "RGB",
     )
 
 
 def grey_values(tags: Tags, layout: PixelLayout) -> Grey:
-    """Rescale (default 1, 0), MONOCHROME1, and what counts as padding."""
+    """Rescale (default 1, 0), whether the display turns grey over, and what counts as padding."""
     low, high = layout.span
     slope, intercept = _rescale(tags, layout)
+    curve = voi_curve(tags, layout)
     return Grey(
         low=low,
         high=high,
         slope=slope,
         intercept=intercept,
-        inverted=(tags.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1",
+        inverted=_low_is_white(tags) != (curve is not None and curve.falls is True),
         padding=_padding(tags, layout),
     )
 
 
-def header(tags: Tags) -> Header:
+def header(tags: Tags, layout: PixelLayout) -> Header:
     """Everything beside the pixels."""
     frame_time_ms, source = frame_time(tags)
     return Header(
@@ -196,11 +223,44 @@ def header(tags: Tags) -> Header:
         frame_time_source=source,
         projection=projection(tags),
         calibration=calibration(tags),
-        window=window(tags),
+        window=shown_window(tags, layout),
         patient_id=tags.text("PatientID"),
         burned_in=tags.text("BurnedInAnnotation"),
         is_multiframe_file=True,
     )
+
+
+def shown_window(tags: Tags, layout: PixelLayout) -> tuple[float, float] | None:
+    """The window, else the values between which the VOI lookup table rises or falls, in rescaled units."""
+    if layout.samples > 1:  # a window is one of grey values
+        return None
+    curve = voi_curve(tags, layout)
+    return window(tags) if curve is None or curve.falls is None else (curve.low, curve.high)
+
+
+def voi_curve(tags: Tags, layout: PixelLayout) -> Curve | None:
+    """The VOI lookup table where it decides how frames are shown: of window and table a viewer may choose one.
+
+    Of the table only its direction and its range are kept. The network and our display both spread a range of grey
+    evenly, so that a bent curve would change nothing but the number of steps; a record stays a few numbers long.
+    """
+    descriptor, data = tags.shorts("LUTDescriptor"), tags.raw.get("LUTData", b"")
+    if window(tags) is not None or len(descriptor) != 3:
+        return None
+    count, first = descriptor[0] or 65536, descriptor[1]
+    if len(data) < count or count < 2:
+        return None
+    order = "<" if tags.little_endian else ">"
+    entries = np.frombuffer(data, f"{order}u2" if len(data) >= 2 * count else "u1", count).astype(np.int64)
+    slope, intercept = _rescale(tags, layout)
+    if first >= 0x8000 and (layout.signed or intercept < 0 or slope < 0):
+        first -= 0x10000
+    steps = np.diff(entries)
+    up, down = int(steps[steps > 0].sum()), -int(steps[steps < 0].sum())
+    if max(up, down) == 0 or 10 * min(up, down) > max(up, down):
+        return Curve(first, first + count - 1, None)
+    (changes,) = np.nonzero(steps)
+    return Curve(first + int(changes[0]), first + int(changes[-1]) + 1, down > up)
 
 
 def window(tags: Tags) -> tuple[float, float] | None:
@@ -238,6 +298,28 @@ def frame_time(tags: Tags) -> tuple[float | None, str]:
     return None, "none"
 
 
+def projections(tags: Tags, n_frames: int) -> tuple[Projection, ...]:
+    """The angles of every frame of an arm that moved, by the increments that the object states; else nothing."""
+    start = projection(tags)
+    primary, secondary = (
+        _moved(angle, tags.numbers(f"Positioner{which}AngleIncrement"), n_frames)
+        for which, angle in (("Primary", start.primary_deg), ("Secondary", start.secondary_deg))
+    )
+    return tuple(map(Projection, primary, secondary))
+
+
+def _moved(start: float | None, increments: list[float], n_frames: int) -> list[float | None]:
+    """An angle for each frame. Makers state increments from the first frame, others from frame to frame.
+
+    An arm moves smoothly: the reading with the smaller jumps of its speed is the right one.
+    """
+    if start is None or len(increments) != n_frames or n_frames < 2:
+        return [start] * n_frames
+    readings = [np.cumsum(increments), np.asarray(increments)]
+    moves = min(readings, key=lambda angles: float(np.abs(np.diff(angles, 2)).max(initial=0)))
+    return [angle if abs(angle) <= 180 else None for angle in (start + moves).tolist()]
+
+
 def projection(tags: Tags) -> Projection:
     """The C-arm's angles; impossible ones count as unknown."""
     primary, secondary = tags.number("PositionerPrimaryAngle"), tags.number("PositionerSecondaryAngle")
@@ -273,6 +355,13 @@ def _median_step(tags: Tags) -> float | None:
     """The median increment; the first entry of the vector is the first frame's own offset."""
     steps = sorted(step for step in tags.numbers("FrameTimeVector")[1:] if step > 0)
     return steps[len(steps) // 2] if steps else None
+
+
+def _low_is_white(tags: Tags) -> bool:
+    # With MONOCHROME1 the shape INVERSE says the same once more.
+    return (tags.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1" or (
+        tags.text("PresentationLUTShape") or ""
+    ).upper() == "INVERSE"
 
 
 def _rescale(tags: Tags, layout: PixelLayout) -> tuple[float, float]:

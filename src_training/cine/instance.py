@@ -22,14 +22,18 @@ _START = datetime(1900, 1, 1)
 
 def instance(tags: Tags) -> Instance:
     """What one file states; see `Instance`."""
-    number = tags.number("InstanceNumber")
     return Instance(
         series=tags.text("SeriesInstanceUID"),
         study=tags.text("StudyInstanceUID"),
         person=_person(tags),
-        number=None if number is None or number != int(number) else int(number),
+        number=_whole(tags.number("InstanceNumber")),
+        series_number=_whole(tags.number("SeriesNumber")),
         times=tuple(_moment(keywords, tags) for keywords in _TIMES),
     )
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None or number != int(number) else int(number)
 
 
 def _person(tags: Tags) -> str | None:

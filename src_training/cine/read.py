@@ -15,7 +15,7 @@ from src_training.cine.apart import open_apart
 from src_training.cine.beside import masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Calibration, Cine, Header
-from src_training.cine.series import Series, difference, grouped, listed
+from src_training.cine.series import Series, difference, grouped, listed, stored_as
 from src_training.cine.sniff import SUFFIXES, recognise
 
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
@@ -156,9 +156,21 @@ def _read_folder(folder: Path) -> Cine:
     for member in members:
         _check_fits(folder, members[0], member)
     (only,) = series
-    members = list(only.members)
+    return _joined(folder.name, folder, only)
+
+
+def cine_of(name: str, source: Path, series: Series) -> Cine:
+    """An acquisition as one cine: its only file, of however many frames, or its files of one frame each."""
+    if len(series.members) > 1:
+        return _joined(name, source, series)
+    frames, grey, header = series.members[0].parts
+    return Cine(frames, name=name, source=source, grey=grey, header=header)
+
+
+def _joined(name: str, source: Path, series: Series) -> Cine:
+    members = list(series.members)
     _, grey, _ = members[0].parts
-    return Cine(FolderFrames(members), name=folder.name, source=folder, grey=grey, header=_header_of(only))
+    return Cine(FolderFrames(members), name=name, source=source, grey=grey, header=_header_of(series))
 
 
 def _header_of(series: Series) -> Header:
@@ -177,6 +189,9 @@ def _header_of(series: Series) -> Header:
         is_multiframe_file=True,
         calibration=calibration,
         projection=next((h.projection for h in headers if h.projection.label), headers[0].projection),
+        greys=_where_they_differ([member.grey for member in series.members]),
+        windows=_where_they_differ([header.window for header in headers]),
+        projections=_where_they_differ([header.projection for header in headers]),
         burned_in="YES" if "YES" in stated else headers[0].burned_in if len(stated) == 1 else None,
         remarks=tuple(remarks),
     )
@@ -209,12 +224,16 @@ def _check_fits(folder: Path, first: Cine, member: Cine) -> None:
             f"{_size(member)}, but {first.name} is {_size(first)}, and one cine has one size",
             "Put other images in another folder.",
         )
-    if (member.dtype, member.grey) != (first.dtype, first.grey):
+    if stored_as(member) != stored_as(first):
         raise unreadable(
             where,
             f"its grey values ({member.dtype}) are stored differently from {first.name} ({first.dtype})",
             "Put the frames of one acquisition in one folder.",
         )
+
+
+def _where_they_differ(values: list) -> tuple:
+    return tuple(values) if len(set(values)) > 1 else ()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from src_training.cine.cine import Cine
+from src_training.cine.cine import Cine, Grey
 
 _STRAY_DEG = 1.0  # the C-arm may stray so far within one run, as motors hold it
 _HALF_A_DAY = 12 * 3600 * 1_000_000  # microseconds
@@ -31,12 +31,12 @@ class Series:
 def grouped(cines: Iterable[Cine]) -> list[Series]:
     """The acquisitions whose files these cines are, given in natural order of their names.
 
-    Files are of one acquisition when patient, study, series, projection and size agree. What a file does not state
-    agrees with anything, but for the patient: who is not named may be anybody. A file of several frames is an
-    acquisition of its own.
+    Files are of one acquisition when patient, study, series, projection, size and kind of pixels agree. What a file
+    does not state agrees with anything, but for the patient: who is not named may be anybody. A file of several
+    frames is an acquisition of its own.
     """
-    groups = _split(list(cines), lambda members: [m.name if len(m) > 1 else "" for m in members], strict=True)
-    for trait in (*_TRAITS, _SIZE):
+    groups = _split(list(cines), lambda members: [id(m) if len(m) > 1 else 0 for m in members], strict=True)
+    for trait in (*_TRAITS, _PIXELS):
         groups = [part for group in groups for part in _split(group, trait.values, strict=trait.strict)]
     return [Series(*_ordered(group)) for group in groups]
 
@@ -62,6 +62,11 @@ def listed(found: Sequence[Series]) -> str:
     """How many acquisitions there are, and the files of the first ones."""
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"{len(found)} acquisitions: {'; '.join(series.label for series in found[:_SHOWN])}{more}"
+
+
+def stored_as(cine: Cine) -> tuple[str, Grey]:
+    """Frames of one acquisition are stored alike; each may have a rescale of its own."""
+    return cine.dtype.str, replace(cine.grey, slope=1.0, intercept=0.0)
 
 
 def _ordered(members: list[Cine]) -> tuple[tuple[Cine, ...], str]:
@@ -134,4 +139,4 @@ _TRAITS = (
     _Trait("projections", "PositionerPrimaryAngle", _angles(lambda cine: cine.projection.primary_deg)),
     _Trait("projections", "PositionerSecondaryAngle", _angles(lambda cine: cine.projection.secondary_deg)),
 )
-_SIZE = _Trait("sizes", "Rows, Columns", _each(lambda cine: cine.shape[1:]))
+_PIXELS = _Trait("pixels", "Rows, Columns, BitsStored", _each(lambda cine: (cine.shape[1:], stored_as(cine))))

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from src_training.cine import Cine, find_inputs, read_cine
-from src_training.cli.common import JsonFlag, failure, result, say_remarks
+from src_training.cli.common import JsonFlag, Unread, failure, result, say_remarks
 from src_training.errors import LightVesselError
 
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def info(
     files: list[Path] = typer.Argument(
-        ..., metavar="FILE…", help="Angiograms, or folders of them.", readable=False
+        ..., metavar="FILE…", help="Angiograms, folders of them, a DICOMDIR or a ZIP of one.", readable=False
     ),
     cine: bool = typer.Option(False, "--cine", help="A folder is one cine, its files are the frames."),
     as_json: bool = JsonFlag,
@@ -28,18 +28,37 @@ def info(
 
     Exit code 2 when a file cannot be read; the others are shown all the same.
     """
+    from src_training.exchange.discs import is_disc
+
     bad = 0
     for path in files if cine else find_inputs(files):
         try:
-            opened = read_cine(path, as_cine=cine)
+            if not cine and is_disc(path):
+                _tell_disc(path, as_json)
+            else:
+                _tell(read_cine(path, as_cine=cine), path, as_json)
+        except Unread:
+            raise
         except LightVesselError as error:
             failure(path, error, as_json)
             bad += 1
-        else:
-            result(_sentence(opened), _record(opened, path), as_json)
-            say_remarks(opened.remarks)
     if bad:
         raise typer.Exit(2)
+
+
+def _tell(opened: Cine, path: Path, as_json: bool) -> None:
+    result(_sentence(opened), _record(opened, path), as_json)
+    say_remarks(opened.remarks)
+
+
+def _tell_disc(path: Path, as_json: bool) -> None:
+    from src_training.exchange.discs import opened_disc
+
+    with opened_disc(path) as disc:
+        for run in disc.runs:
+            result(_sentence(run.cine), {**_record(run.cine, path), "run": run.name}, as_json)
+            say_remarks(run.cine.remarks)
+    say_remarks(disc.remarks)
 
 
 def _sentence(cine: Cine) -> str:
@@ -49,7 +68,7 @@ def _sentence(cine: Cine) -> str:
         _frame_time(cine),
         cine.projection.label,
         _spacing(cine),
-        "inverted (MONOCHROME1)" if cine.inverted else "",
+        "shown inverted" if cine.inverted else "",
         "may show burned-in text" if (cine.burned_in or "").upper() == "YES" else "",
     ]
     return f"{cine.name}: " + " · ".join(part for part in parts if part)

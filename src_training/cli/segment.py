@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One input, what its masks are called, and the files that are read for it."""
+    """One input, what its masks are called, the files that are read for it, and the run of a disc that it is."""
 
     source: Path
     stem: str
     files: tuple[Path, ...]
+    cine: Cine | None = None
+    problem: LightVesselError | None = None
+
+    @property
+    def name(self) -> str:
+        """What a run of a disc is called; empty for others."""
+        return "" if self.cine is None else self.cine.name
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 def segment(
     inputs: list[Path] = typer.Argument(
-        ..., metavar="INPUT…", help="Files, or folders of files.", readable=False
+        ..., metavar="INPUT…", help="Files, folders of files, a DICOMDIR or a ZIP of one.", readable=False
     ),
     output: Path = typer.Option(
         ..., "-o", "--output", metavar="OUT_DIR", help="Folder for the masks.", readable=False
@@ -88,28 +96,32 @@ def segment(
     """
     bright = told_polarity(vessels, invert)
     decoding.warm_up()  # it gets ready while the network is loaded
-    jobs = plan(inputs, output, as_cine=cine, probability=probability)
-    predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
-    _make_folder(output)
-    failed = 0
-    for number, job in enumerate(jobs, 1):
-        try:
-            record = segment_one(
-                job, output, predictor, threshold, probability, cine, bright, overwrite=overwrite
-            )
-        except LightVesselError as error:
-            failed += 1
-            failure(job.source, error, as_json)
-            continue
-        progress(f"[{number}/{len(jobs)}] {job.source.name or job.stem}: {record['frames']} frame(s)")
-        result(str(record["mask"]), record, as_json)
+    with contextlib.ExitStack() as discs:
+        jobs = plan(inputs, output, as_cine=cine, probability=probability, discs=discs)
+        predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
+        _make_folder(output)
+        failed = 0
+        for number, job in enumerate(jobs, 1):
+            try:
+                record = segment_one(
+                    job, output, predictor, threshold, probability, cine, bright, overwrite=overwrite
+                )
+            except LightVesselError as error:
+                failed += 1
+                failure(job.source, error, as_json)
+                continue
+            name = job.name or job.source.name or job.stem
+            progress(f"[{number}/{len(jobs)}] {name}: {record['frames']} frame(s)")
+            result(str(record["mask"]), record, as_json)
     if failed and len(jobs) > 1:
         say(f"{len(jobs) - failed} of {len(jobs)} segmented")
     return 2 if failed else 0
 
 
-def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) -> list[Job]:
-    """What is read and what is written, checked before anything is.
+def plan(
+    inputs: list[Path], output: Path, *, as_cine: bool, probability: bool, discs: contextlib.ExitStack
+) -> list[Job]:
+    """What is read and what is written, checked before anything is; of a disc, which ``discs`` closes, each run.
 
     Raises LightVesselError when nothing is to be read, when two inputs would write one file, when
     an output would replace an input, or when the output cannot be a folder.
@@ -119,7 +131,7 @@ def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) 
     say_left_out(inputs)
     say_left_out_masks(inputs)
     sources = list(inputs) if as_cine else find_inputs(inputs)
-    jobs = [Job(source, _stem(source), tuple(find_inputs([source]))) for source in sources]
+    jobs = [job for source in sources for job in _jobs(source, discs, as_cine=as_cine)]
     _refuse_collisions(jobs, output, probability)
     check_folder(output)
     return jobs
@@ -144,7 +156,9 @@ def segment_one(
     from src_training.cine import polarity_of, read_cine
     from src_training.masks import stack_tiff
 
-    source = read_cine(job.source, as_cine=as_cine)
+    if job.problem is not None:
+        raise job.problem
+    source = read_cine(job.source, as_cine=as_cine) if job.cine is None else job.cine
     say_remarks(source.remarks)
     polarity = polarity_of(source, bright)
     say_polarity([(source.name, polarity)])
@@ -172,6 +186,8 @@ def segment_one(
         "threshold": predictor.card.threshold if threshold is None else threshold,
         "remarks": list(source.remarks),
     }
+    if job.name:
+        record["run"] = job.name
     if probability:
         record["probability"] = str(output / f"{job.stem}_prob.tif")
     return record
@@ -198,6 +214,21 @@ def load_predictor(
         place = Workspace.open(workspace)
     entry = load_model(model, place) if model else default_model(place)
     return Predictor.load(entry, runtime=runtime, device=device, precision=precision)  # type: ignore[arg-type]
+
+
+def _jobs(source: Path, discs: contextlib.ExitStack, *, as_cine: bool) -> list[Job]:
+    from src_training.cine import find_inputs
+    from src_training.cine.sniff import stem_of
+    from src_training.exchange.discs import is_disc, opened_disc
+
+    if as_cine or not is_disc(source):
+        return [Job(source, _stem(source), tuple(find_inputs([source])))]
+    try:
+        disc = discs.enter_context(opened_disc(source))
+    except LightVesselError as error:  # told when its turn comes: the other inputs are done all the same
+        return [Job(source, _stem(source), (source,), problem=error)]
+    say_remarks(disc.remarks)
+    return [Job(source, stem_of(Path(run.name)), tuple(run.files), run.cine) for run in disc.runs]
 
 
 def _stem(source: Path) -> str:

@@ -65,9 +65,9 @@ class Frame:
             pixels=cine.stored(t),
             patient=patient if known_patient(patient) else cine.patient_id,
             frame_index=t if cine.shape[0] > 1 else None,
-            projection=cine.projection,
+            projection=cine.projection_of(t),
             calibration=cine.calibration,
-            grey=cine.grey,
+            grey=cine.grey_of(t),
             vessels_bright=vessels_bright,
         )
 

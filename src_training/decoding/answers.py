@@ -119,6 +119,24 @@ def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
         return {name: str(found.get(name) or "") for name in wanted}, None
 
 
+def _disc(question: dict[str, Any]) -> tuple[dict[str, Any], None]:
+    """The images that the index of a disc lists, each as the parts of its path."""
+    from pydicom import dcmread
+
+    path = Path(question["path"])
+    with readable(path.name, "reading the index of the disc", "Open the files beside it."):
+        records = dcmread(path, force=True).get("DirectoryRecordSequence") or []
+        named = [
+            record.get("ReferencedFileID")
+            for record in records
+            if record.get("DirectoryRecordType") == "IMAGE"
+        ]
+        files = [[name] if isinstance(name, str) else list(map(str, name)) for name in named if name]
+    if not files:
+        raise unreadable(path.name, "the index of a disc that lists no images", "Open the files beside it.")
+    return {"files": files}, None
+
+
 def _blob(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:
     """An image or mask of a dataset that is not ours, whose record says what it must be."""
     from src_training.dataset.blobs import read_blob
@@ -144,6 +162,7 @@ _ANSWERS = {
     "seg plane": _seg_plane,
     "blob": _blob,
     "uids": _uids,
+    "disc": _disc,
 }
 
 

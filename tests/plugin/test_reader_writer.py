@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.fileset import FileSet
+from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_lightvessel._layers import lone_labels
 from napari_lightvessel._reader import get_reader, read
@@ -16,6 +21,23 @@ from napari_lightvessel._writer import write_mask
 from src_training import Cine, read_mask
 from src_training.errors import BadMask
 
+DISC = {
+    "PatientID": "P1",
+    "PatientName": "Doe",
+    "Modality": "XA",
+    "SamplesPerPixel": 1,
+    "PhotometricInterpretation": "MONOCHROME2",
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+    "PixelRepresentation": 0,
+    "StudyDate": "20240101",
+    "StudyTime": "1015",
+    "StudyID": "1",
+    "StudyInstanceUID": "1.2.9",
+    "SeriesNumber": 1,
+    "InstanceNumber": 1,
+}
 FIELD = Path(__file__).parents[1] / "fixtures" / "field"
 
 
@@ -147,6 +169,54 @@ def test_a_folder_of_two_patients_is_one_line_and_no_layer(viewer, dock, told):
     viewer.open(str(FIELD / "folder-mixes-patients" / "mixpat"), plugin="napari-lightvessel")
     assert len(viewer.layers) == 0 and dock.session.state is None
     assert len(told) == 1 and "0.dcm and 2.dcm are of different patients" in told[0]
+
+
+def _xa_object(stack, number):
+    """A run of 8-bit frames (T, Y, X) as a DICOM object that an index can list."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    facts = {
+        **DISC,
+        "SOPClassUID": XRayAngiographicImageStorage,
+        "SOPInstanceUID": generate_uid(),
+        "SeriesInstanceUID": f"1.2.{number}",
+        "NumberOfFrames": len(stack),
+        "Rows": stack.shape[1],
+        "Columns": stack.shape[2],
+        "PixelData": stack.astype(np.uint8).tobytes(),
+    }
+    for keyword, value in facts.items():
+        setattr(ds, keyword, value)
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    return ds
+
+
+@pytest.mark.parametrize("wanted", [0, 1, None])
+def test_of_a_disc_the_run_that_a_person_chooses_is_opened_and_no_other(
+    tmp_path, viewer, frames, told, wanted
+):
+    index = FileSet()
+    for number, stack in enumerate((frames[:2], frames[:4])):
+        index.add(_xa_object(stack, number))
+    index.write(tmp_path / "disc")
+
+    def answer():
+        dialog = QApplication.activeModalWidget()
+        if wanted is None:
+            dialog.reject()
+        else:
+            dialog.setTextValue(
+                next(one for one in dialog.comboBoxItems() if f"{2 + 2 * wanted} frames" in one)
+            )
+            dialog.accept()
+
+    QTimer.singleShot(500, answer)
+    viewer.open(str(tmp_path / "disc" / "DICOMDIR"), plugin="napari-lightvessel")
+    assert [len(layer.data) for layer in viewer.layers] == ([] if wanted is None else [2 + 2 * wanted])
+    assert told == []
 
 
 def test_how_a_folder_was_read_is_told_and_is_no_error(tmp_path, viewer, frames, told, monkeypatch):

@@ -257,8 +257,13 @@ REFUSALS: dict[str, tuple[Write, str]] = {
         "truncated: the file ends before its pixel data. Copy or export it again.",
     ),
     "RGB capture": (
+        dicom(PhotometricInterpretation="RGB", SamplesPerPixel=3, pixels=bytes(range(256)) * 144),
+        "frame 0 of 4: a colour capture, whose colours differ, not the angiogram itself. "
+        "Export the original greyscale XA object.",
+    ),
+    "RGB cut": (
         dicom(PhotometricInterpretation="RGB", SamplesPerPixel=3),
-        "a colour capture (RGB, 3 samples a pixel), not the angiogram itself. Export the original greyscale XA object.",
+        "the pixel data is truncated: 12288 bytes, 4 frame(s) need 36864. Copy or export it again.",
     ),
     "palette": (
         dicom(PhotometricInterpretation="PALETTE COLOR"),

@@ -505,3 +505,17 @@ def test_names_that_look_alike_are_alike(tmp_path):
     image = tmp_path / "images" / f"{composed}.png"
     owners = owners_of(read_patients(tmp_path / "p.csv"), [image], "p.csv")
     assert owners.of_image == {image: "4711"} and not owners.strangers
+
+
+def test_what_was_read_otherwise_than_the_file_says_is_told_when_it_is_saved(
+    workspace, tmp_path, lightvessel
+):
+    path = Path(__file__).parents[1] / "fixtures" / "field" / "number-of-frames" / "nof_native_3.dcm"
+    mask = np.zeros((48, 64), np.uint8)
+    mask[20:23, 5:60] = 1
+    np.save(tmp_path / "m.npy", mask)
+    code, out, err = lightvessel(
+        "append", workspace, "--image", path, "--mask", tmp_path / "m.npy", "--frame", 4
+    )
+    assert code == 0 and out[0].startswith("saved ")
+    assert "nof_native_3.dcm: NumberOfFrames is 3, but the pixel data holds 5 frames: all 5 are read." in err

@@ -199,7 +199,9 @@ def test_a_segmentation_of_another_picture_is_told(tmp_path):
 
 def test_a_segmentation_given_as_the_mask_of_one_frame_is_named_as_dicom(tmp_path):
     source = write_source(tmp_path / "run.dcm")
-    with pytest.raises(BadMask, match=r"^run\.dcm: a DICOM file\. Give a segmentation to lightvessel dataset import"):
+    with pytest.raises(
+        BadMask, match=r"^run\.dcm: a DICOM file\. Give a segmentation to lightvessel dataset import"
+    ):
         read_mask(source)
 
 
