@@ -43,7 +43,9 @@ def test_one_bad_file_among_many_is_one_line_and_exit_2(tmp_path):
     shown = run(tmp_path, tmp_path / "gone.dcm", "--json")
     assert shown.exit_code == 2
     records = [json.loads(line) for line in shown.stdout.splitlines()]
-    assert [record["file"][-5:] for record in records] == ["a.dcm", "c.dcm"]
+    told = [(record.get("file") or record["input"])[-5:] for record in records]
+    assert told == ["a.dcm", "b.dcm", "c.dcm", "e.dcm"]
+    assert ["error" in record for record in records] == [False, True, False, True]
     assert [line.split(": ")[1] for line in shown.stderr.splitlines()] == ["b.dcm", "gone.dcm"]
 
 
