@@ -35,7 +35,7 @@ _NAPARIS = frozenset("FVLPWH")  # the mnemonics of its menus
 
 def controls(dock) -> list:
     """What one can press, choose or write in, without the inner parts that Qt makes it of."""
-    return [
+    found = [
         part
         for part in dock.findChildren(_CONTROLS)
         if not isinstance(part, QScrollBar)
@@ -43,6 +43,7 @@ def controls(dock) -> list:
         and "Private" not in type(part.parent()).__name__
         and not part.objectName().startswith("qt_")
     ]
+    return [part for part in found if not any(part.isAncestorOf(inner) for inner in found)]
 
 
 @pytest.fixture

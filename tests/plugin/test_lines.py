@@ -11,7 +11,7 @@ from napari_lightvessel._curve import Curve
 from napari_lightvessel._parts import TellLine
 from napari_lightvessel._shelf import Shelf
 from napari_lightvessel._training import RunView
-from src_training import ModelStore, Workspace, builtin_models
+from src_training import Workspace, builtin_models
 from src_training.distillation import LITERAL
 from src_training.errors import LightVesselError
 from src_training.runs import RunState
@@ -143,7 +143,7 @@ def test_the_window_names_its_own_ways_and_no_commands(tmp_path):
     (tmp_path / "empty").mkdir()
     acts = {
         "New… at the top": lambda: Workspace.open(tmp_path / "empty"),
-        "Fine-tune again": lambda: ModelStore(workspace.models.folder).promote("small", by="x"),
+        "Fine-tune again": lambda: workspace.models.promote("small", by="x"),
     }
     for way, act in acts.items():
         with pytest.raises(LightVesselError) as caught:

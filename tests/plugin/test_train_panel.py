@@ -33,12 +33,14 @@ def test_following_a_run_reads_no_model_in_the_windows_thread(
     assert threading.main_thread() not in readers
 
 
-def test_one_can_roll_back_once_a_model_is_live(dock, tmp_path, new_workspace, qtbot):
+def test_one_can_roll_back_once_there_is_a_model_to_go_back_to(dock, tmp_path, new_workspace, qtbot):
     new_workspace(dock, tmp_path / "ws")
     qtbot.waitUntil(lambda: bool(dock.session.shelf.builtin), timeout=20_000)
     assert dock.train.rollback_button.isHidden()
     shelf = dock.session.shelf
     dock.session._take_models(replace(shelf, live=shelf.builtin[0]))
+    assert dock.train.rollback_button.isHidden()
+    dock.session._take_models(replace(shelf, live=shelf.builtin[0], previous=shelf.builtin[1]))
     assert not dock.train.rollback_button.isHidden() and dock.train.rollback_button.isEnabled()
 
 

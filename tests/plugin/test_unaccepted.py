@@ -46,7 +46,7 @@ def test_a_cleared_layer_list_asks_about_every_cine(viewer, dock, painted):
     second = asked(dock)[0]
     assert {first, second} == {"A", "B"}
     dock.correct.ask.yes.click()
-    assert asked(dock) == "" and [layer.name for layer in viewer.layers] == [f"{second} vessels"]
+    assert asked(dock) == "" and [layer.name for layer in viewer.layers] == [second, f"{second} vessels"]
     assert painted[first].edited_frames() == [] and painted[second].edited_frames()
 
 
