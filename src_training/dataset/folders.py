@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from src_training.dataset.frame import Frame
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
-
-if TYPE_CHECKING:
-    from src_training.cine import Cine
 
 _MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
 _DEEPEST = 6  # folders below the one that was chosen
@@ -182,13 +179,6 @@ def same_folder(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def open_image(image: Path) -> Cine:
-    """The cine in a file, or in a folder of single frames that stands for one."""
-    from src_training.cine import read_cine
-
-    return read_cine(image, as_cine=image.is_dir())
-
-
 def read_pair(
     image: Path,
     mask: MaskSource,
@@ -196,22 +186,24 @@ def read_pair(
     patient: str | None = None,
     frame: int | None = None,
     vessels_bright: bool = False,
+    as_cine: bool = False,
 ) -> LabelledFrame:
-    """One frame of an image file with its mask.
+    """One frame of an image file, or ``as_cine`` of a folder of single frames, with its mask.
 
     Raises
     ------
     UnreadableCine, BadMask
         With the file, the reason and the cure; a mask of another size names both files and sizes.
     """
+    from src_training.cine import read_cine
     from src_training.cine.sniff import recognise
 
-    cine = open_image(image)
+    cine = read_cine(image, as_cine=as_cine)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
     stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
-    first = image if image.is_file() else next(iter(files_in(image)))
+    first = files_in(image)[0] if as_cine else image
     silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent)
 

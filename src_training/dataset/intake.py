@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, open_image, read_pair
+from src_training.dataset.folders import LabelledFrame, MaskSource, Matched, read_pair
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.dataset.plausible import Judgement, judge_frame, promises_vessels
 from src_training.errors import BadMask, UnreadableCine, printable
@@ -128,11 +128,16 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool
 ) -> Iterator[Looked]:
-    cine = open_image(image)
+    from src_training.cine import read_cine
+
+    folder = image.is_dir()
+    cine = read_cine(image, as_cine=folder)
     frames: Sequence[int | None] = frames_of(mask, cine.shape) or [None]
     drawn = 0
     for t in frames:
-        labelled = read_pair(image, mask, patient=patient, frame=t, vessels_bright=vessels_bright)
+        labelled = read_pair(
+            image, mask, patient=patient, frame=t, vessels_bright=vessels_bright, as_cine=folder
+        )
         if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
             drawn += 1
             name = called if t is None else f"{called} frame {t}"
