@@ -471,7 +471,10 @@ def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, work
     names = ["a\x1b[31m\nsaved 1 r0001.png", "b\x1b]0;x\x07.png", "ok.png"]
     for part in ("images", "masks"):
         for name in names:
-            write(tmp_path / "in" / part / name, np.eye(SIDE, dtype=np.uint8))
+            write(
+                tmp_path / "in" / part / name,
+                picture(1) if part == "images" else np.eye(SIDE, dtype=np.uint8),
+            )
     (tmp_path / "in" / "images" / names[0]).write_bytes(b"no picture")
     (tmp_path / "in" / "masks" / names[1]).write_bytes(b"no picture")
     code, out, err = lightvessel("import", workspace, tmp_path / "in")
