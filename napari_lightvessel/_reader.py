@@ -8,18 +8,17 @@ from typing import Any
 
 from napari_lightvessel._layers import layer_data
 from src_training import read_cine
+from src_training.cine import is_claimed
 from src_training.errors import LightVesselError
 
 LayerData = tuple[Any, dict[str, Any], str]
 _NOTHING: list[Any] = [(None,)]  # npe2's sentinel: read, and there is no layer to add
 
-_ALWAYS_OURS = {".dcm", ".dicom", ".ima", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".npy"}
-
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """The reader for these paths, or None when they are not ours (a file without suffix that is no DICOM)."""
+    """The reader for these paths, or None when they hold no angiogram that we read: their first bytes decide."""
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
-    return read if paths and all(_is_ours(one) for one in paths) else None
+    return read if paths and all(is_claimed(one) for one in paths) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
@@ -41,17 +40,3 @@ def _say(line: str) -> None:
     from napari.utils.notifications import show_error
 
     show_error(line)
-
-
-def _is_ours(path: Path) -> bool:
-    return path.is_dir() or path.suffix.lower() in _ALWAYS_OURS or _is_dicom(path)
-
-
-def _is_dicom(path: Path) -> bool:
-    if not path.is_file():  # to open a pipe would wait for ever
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False

@@ -171,8 +171,18 @@ class SegmentPanel(Section):
         self.spark.show_values(state.area_px)
         peak = self.spark.peak()
         self.spark_text.setText("vessel area" if peak is None else f"vessel area · peak at frame {peak}")
-        if state.looks_bright and not state.inverted and not state.probabilities and not self.segmenter.busy:
-            self.line.tell("Vessels look bright here. Tick “bright vessels” before you segment.", "warn")
+        if state.looks_bright and "inverted" not in state.chosen and not self.segmenter.busy:
+            self._tell_bright(state)
+
+    def _tell_bright(self, state: CineState) -> None:
+        if state.inverted and not state.probabilities:
+            with signals_blocked(self.invert_box):
+                self.invert_box.setChecked(True)
+            self.line.tell(
+                "Vessels look bright here: “bright vessels” is ticked. Untick it if they are dark.", "warn"
+            )
+        elif not state.inverted:
+            self.line.tell("Vessels look bright here. Tick “bright vessels” and segment again.", "warn")
 
     # -- acting --------------------------------------------------------------------------------------------
 
@@ -194,6 +204,7 @@ class SegmentPanel(Section):
     def _on_invert(self, on: bool) -> None:
         if self.session.state is not None:
             self.session.state.inverted = on
+            self.session.state.chosen.add("inverted")
             self.line.tell("Segment again to use it." if self.session.state.probabilities else "")
 
     def _on_started(self, total: int) -> None:

@@ -12,10 +12,10 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState, Prediction
-from napari_lightvessel._damage import LenientFrames, damaged_words, nearest_whole
+from napari_lightvessel._damage import LenientFrames, damaged_words
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._session import Session
-from src_training import Model, Predictor, mask_from_probability, vessels_look_bright
+from src_training import Model, Predictor, mask_from_probability, polarity_of
 
 if TYPE_CHECKING:
     from src_training import Cine
@@ -222,6 +222,8 @@ class Segmenter:
     def _look_at_polarity(self, state: CineState, cine: Cine) -> None:
         def done(bright: object) -> None:
             state.looks_bright = bool(bright)
+            if bright and "inverted" not in state.chosen and not state.probabilities:
+                state.inverted = True
             self.session.marks_changed.emit(state)
 
         def failed(problem: _jobs.Problem) -> None:
@@ -230,7 +232,7 @@ class Segmenter:
 
         state.looks_bright = False  # until known, so that it is asked once
         self._aside(
-            _jobs.start(lambda _cancelled: _most_look_bright(cine), done=done, failed=failed, visible=False)
+            _jobs.start(lambda _cancelled: polarity_of(cine).bright, done=done, failed=failed, visible=False)
         )
 
     def _aside(self, job: _jobs.Job) -> None:
@@ -249,12 +251,6 @@ def _default_min_size_px(model: Model, shape: tuple[int, int]) -> int:
     """The card's smallest component, from its working scale to this frame's own pixels."""
     scale = max(shape) / model.card.input_size
     return round(model.card.min_component_px * scale * scale)
-
-
-def _most_look_bright(cine: Cine) -> bool:
-    """Whether vessels look bright on most of three frames in the middle part, where contrast is likely."""
-    frames = {round(share * (cine.shape[0] - 1)) for share in (0.35, 0.5, 0.65)}
-    return 2 * sum(vessels_look_bright(nearest_whole(cine, t)) for t in frames) > len(frames)
 
 
 def _done_line(done: int, began: float, kept: list[int], left_out: str) -> str:

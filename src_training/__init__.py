@@ -15,6 +15,8 @@ _PUBLIC = {
     "find_inputs": "cine",
     "read_cine": "cine",
     "synthetic_cine": "cine",
+    "Polarity": "cine",
+    "polarity_of": "cine",
     "vessels_look_bright": "cine",
     "Dataset": "dataset",
     "Frame": "dataset",

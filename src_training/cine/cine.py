@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from src_training.cine.budget import readable, unreadable
+from src_training.errors import printable
 
 if TYPE_CHECKING:
     import dask.array
@@ -107,6 +108,8 @@ class Header:
     patient_id: str | None = None
     burned_in: str | None = None
     is_multiframe_file: bool = False
+    # What a person should know about how the file was read: findings, without its name and without a full stop.
+    remarks: tuple[str, ...] = ()
 
 
 class FrameSource(Protocol):
@@ -148,6 +151,9 @@ class Cine:
         As read; nothing here writes them anywhere.
     is_multiframe_file : bool
         DICOM, or several frames, as against a single image.
+    remarks : tuple of str
+        Lines for a person, each naming the file: what was read otherwise than the file says. Whoever opens a
+        cine for somebody shows them.
     """
 
     def __init__(
@@ -159,6 +165,7 @@ class Cine:
         self.projection, self.calibration = header.projection, header.calibration
         self.patient_id, self.burned_in = header.patient_id, header.burned_in
         self.is_multiframe_file = header.is_multiframe_file
+        self.remarks = tuple(printable(f"{name}: {remark}.") for remark in header.remarks)
         self.inverted = grey.inverted
         self._frames, self._grey, self._header = frames, grey, header
         self._window = grey.limits(header.window)

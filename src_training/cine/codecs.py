@@ -69,6 +69,24 @@ def decode_jpeg(data: bytes) -> np.ndarray:
     return _DECODERS[jpeg_header(data, "the file").codec](data)
 
 
+def decode_jpeg2000(data: bytes) -> np.ndarray:
+    """A JPEG 2000 file (JP2, or the codestream alone) as its numbers."""
+    return _DECODERS["jpeg2000"](data)
+
+
+def jpeg2000_header(data: bytes, name: str) -> StreamHeader:
+    """What the codestream of a JPEG 2000 file says; colours that would need a conversion are refused."""
+    if data.startswith(b"\xff\x4f\xff\x51"):
+        return _jpeg2000_header(data, name)
+    if b"colr\x01\0\0\0\0\0\x12" in data[:65536]:
+        raise unreadable(name, "a JPEG 2000 of luminance and chroma", "Save it as grey or RGB.")
+    start = data.find(b"jp2c") + 4
+    at = data.find(b"\xff\x4f\xff\x51", start, start + 12) if start > 3 else -1
+    if at < 0:
+        raise unreadable(name, "the JPEG 2000 data is truncated", "Copy or export it again.")
+    return _jpeg2000_header(data[at:], name)
+
+
 def unpack(words: np.ndarray, layout: PixelLayout, *, aligned: bool = False) -> np.ndarray:
     """Words of BitsAllocated → stored values: overlay bits masked off, the sign extended from HighBit."""
     if words.dtype != layout.word:

@@ -21,6 +21,10 @@ def open_file(path: Path) -> Cine:
             from src_training.cine.tiff import open_tiff
 
             return open_tiff(path)
+        if kind == "video":
+            from src_training.cine.video import open_video
+
+            return open_video(path)
         if kind == "npy":
             from src_training.cine.images import open_npy
 

@@ -1,4 +1,4 @@
-"""Single image files (PNG, JPEG, WebP, BMP) and NPY arrays as cines."""
+"""Image files (PNG, JPEG, JPEG 2000, WebP, BMP), animations among them, and NPY arrays as cines."""
 
 from __future__ import annotations
 
@@ -10,22 +10,29 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from src_training.cine.animations import open_animation
 from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
-from src_training.cine.codecs import decode_jpeg, jpeg_header
+from src_training.cine.codecs import decode_jpeg, decode_jpeg2000, jpeg2000_header, jpeg_header
+from src_training.cine.orientation import UPRIGHT, of_image, remark, upright, upright_size
 from src_training.cine.sniff import Kind
 
-_EXPORT_FRAMES = "Export the frames as single images or a TIFF stack."
+_TURNED = ("png", "jpeg", "webp")  # BMP has no place for such a tag
 
 
 def open_image(path: Path, kind: Kind) -> Cine:
-    """A cine of one frame; the announced size is checked before anything is decoded."""
+    """A cine of one frame, or of an animation's; the announced size is checked before anything is decoded."""
     data = _read_bytes(path)
+    if kind == "gif" or (kind in _ANIMATED and _ANIMATED[kind](data)):
+        _refuse_deep_animation(path.name, kind, data)
+        return open_animation(path, kind)
     with readable(path.name, "reading the header"):
         rows, columns, dtype = _HEADERS[kind](data, path.name)
     check_size(path.name, rows, columns, 8)
-    frames = ImageFrames(path, kind, (1, rows, columns), np.dtype(dtype))
-    return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=Header())
+    turn = of_image(data) if kind in _TURNED else UPRIGHT
+    frames = ImageFrames(path, kind, (1, *upright_size(rows, columns, turn)), np.dtype(dtype), turn)
+    header = Header(remarks=remark(turn))
+    return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=header)
 
 
 def open_npy(path: Path) -> Cine:
@@ -45,20 +52,26 @@ def open_npy(path: Path) -> Cine:
 
 @dataclass(frozen=True)
 class ImageFrames:
-    """The one frame of an image file."""
+    """The one frame of an image file; ``orientation`` says how its pixels lie."""
 
     path: Path
     kind: Kind
     shape: tuple[int, int, int]
     dtype: np.dtype
+    orientation: int = UPRIGHT
 
     def decode(self, t: int) -> np.ndarray:
-        """The picture as grey values; colour as luminance, alpha left out."""
+        """The upright picture as grey values; colour as luminance, alpha left out."""
         picture = _DECODERS[self.kind](_read_bytes(self.path))
         channels = 1 if picture.ndim == 2 else picture.shape[2]
         if channels == 2:
             picture = picture[..., 0]
-        return to_grey(picture, rgb=channels in (3, 4))
+        grey = to_grey(picture, rgb=channels in (3, 4))
+        if grey.dtype != self.dtype:  # such as signed numbers in JPEG 2000
+            raise unreadable(
+                self.path.name, f"its pixels are {grey.dtype}, not {self.dtype}", "Save it as a TIFF."
+            )
+        return upright(grey, self.orientation)
 
 
 class NpyFrames(ArrayFrames):
@@ -92,12 +105,15 @@ def _full_range(dtype: np.dtype) -> Grey:
 
 def _png_header(data: bytes, name: str) -> tuple[int, int, str]:
     columns, rows, depth = struct.unpack(">IIB", data[16:25])
-    if _is_animated(data):
-        raise unreadable(name, "an animated PNG", _EXPORT_FRAMES)
     return rows, columns, "u2" if depth == 16 else "u1"
 
 
-def _is_animated(data: bytes) -> bool:
+def _refuse_deep_animation(name: str, kind: Kind, data: bytes) -> None:
+    if kind == "png" and data[24] == 16:
+        raise unreadable(name, "an animated PNG of 16 bits", "Save its frames as a TIFF stack.")
+
+
+def _is_animated_png(data: bytes) -> bool:
     """Whether a PNG announces several frames (acTL) before the data of its first one."""
     at = 8
     while at + 8 <= len(data) and data[at + 4 : at + 8] not in (b"IDAT", b"acTL"):
@@ -118,6 +134,17 @@ def _bmp_header(data: bytes, name: str) -> tuple[int, int, str]:
     return abs(rows), abs(columns), "u1"
 
 
+def _is_animated_webp(data: bytes) -> bool:
+    return data[12:16] == b"VP8X" and bool(data[20] & 0x02)
+
+
+def _jpeg2000_size(data: bytes, name: str) -> tuple[int, int, str]:
+    header = jpeg2000_header(data, name)
+    if header.components not in (1, 2, 3, 4):
+        raise unreadable(name, f"a JPEG 2000 of {header.components} components", "Save it as grey or RGB.")
+    return header.rows, header.columns, "u1" if header.bits <= 8 else "u2"
+
+
 def _webp_header(data: bytes, name: str) -> tuple[int, int, str]:
     chunk = data[12:16]
     if chunk == b"VP8 ":
@@ -126,16 +153,18 @@ def _webp_header(data: bytes, name: str) -> tuple[int, int, str]:
     if chunk == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
         return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1, "u1"
-    if chunk == b"VP8X" and data[20] & 0x02:
-        raise unreadable(name, "an animated WebP", _EXPORT_FRAMES)
     width, height = int.from_bytes(data[24:27], "little"), int.from_bytes(data[27:30], "little")
     return height + 1, width + 1, "u1"
 
 
-_HEADERS = {"png": _png_header, "jpeg": _jpeg_size, "bmp": _bmp_header, "webp": _webp_header}
+_HEADERS = {"png": _png_header, "jpeg": _jpeg_size, "bmp": _bmp_header, "webp": _webp_header} | {
+    "jpeg2000": _jpeg2000_size
+}
+_ANIMATED: dict[str, Callable[[bytes], bool]] = {"png": _is_animated_png, "webp": _is_animated_webp}
 _DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
     "png": imagecodecs.png_decode,
     "jpeg": decode_jpeg,
+    "jpeg2000": decode_jpeg2000,
     "bmp": imagecodecs.bmp_decode,
     "webp": imagecodecs.webp_decode,
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from src_training.cine.apart import open_apart
+from src_training.cine.beside import masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Cine
 from src_training.cine.sniff import SUFFIXES, recognise
@@ -27,7 +28,7 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
     Parameters
     ----------
     path : path
-        A DICOM, TIFF, PNG, JPEG, WebP, BMP or NPY file, or a folder.
+        A DICOM, TIFF, PNG, JPEG, JPEG 2000, WebP, GIF, BMP, NPY or video file, or a folder.
     as_cine : bool
         Take a folder as one acquisition, its files as frames in natural order.
 
@@ -45,21 +46,28 @@ def read_cine(path: str | os.PathLike, *, as_cine: bool = False) -> Cine:
         return _read_file(path)
 
 
-def find_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
+def find_inputs(paths: Iterable[str | os.PathLike], *, masks: bool = False) -> list[Path]:
     """Each file as it is; a folder as the images directly inside it, in natural order.
 
+    Masks that lie beside their images are left out unless ``masks`` are wanted, too.
     What calls itself an image and is none stays in the list, and so does a folder without any image or that
     may not be listed: reading them tells why.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        found += _listed(path) if os.path.isdir(path) else [path]  # unlike Path.is_dir never raises
+        found += _listed(path, masks) if os.path.isdir(path) else [path]  # unlike Path.is_dir never raises
     return found
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones."""
+def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
+    """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones.
+
+    Nor masks that lie beside their images, unless ``masks`` are wanted.
+    """
     files = [entry for entry in _files(folder) if _may_be_image(entry)]
+    if not masks:
+        beside = masks_beside(files)
+        files = [file for file in files if file not in beside]
     return sorted(files, key=lambda file: natural_key(file.name))
 
 
@@ -74,6 +82,12 @@ def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
     )
 
 
+def left_out_masks(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The masks beside their images that ``find_inputs`` passes over in the folders among ``paths``, by name."""
+    folders = [Path(path) for path in paths if os.path.isdir(path)]
+    return sorted(mask for folder in folders for mask in masks_beside(_listed_files(folder)))
+
+
 def may_be_file(entry: Path) -> bool:
     """Whether what lies in a folder is a file, or a link to one that is not there: reading it tells so."""
     return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
@@ -84,9 +98,9 @@ def natural_key(name: str) -> tuple:
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in _parts(name))
 
 
-def _listed(folder: Path) -> list[Path]:
+def _listed(folder: Path, masks: bool) -> list[Path]:
     try:
-        return images_in(folder) or [folder]
+        return images_in(folder, masks=masks) or [folder]
     except OSError:
         return [folder]
 

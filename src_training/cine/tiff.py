@@ -13,7 +13,8 @@ import tifffile
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
-from src_training.cine.cine import Cine, Grey, Header, plain_dtype, to_grey
+from src_training.cine.cine import Cine, FrameSource, Grey, Header, plain_dtype, to_grey
+from src_training.cine.orientation import UPRIGHT, of_pages, remark, upright, upright_size
 from src_training.errors import UnreadableCine
 
 # A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
@@ -31,9 +32,11 @@ def open_tiff(path: Path) -> Cine:
         if not lists_all_pages(tif):
             raise _truncated(path)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
+        turn = _orientation(path, tif, frames)
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
-    header = Header(is_multiframe_file=frames.shape[0] > 1)
-    return Cine(frames, name=path.name, source=path, grey=grey, header=header)
+    header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remark(turn))
+    source = frames if turn == UPRIGHT else TurnedFrames(frames, turn)
+    return Cine(source, name=path.name, source=path, grey=grey, header=header)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,41 @@ class RawFrames:
         offset = self.offset + t * count * np.dtype(self.raw_dtype).itemsize
         frame = np.fromfile(self.path, self.raw_dtype, count, offset=offset)
         return to_grey(frame.reshape(self.shape[1:]), rgb=False)
+
+
+@dataclass(frozen=True)
+class TurnedFrames:
+    """Frames that lie in the file otherwise than they are to be looked at."""
+
+    lying: FrameSource
+    orientation: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        frames, rows, columns = self.lying.shape
+        return (frames, *upright_size(rows, columns, self.orientation))
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.lying.dtype
+
+    def decode(self, t: int) -> np.ndarray:
+        """The stored values of frame ``t``, upright."""
+        return upright(self.lying.decode(t), self.orientation)
+
+
+def _orientation(path: Path, tif: tifffile.TiffFile, frames: PageFrames | RawFrames) -> int:
+    """The one orientation of all pages that are frames."""
+    pages = frames.pages if isinstance(frames, PageFrames) and not frames.planes else (0,)
+    found = of_pages(tif.pages[n] for n in pages)
+    if len(found) > 1:
+        values = ", ".join(map(str, sorted(found)))
+        raise unreadable(
+            path.name,
+            f"its pages stand differently (orientation tags {values}), and one cine stands one way",
+            "Save each way in a file of its own.",
+        )
+    return found.pop() if found else UPRIGHT
 
 
 def _stack_in_one_page(path: Path, tif: tifffile.TiffFile) -> RawFrames | None:

@@ -6,14 +6,31 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from src_training import durable
 from src_training.errors import LightVesselError, printable
 
+if TYPE_CHECKING:
+    from src_training.cine import Polarity
+
+
+class Vessels(StrEnum):
+    """How vessels look beside what surrounds them."""
+
+    AUTO = "auto"
+    BRIGHT = "bright"
+    DARK = "dark"
+
+
+VesselsOption = typer.Option(
+    Vessels.AUTO, "--vessels", help="How vessels look in the pictures; auto looks and says what it found."
+)
+BrightAlias = typer.Option(False, "--invert", "--vessels-bright", hidden=True)
 JsonFlag = typer.Option(False, "--json", help="Print results for machines: JSON lines on stdout.")
 
 
@@ -63,6 +80,26 @@ def check_folder(output: Path) -> None:
             raise LightVesselError(f"{place.name}: is a file, not a folder. Choose another folder with -o.")
 
 
+def told_polarity(vessels: Vessels, bright: bool) -> bool | None:
+    """What ``--vessels`` or its older forms say: bright, dark, or None where the picture is to be looked at."""
+    if bright and vessels is Vessels.DARK:
+        raise LightVesselError("--vessels dark and --invert contradict each other. Give one of them.")
+    return None if vessels is Vessels.AUTO and not bright else bright or vessels is Vessels.BRIGHT
+
+
+def say_polarity(found: Iterable[tuple[str, Polarity]]) -> None:
+    """Say of which files the vessels were found bright, and of which it is in doubt."""
+    by_finding: dict[tuple[bool, str], list[str]] = {}
+    for name, polarity in found:
+        by_finding.setdefault((polarity.bright, polarity.source), []).append(name)
+    if names := by_finding.get((True, "detected")):
+        say(f"vessels look bright in {listed(names)} and are taken so; if they are dark: --vessels dark")
+    if names := by_finding.get((False, "assumed")):
+        say(
+            f"vessels are neither clearly dark nor bright in {listed(names)}: taken as dark; else: --vessels bright"
+        )
+
+
 def listed(names: list[str], most: int = 5) -> str:
     """Names for a line of text; of many only the first."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
@@ -76,3 +113,11 @@ def say_left_out(paths: Iterable[Path]) -> None:
     names = [file.name for file in left_out(paths)]
     if names:
         say(f"{len(names)} file(s) left out, which are no images: {listed(names)}")
+
+
+def say_left_out_masks(paths: Iterable[Path]) -> None:
+    """Say how many files of the folders among ``paths`` are passed over because they are masks of others there."""
+    from src_training.cine.read import left_out_masks
+
+    if names := [file.name for file in left_out_masks(paths)]:
+        say(f"{len(names)} mask(s) beside their images left out: {listed(names)}")

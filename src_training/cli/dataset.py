@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from src_training.cli import importing
-from src_training.cli.common import JsonFlag, result, say
+from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, say, told_polarity
 from src_training.cli.saving import (
     AcceptImplausible,
     Annotator,
-    Bright,
     DistinctPatients,
     InvertMasks,
     Status,
@@ -80,7 +79,8 @@ def append(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     invert_masks: bool = InvertMasks,
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
@@ -93,9 +93,10 @@ def append(
     from src_training.dataset.outbox import save_or_keep
     from src_training.dataset.patient_table import check_alike
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
     source = Inverted(MaskFile(mask, threshold)) if invert_masks else MaskFile(mask, threshold)
-    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=vessels_bright)
+    labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=bright)
     if not distinct_patients:
         check_alike([(image.name, labelled.frame.patient)], dataset)
     if not accept_implausible:

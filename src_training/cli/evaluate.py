@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, listed, result, say, say_left_out
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Vessels,
+    VesselsOption,
+    listed,
+    result,
+    say,
+    say_left_out,
+    say_polarity,
+    told_polarity,
+)
 from src_training.cli.saving import InvertMasks
 from src_training.errors import BadMask, LightVesselError
 
 if TYPE_CHECKING:
+    from src_training.cine import Polarity
     from src_training.evaluation import EvalItem, Evaluation
 
 
@@ -45,6 +57,8 @@ def evaluate_command(
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     partial: bool = PartialFlag,
     invert_masks: bool = InvertMasks,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
 ) -> int:
@@ -56,10 +70,11 @@ def evaluate_command(
     from src_training.cli.segment import load_predictor
     from src_training.evaluation import evaluate
 
+    bright = told_polarity(vessels, vessels_bright)
     pairs, ambiguous = matched_pairs(images, masks)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
-    items, bad = readable_items(pairs, partial=partial, invert=invert_masks)
+    items, bad = readable_items(pairs, partial=partial, bright=bright, invert=invert_masks)
     evaluation = evaluate(predictor, items)
     if per_frame:
         for score in evaluation.scores:
@@ -69,7 +84,8 @@ def evaluate_command(
     lines = [f"{name:<10}{value:.4f}" for name, value in summary.items() if name != "n"]
     result(
         [f"{predictor.model.id} on {len(items)} frames", *lines],
-        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)},
+        {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)}
+        | {"vessels_bright": sum(item.vessels_bright for item in items)},
         as_json,
     )
     if other is not None:
@@ -102,7 +118,7 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
         if not folder.is_dir():
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     say_left_out(dict.fromkeys([images, masks]))
-    pairing = pair_up(find_inputs([images]), find_inputs([masks]), images, masks)
+    pairing = pair_up(find_inputs([images], masks=True), find_inputs([masks], masks=True), images, masks)
     for line in pairing.ambiguous:
         say(f"lightvessel: {line}")
     if not pairing.pairs:
@@ -113,21 +129,29 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, Path]], i
 
 
 def readable_items(
-    pairs: list[tuple[Path, Path]], *, partial: bool = False, invert: bool = False
+    pairs: list[tuple[Path, Path]],
+    *,
+    partial: bool = False,
+    bright: bool | None = None,
+    invert: bool = False,
 ) -> tuple[list[EvalItem], int]:
-    """The frames with their masks, and how many could not be read, each told in a line.
+    """The frames with their masks, vessels dark, and how many could not be read, each told in a line.
 
     Of a cine those frames whose page of the masks is drawn. ``invert``: the masks are black on white.
+    ``bright`` says how the vessels of all files look; None: each is looked at.
     Of ``partial`` masks the ridges beyond the outlines are ignored (255), as in a full-tree training.
     Raises LightVesselError when none can be read.
     """
-    items, bad = [], 0
+    items, polarities, bad = [], [], 0
     for image, mask in pairs:
         try:
-            items += _items(image, mask, invert)
+            found, polarity = _items(image, mask, bright, invert)
+            items += found
+            polarities.append((image.name, polarity))
         except LightVesselError as error:
             bad += 1
             say(f"lightvessel: {error}")
+    say_polarity(polarities)
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
     if partial:
@@ -137,8 +161,9 @@ def readable_items(
     return items, bad
 
 
-def _items(image: Path, mask: Path, invert: bool) -> list[EvalItem]:
-    from src_training.cine import read_cine
+def _items(image: Path, mask: Path, bright: bool | None, invert: bool) -> tuple[list[EvalItem], Polarity]:
+    from src_training.cine import polarity_of, read_cine
+    from src_training.cine.polarity import vessels_dark
     from src_training.cine.sniff import stem_of
     from src_training.dataset.folders import MaskFile, check_size
     from src_training.dataset.frame import VESSEL
@@ -146,6 +171,7 @@ def _items(image: Path, mask: Path, invert: bool) -> list[EvalItem]:
     from src_training.evaluation import EvalItem
 
     cine, source = read_cine(image), MaskFile(mask, stacked=True)
+    polarity = polarity_of(cine, bright)
     items = []
     for t in range(len(cine)):
         truth = source.read(t, cine.shape)
@@ -153,12 +179,13 @@ def _items(image: Path, mask: Path, invert: bool) -> list[EvalItem]:
         truth = inverted(truth) if invert else truth
         if len(cine) == 1 or (truth == VESSEL).any():
             name = stem_of(image) if len(cine) == 1 else f"{stem_of(image)} frame {t}"
-            items.append(EvalItem(name, None, cine.frame(t), truth))
+            frame = vessels_dark(cine.frame(t)) if polarity.bright else cine.frame(t)
+            items.append(EvalItem(name, None, frame, truth, polarity.bright))
     if not items:
         raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(cine)} pages. Check the file.")
     if len(items) < len(cine):
         say(f"{mask.name}: {len(items)} of {len(cine)} pages are drawn; the other frames are left out")
-    return items
+    return items, polarity
 
 
 def _say_unmatched(kind: str, files: list[Path]) -> None:

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from src_training.cli.common import JsonFlag, Unread, listed, result, say
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Unread,
+    Vessels,
+    VesselsOption,
+    listed,
+    result,
+    say,
+    told_polarity,
+)
 from src_training.cli.saving import (
     AcceptImplausible,
     Annotator,
-    Bright,
     DistinctPatients,
     InvertMasks,
     Status,
@@ -79,7 +88,8 @@ def import_frames(
     status: str = Status,
     threshold: float = Threshold,
     annotator: str = Annotator,
-    vessels_bright: bool = Bright,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     invert_masks: bool = InvertMasks,
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
@@ -98,6 +108,7 @@ def import_frames(
     from src_training.dataset import Origin
     from src_training.dataset.patient_table import read_patients
 
+    bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
     rows = read_patients(patients) if patients else []
     said = {"vessel": vessel_classes, "ignore": ignore_classes, "background": background_classes}
@@ -108,7 +119,7 @@ def import_frames(
         else:
             found = _matched(source, images, masks, coco, nnunet, threshold, known)
         if not isinstance(found, Path):
-            work = _Import(dataset, origin, vessels_bright, accept_implausible)
+            work = _Import(dataset, origin, bright, accept_implausible)
             looked = work.look(
                 found, rows, patients.name if patients else "", invert_masks, distinct_patients
             )
@@ -117,7 +128,7 @@ def import_frames(
             (status, annotator) != ("accepted", "")
             or patients
             or threshold is not None
-            or vessels_bright
+            or bright is not None
             or invert_masks
             or preview
         ):
@@ -187,9 +198,9 @@ class _Import:
     """One import of images with masks: first all of it is looked at, then what is sound is saved."""
 
     def __init__(
-        self, dataset: Dataset, origin: Origin, vessels_bright: bool, accept_implausible: bool
+        self, dataset: Dataset, origin: Origin, bright: bool | None, accept_implausible: bool
     ) -> None:
-        self._dataset, self._origin, self._bright = dataset, origin, vessels_bright
+        self._dataset, self._origin, self._bright = dataset, origin, bright
         self._accept = accept_implausible
         self._bad = 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import typer
 
-from src_training.cli.common import listed, result, say
+from src_training.cli.common import listed, result, say, say_polarity
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -26,7 +26,6 @@ AcceptImplausible = typer.Option(
 DistinctPatients = typer.Option(
     False, "--distinct-patients", help="Ids that differ in leading zeros only are two patients."
 )
-Bright = typer.Option(False, "--vessels-bright", help="The vessels are brighter than the background.")
 
 
 def open_dataset(workspace: Path) -> Dataset:
@@ -56,6 +55,7 @@ def tell_saved(outcome: Revision | Kept) -> TypeGuard[Revision]:
 
 def remark(saved: Sequence[LabelledFrame]) -> None:
     """Say what a person should know about the frames that were saved."""
+    say_polarity((one.name, one.polarity) for one in saved)
     unknown = sum(one.frame.patient is None for one in saved)
     if unknown:
         say(f"{unknown} of {len(saved)}: patient unknown, so for training only (--patient, --patients)")

@@ -12,7 +12,19 @@ import typer
 from numpy.typing import NDArray
 
 from src_training import decoding
-from src_training.cli.common import JsonFlag, check_folder, result, say, say_left_out
+from src_training.cli.common import (
+    BrightAlias,
+    JsonFlag,
+    Vessels,
+    VesselsOption,
+    check_folder,
+    result,
+    say,
+    say_left_out,
+    say_left_out_masks,
+    say_polarity,
+    told_polarity,
+)
 from src_training.errors import LightVesselError
 
 if TYPE_CHECKING:
@@ -55,16 +67,19 @@ def segment(
     ),
     probability: bool = typer.Option(False, "--probability", help="Also write <stem>_prob.tif (float32)."),
     cine: bool = typer.Option(False, "--cine", help="A folder is one acquisition, its files are frames."),
-    invert: bool = typer.Option(False, "--invert", help="The vessels are bright."),
+    vessels: Vessels = VesselsOption,
+    invert: bool = BrightAlias,
     runtime: str = typer.Option("auto", "--runtime", help="auto, openvino or torch."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda or mps."),
     precision: str = typer.Option("float32", "--precision", help="float32 or bf16."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace masks that are there and differ."),
     as_json: bool = JsonFlag,
 ) -> int:
     """Write a vessel mask for every input: <stem>.png for an image, <stem>.tif for a multi-frame or DICOM file.
 
     A mask holds 0 background and 1 vessel. Research use only, not for diagnosis.
     """
+    bright = told_polarity(vessels, invert)
     decoding.warm_up()  # it gets ready while the network is loaded
     jobs = plan(inputs, output, as_cine=cine, probability=probability)
     predictor = load_predictor(model, workspace, runtime=runtime, device=device, precision=precision)
@@ -72,7 +87,9 @@ def segment(
     failed = 0
     for number, job in enumerate(jobs, 1):
         try:
-            record = segment_one(job, output, predictor, threshold, probability, cine, invert)
+            record = segment_one(
+                job, output, predictor, threshold, probability, cine, bright, overwrite=overwrite
+            )
         except LightVesselError as error:
             failed += 1
             say(f"lightvessel: {error}")
@@ -95,6 +112,7 @@ def plan(inputs: list[Path], output: Path, *, as_cine: bool, probability: bool) 
     from src_training.cine import find_inputs
 
     say_left_out(inputs)
+    say_left_out_masks(inputs)
     sources = list(inputs) if as_cine else find_inputs(inputs)
     jobs = [Job(source, _stem(source), tuple(find_inputs([source]))) for source in sources]
     _refuse_collisions(jobs, output, probability)
@@ -109,30 +127,46 @@ def segment_one(
     threshold: float | None,
     probability: bool,
     as_cine: bool,
-    invert: bool,
+    bright: bool | None = None,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, object]:
-    """Segment one input and write its files; the record names them.
+    """Segment one input and write its files; the record names them. ``bright`` None: its polarity is looked at.
 
-    Raises LightVesselError when the input cannot be read or a file cannot be written.
+    Raises LightVesselError when the input cannot be read, a file cannot be written, or is there and holds something
+    else: what was corrected by hand or made from another cine is not replaced unless ``overwrite`` says so.
     """
-    from src_training.cine import read_cine
+    from src_training.cine import polarity_of, read_cine
+    from src_training.masks import stack_tiff
 
     source = read_cine(job.source, as_cine=as_cine)
+    polarity = polarity_of(source, bright)
+    say_polarity([(source.name, polarity)])
     masks, probabilities = [], []
-    for _, frame in predictor.segment(source, invert=invert):
+    for _, frame in predictor.segment(source, invert=polarity.bright):
         masks.append(predictor.mask(frame, threshold))
         if probability:
             probabilities.append(frame)
+    mask, data = _mask_file(job, output, source, np.stack(masks))
+    written = {mask: data}
+    if probability:
+        written[output / f"{job.stem}_prob.tif"] = stack_tiff(np.stack(probabilities))
+    if not overwrite:
+        _refuse_to_replace(written)
+    for path, content in written.items():
+        _write(path, content)
     record: dict[str, object] = {
         "input": str(job.source),
-        "mask": str(_write_mask(job, output, source, np.stack(masks))),
+        "mask": str(mask),
         "frames": len(masks),
+        "vessels_bright": polarity.bright,
+        "polarity": polarity.source,
         "vessel_share": round(float(np.mean(masks)), 5),
         "model": predictor.model.id,
         "threshold": predictor.card.threshold if threshold is None else threshold,
     }
     if probability:
-        record["probability"] = str(_write_stack(output / f"{job.stem}_prob.tif", np.stack(probabilities)))
+        record["probability"] = str(output / f"{job.stem}_prob.tif")
     return record
 
 
@@ -201,18 +235,30 @@ def _make_folder(output: Path) -> None:
         ) from error
 
 
-def _write_mask(job: Job, output: Path, source: Cine, masks: NDArray[np.uint8]) -> Path:
+def _mask_file(job: Job, output: Path, source: Cine, masks: NDArray[np.uint8]) -> tuple[Path, bytes]:
+    from src_training.masks import indexed_png, stack_tiff
+
     if source.is_multiframe_file or len(masks) > 1:
-        return _write_stack(output / f"{job.stem}.tif", masks)
-    from src_training.masks import indexed_png
-
-    return _write(output / f"{job.stem}.png", indexed_png(masks[0]))
+        return output / f"{job.stem}.tif", stack_tiff(masks)
+    return output / f"{job.stem}.png", indexed_png(masks[0])
 
 
-def _write_stack(path: Path, stack: NDArray) -> Path:
-    from src_training.masks import stack_tiff
+def _refuse_to_replace(written: dict[Path, bytes]) -> None:
+    for path, data in written.items():
+        if os.path.lexists(path) and not os.path.isdir(path) and not _holds(path, data):
+            raise LightVesselError(
+                f"{path}: is there already and holds something else. Give --overwrite to replace it, "
+                "or choose another folder with -o."
+            )
 
-    return _write(path, stack_tiff(stack))
+
+def _holds(path: Path, data: bytes) -> bool:
+    from src_training.regular import read_regular
+
+    try:
+        return read_regular(path, len(data) + 1) == data
+    except OSError:
+        return False
 
 
 def _write(path: Path, data: bytes) -> Path:

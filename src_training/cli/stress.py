@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from src_training.cli.common import JsonFlag, result
+from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, told_polarity
 from src_training.cli.evaluate import PartialFlag
 
 _COLUMNS = ("dice", "cldice", "precision", "recall")
@@ -29,6 +29,8 @@ def stress(
     frames: int = typer.Option(50, "--frames", min=1, help="At most so many frames, evenly chosen."),
     trees: int = typer.Option(40, "--trees", min=1, help="Drawn trees with complete labels."),
     partial: bool = PartialFlag,
+    vessels: Vessels = VesselsOption,
+    vessels_bright: bool = BrightAlias,
     as_json: bool = JsonFlag,
 ) -> int:
     """Mean per-image figures under every stress, and on drawn trees with recall of thin and wide vessels.
@@ -39,8 +41,9 @@ def stress(
     from src_training.cli.segment import load_predictor
     from src_training.evaluation.stress import drawn_set, evenly, stress_report
 
+    bright = told_polarity(vessels, vessels_bright)
     pairs, ambiguous = matched_pairs(images, masks)
-    items, bad = readable_items(evenly(pairs, frames), partial=partial)
+    items, bad = readable_items(evenly(pairs, frames), partial=partial, bright=bright)
     predictor = load_predictor(model, None)
     drawn = drawn_set([item.image for item in items], trees, seed=0)
     for name, figures in stress_report(predictor, items, drawn).items():

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,25 @@ from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
 from src_training.naming import lying, masks_among, match
 
+if TYPE_CHECKING:
+    from src_training.cine import Polarity
+
 _MASK_FILES = (".png", ".tif", ".tiff", ".npy", ".bmp", ".webp", ".gif", ".jpg", ".jpeg")
 _DEEPEST = 6  # folders below the one that was chosen
 
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in."""
+    """A frame, its mask (Y, X) of 0, 1, 255, and whether its file leaves open if text is burned in.
+
+    ``name`` is what a message calls its file, ``polarity`` says whether its vessels are bright.
+    """
 
     frame: Frame
     mask: NDArray[np.uint8]
     maybe_burned_in: bool
+    name: str
+    polarity: Polarity
 
 
 class MaskSource(Protocol):
@@ -185,27 +193,30 @@ def read_pair(
     *,
     patient: str | None = None,
     frame: int | None = None,
-    vessels_bright: bool = False,
+    vessels_bright: bool | None = None,
     as_cine: bool = False,
 ) -> LabelledFrame:
     """One frame of an image file, or ``as_cine`` of a folder of single frames, with its mask.
+
+    ``vessels_bright`` None: its cine is looked at.
 
     Raises
     ------
     UnreadableCine, BadMask
         With the file, the reason and the cure; a mask of another size names both files and sizes.
     """
-    from src_training.cine import read_cine
+    from src_training.cine import polarity_of, read_cine
     from src_training.cine.sniff import recognise
 
     cine = read_cine(image, as_cine=as_cine)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
-    stored = Frame.from_cine(cine, t, patient, vessels_bright=vessels_bright)
+    polarity = polarity_of(cine, vessels_bright)
+    stored = Frame.from_cine(cine, t, patient, vessels_bright=polarity.bright)
     first = files_in(image)[0] if as_cine else image
     silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
-    return LabelledFrame(stored, values, silent)
+    return LabelledFrame(stored, values, silent, cine.name, polarity)
 
 
 def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:

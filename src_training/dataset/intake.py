@@ -87,11 +87,11 @@ class Unread:
 
 
 def look_at(
-    matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool
+    matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool | None
 ) -> Iterator[Looked | Unread]:
     """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn.
 
-    Holds one frame at a time.
+    Holds one frame at a time. ``vessels_bright`` None: each cine is looked at.
     """
     root = common_folder(matched.images)
     for image, mask in matched.pairs:
@@ -126,7 +126,7 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _frames(
-    image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool
+    image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
 ) -> Iterator[Looked]:
     from src_training.cine import read_cine
 

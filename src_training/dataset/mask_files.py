@@ -94,6 +94,7 @@ def _without_folder(text: str, path: Path) -> str:
 def _read_tiff(path: Path) -> NDArray:
     import tifffile
 
+    from src_training.cine.orientation import UPRIGHT, of_pages, upright
     from src_training.cine.tiff import is_whole, lists_all_pages
 
     with tifffile.TiffFile(path) as tiff:
@@ -108,6 +109,9 @@ def _read_tiff(path: Path) -> NDArray:
         whole = all(is_whole(page, size) for one in series for page in one.pages if page is not None)
         if not (whole and lists_all_pages(tiff)):
             raise BadMask(f"{path.name}: parts of it are missing. Copy or export it again.")
+        turns = of_pages(page for one in series for page in one.pages)
+        if len(turns) > 1:
+            raise BadMask(f"{path.name}: its pages stand differently (orientation tag). Export one plane.")
         values = np.stack([one.asarray() for one in series]).reshape(shape)
         page: Any = first.keyframe
         # ImageJ shows its binary masks through a table that turns grey over; what it calls foreground stays 255.
@@ -115,23 +119,27 @@ def _read_tiff(path: Path) -> NDArray:
         if turned_over and values.dtype.kind in "bu":
             top = 1 if page.bitspersample == 1 else np.iinfo(values.dtype).max
             values = ~values if values.dtype == bool else (top - values).astype(values.dtype)
-    return values
+        rows = values.ndim - first.ndim + first.axes.index("Y")
+    return upright(values, turns.pop() if turns else UPRIGHT, rows)
 
 
 def _read_picture(path: Path) -> NDArray:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
         # The size is checked right here, by our own measure.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(path) as picture:
-            _check_size(path, (picture.height, picture.width), 0)
+            count = getattr(picture, "n_frames", 1)
+            _check_size(path, (count, picture.height, picture.width), 1)
+            if count > 1:
+                return _read_animation(path)
             if picture.mode in _COLOURS:
                 raise BadMask(
                     f"{path.name}: a {picture.mode} picture, not a mask. Save it as grey or indexed."
                 )
             palette = picture.getpalette("RGB") if picture.mode == "P" else None
-            values = np.array(picture)
+            values = np.array(ImageOps.exif_transpose(picture))
     if palette is None:
         return values
     colours = np.array(palette, np.uint8).reshape(-1, 3)
@@ -139,6 +147,23 @@ def _read_picture(path: Path) -> NDArray:
     if used.max() < len(colours) and (colours[used] == colours[used, :1]).all():
         return colours[values, 0]
     return values
+
+
+def _read_animation(path: Path) -> NDArray:
+    """(T, Y, X) greys of a GIF, animated PNG or animated WebP, a page a frame."""
+    from PIL import ImageOps
+
+    from src_training.cine.animations import pages
+
+    colours = [
+        np.array(ImageOps.exif_transpose(page).convert("RGB")) for page in pages(path.name, path.read_bytes())
+    ]
+    values = np.stack(colours)
+    if not (values == values[..., :1]).all():
+        raise BadMask(
+            f"{path.name}: an animation in colour, not masks. Save them as a TIFF stack of 0 and 1."
+        )
+    return values[..., 0]
 
 
 def _checked(path: Path, values: NDArray) -> NDArray:

@@ -153,7 +153,11 @@ class Revision:
         shown, grey = self.image(), self.grey
         if grey is not None:
             shown = grey.shown(shown)
-        return _mirrored(shown) if self.record.get("vessels_bright") else shown
+        if not self.record.get("vessels_bright"):
+            return shown
+        from src_training.cine.polarity import vessels_dark
+
+        return vessels_dark(shown)
 
     def vessel_px(self) -> int:
         """Number of vessel pixels."""
@@ -169,10 +173,3 @@ class Revision:
                 f"{self.case}/{facts['file']}: {reason}. Restore the file from a backup; "
                 "lightvessel dataset verify --deep lists all damage."
             ) from error
-
-
-def _mirrored(frame: NDArray) -> NDArray:
-    if frame.dtype.kind == "f":
-        return np.nanmin(frame) + np.nanmax(frame) - frame
-    # min + max - value stays inside the type's own range.
-    return (int(frame.min()) + int(frame.max()) - frame.astype(np.int64)).astype(frame.dtype)

@@ -21,12 +21,16 @@ _FRAMES_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class EvalItem:
-    """One frame to be judged on: image (Y, X) as shown, truth (Y, X) uint8 of 0, 1 and 255 = ignore."""
+    """One frame to be judged on: image (Y, X), truth (Y, X) uint8 of 0, 1 and 255 = ignore.
+
+    The vessels of ``image`` are dark; ``vessels_bright`` says that it was turned over for that.
+    """
 
     name: str
     patient: str | None
     image: NDArray
     truth: NDArray[np.uint8]
+    vessels_bright: bool = False
 
 
 @dataclass(frozen=True)

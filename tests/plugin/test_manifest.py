@@ -12,6 +12,8 @@ from npe2 import PluginManifest
 from npe2._plugin_manager import PluginManager
 from npe2.manifest.utils import import_python_name
 
+from src_training.cine.sniff import SUFFIXES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFEST = REPOSITORY / "napari_lightvessel" / "napari.yaml"
 
@@ -52,7 +54,10 @@ def test_what_the_plugin_offers(manifest):
         ("stack.tiff", True),
         ("cells.czi", False),
         ("table.csv", False),
-        ("movie.mp4", False),
+        ("movie.mp4", True),
+        ("film.gif", True),
+        ("scan.bmp", True),
+        ("scan.jp2", True),
         ("volume.nii.gz", False),
     ],
 )
@@ -62,6 +67,11 @@ def test_the_reader_is_offered_for_angiograms_only(manifest, tmp_path, name, off
     manager = PluginManager()
     manager.register(manifest)
     assert bool(list(manager.iter_compatible_readers(str(path)))) is offered
+
+
+def test_the_reader_is_offered_for_every_suffix_that_the_core_reads_and_no_other(manifest):
+    patterns = manifest.contributions.readers[0].filename_patterns
+    assert {p for p in patterns if p.startswith("*")} == {f"*{suffix}" for suffix in SUFFIXES}
 
 
 def test_patterns_without_a_dot_never_match_a_suffix(manifest):

@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_lightvessel._layers import lone_labels
 from napari_lightvessel._reader import get_reader, read
 from napari_lightvessel._samples import arcade_frames, beating_cine
 from napari_lightvessel._writer import write_mask
@@ -41,6 +42,46 @@ def test_a_file_without_suffix_is_ours_only_when_it_is_dicom(tmp_path):
     (tmp_path / "IM5").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 64)
     assert get_reader(str(tmp_path / "README")) is None
     assert get_reader(str(tmp_path / "IM5")) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ours"),
+    [
+        ("README", b"nothing to see", False),
+        ("LICENSE", b"BSD 3-Clause", False),
+        ("photo.tif", b"not a TIFF", False),
+        ("cells.png", b"", False),
+        ("empty.dcm", b"", True),  # we know why it cannot be read
+        ("frame", b"\x89PNG\r\n\x1a\n", True),
+        ("film.mp4", b"\0\0\0\x20ftypisom", True),
+        ("film.gif", b"GIF89a", True),
+        ("volume.nii", b"\x5c\1\0\0" + bytes(348), False),
+    ],
+)
+def test_only_what_is_read_is_claimed_and_the_content_decides(tmp_path, name, content, ours):
+    (tmp_path / name).write_bytes(content)
+    assert (get_reader(str(tmp_path / name)) is not None) is ours
+
+
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [
+        ([], False),
+        (["README.md", "notes.txt"], False),
+        (["frame.png", "notes.txt"], True),
+        (["zarr.json", "frame.png"], False),
+        ([".hidden.png"], False),
+    ],
+)
+def test_a_folder_is_claimed_only_for_images_directly_in_it(tmp_path, frames, names, ours):
+    for name in names:
+        (tmp_path / name).write_text("{}")
+        if name.endswith(".png"):
+            Image.fromarray(frames[0]).save(tmp_path / name)
+    (tmp_path / "deeper").mkdir()
+    Image.fromarray(frames[0]).save(tmp_path / "deeper" / "frame.png")
+    assert (get_reader(str(tmp_path)) is not None) is ours
+    assert get_reader(str(tmp_path / "gone")) is None
 
 
 def test_an_unreadable_file_is_one_line_and_no_layer(tmp_path, viewer, told):
@@ -104,14 +145,43 @@ def test_samples_open_as_layers_with_a_cine_behind_them(sample):
     assert layers and all(isinstance(s["metadata"]["lightvessel_cine"], Cine) for _, s, _ in layers)
 
 
+OURS = {"metadata": lone_labels(np.zeros((1, 8, 8), np.uint8), "x").metadata}
+
+
+@pytest.mark.parametrize("numbers", [range(9), (0, 1, 2), (0, 2), (0, 255), (3,), (0, 1, 7)])
+def test_numbers_of_others_are_refused_rather_than_called_vessel(tmp_path, numbers):
+    labels = np.resize(np.array(numbers), (8, 9))
+    with pytest.raises(BadMask, match=r"m\.png: labels .* of a layer that LightVessel did not make"):
+        write_mask(str(tmp_path / "m.png"), labels, {"metadata": {}})
+    assert not (tmp_path / "m.png").exists()
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (0,), (1,), (0, 1, 255)])
+def test_masks_of_others_that_mean_one_thing_are_written(tmp_path, numbers):
+    labels = np.resize(np.array(numbers), (8, 9))
+    write_mask(str(tmp_path / "m.png"), labels, {"metadata": {}})
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+
+
+def test_the_layer_that_is_corrected_is_saved_and_one_of_others_is_not(viewer, dock, frames, tmp_path):
+    viewer.add_image(frames)
+    ours = dock.session.state.ensure_mask(viewer).layer
+    ours.data[0, :4, :4], ours.data[0, 4:8, :4] = 3, 2
+    ours.save(str(tmp_path / "ours.tif"), plugin="napari-lightvessel")
+    assert set(np.unique(tifffile.imread(tmp_path / "ours.tif")[0])) == {0, 1, 255}
+    foreign = viewer.add_labels(np.full((8, 8), 2, np.uint8))
+    with pytest.raises(BadMask, match="did not make"):
+        foreign.save(str(tmp_path / "theirs.png"), plugin="napari-lightvessel")
+
+
 def test_labels_of_any_number_are_written_as_vessel(tmp_path):
-    write_mask(str(tmp_path / "m.png"), np.array([[0, 3, 255], [7, 1, 2]]), {})
+    write_mask(str(tmp_path / "m.png"), np.array([[0, 3, 255], [7, 1, 2]]), OURS)
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), [[0, 1, 255], [1, 1, 255]])
 
 
 def test_labels_are_written_as_the_command_writes_masks(tmp_path):
     labels = np.array([[0, 1, 2], [1, 1, 0]], np.uint8)
-    write_mask(str(tmp_path / "m.png"), labels, {})
+    write_mask(str(tmp_path / "m.png"), labels, OURS)
     picture = Image.open(tmp_path / "m.png")
     assert picture.mode == "P"
     np.testing.assert_array_equal(np.asarray(picture), [[0, 1, 255], [1, 1, 0]])

@@ -159,12 +159,15 @@ def test_live_segments_each_frame_one_comes_to(viewer, dock, qtbot, frames):
     assert set(dock.session.state.probabilities) == {0, 3}
 
 
-def test_bright_vessels_are_noticed_and_the_cure_is_offered(viewer, dock, qtbot):
+def test_bright_vessels_are_noticed_ticked_and_told(viewer, dock, qtbot):
     cine = synthetic_cine(seed=3, n_frames=6, shape=(256, 256)).cine
     viewer.add_image(255 - np.asarray(cine.stack()))
     qtbot.waitUntil(lambda: "look bright" in dock.segment.line.text(), timeout=20_000)
-    dock.segment.invert_box.setChecked(True)
-    assert dock.session.state.inverted
+    assert dock.session.state.inverted and dock.segment.invert_box.isChecked()
+    dock.segment.invert_box.setChecked(False)
+    assert not dock.session.state.inverted
+    dock.session.marks_changed.emit(dock.session.state)
+    assert not dock.segment.invert_box.isChecked()  # what a person said is not questioned
 
 
 def test_a_click_on_the_curve_goes_to_the_frame(viewer, dock, segment, frames):

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import av
 import cine_files as files
+import imagecodecs
 import numpy as np
 import tifffile
 from damaged_fields import Field, data_set_at, fields_of, with_checksums
@@ -18,6 +20,8 @@ from PIL import Image
 
 _GREY = files.grey(frames=1)[0]
 _STACK = files.grey(frames=3)
+_TURNED = Image.Exif()
+_TURNED[274] = 6
 _DEEP = files.grey(frames=3, bits=12)
 # Of whole blocks, so that JPEG keeps it.
 _MASK = np.kron(_GREY[::8, ::8] > 150, np.ones((8, 8), np.uint8)).astype(np.uint8)
@@ -82,6 +86,32 @@ def _image(kind: str, pixels: np.ndarray = _GREY, mode: str = "L", **options: An
     return Seed(write, finish=with_checksums if kind == "PNG" else _as_it_is)
 
 
+def _animated(kind: str, pixels: np.ndarray = _STACK, mode: str = "L", **options: Any) -> Seed:
+    def write(path: Path) -> None:
+        pages = [Image.fromarray(page).convert(mode) for page in pixels]
+        pages[0].save(path, kind, save_all=True, append_images=pages[1:], duration=60, **options)
+
+    return Seed(write, finish=with_checksums if kind == "PNG" else _as_it_is)
+
+
+def _jpeg2000(codec: str, pixels: np.ndarray) -> Seed:
+    return Seed(
+        lambda path: path.write_bytes(imagecodecs.jpeg2k_encode(pixels, codecformat=codec, reversible=True))
+    )
+
+
+def _film(container: str, codec: str) -> Seed:
+    def write(path: Path) -> None:
+        with av.open(path.open("wb"), "w", format=container) as film:
+            stream = film.add_stream(codec, rate=15)
+            stream.height, stream.width, stream.pix_fmt = *_STACK.shape[1:], "yuv420p"
+            for page in _STACK:
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(page, format="gray")))
+            film.mux(stream.encode())
+
+    return Seed(write)
+
+
 def _npy(array: np.ndarray) -> Seed:
     return Seed(lambda path: np.save(path.open("wb"), array))
 
@@ -125,6 +155,17 @@ CINES = {
     "WebP": _image("WEBP"),
     "WebP lossless": _image("WEBP", mode="RGBA", lossless=True),
     "BMP": _image("BMP", mode="RGB"),
+    "JPEG turned": _image("JPEG", exif=_TURNED),
+    "PNG turned": _image("PNG", exif=_TURNED),
+    "TIFF turned": _tiff(_STACK, extratags=[(274, "H", 1, 6, False)]),
+    "GIF": _animated("GIF"),
+    "PNG animated": _animated("PNG"),
+    "WebP animated": _animated("WEBP", mode="RGB", lossless=True),
+    "JP2": _jpeg2000("jp2", _GREY),
+    "J2K": _jpeg2000("j2k", _DEEP[0]),
+    "MP4": _film("mp4", "libx264"),
+    "AVI": _film("avi", "mpeg4"),
+    "Matroska": _film("matroska", "mpeg4"),
     "NPY": _npy(_STACK),
     "NPY float": _npy(_STACK.astype(">f8")),
 }
@@ -135,6 +176,7 @@ MASKS = {
     "mask TIFF": _tiff(np.stack([_MASK] * 2), compression="zlib"),
     "mask TIFF, white is low": _tiff(_MASK * np.uint8(255), photometric="miniswhite"),
     "mask WebP": _image("WEBP", _MASK * np.uint8(255), mode="RGB", lossless=True),
+    "mask GIF": _animated("GIF", np.stack([_MASK] * 2) * np.uint8(255)),
     "mask BMP": _image("BMP", _MASK * np.uint8(255)),
     "mask JPEG": _image("JPEG", _MASK * np.uint8(255)),
     "mask NPY": _npy(np.stack([_MASK] * 2)),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import struct
@@ -24,6 +25,26 @@ from src_training.cine import read_cine
 from src_training.errors import UnreadableCine
 
 FRAMES = files.grey(frames=4)
+NIFTI_CURE = "If it is a mask, give it as one (--mask, --masks); save a picture as TIFF or PNG."
+MASK_KINDS = {
+    "NIfTI": (
+        struct.pack("<i", 348) + bytes(348),
+        struct.pack(">i", 348) + bytes(348),
+        struct.pack("<i", 540) + b"n+2\0\r\n\x1a\n",
+    ),
+    "NRRD": (b"NRRD0005\ntype: uchar\n",),
+    "MetaImage (MHA)": (b"ObjectType = Image\nNDims = 2\n", b"NDims = 3\n"),
+}
+OTHER_KINDS = {
+    "a HEIC, AVIF or CR3 picture, a kind that is not read": (b"\0\0\0\x18ftypheic", "Export it as PNG."),
+    "a JPEG XL picture, a kind that is not read": (b"\xff\x0a\x00", "Export it as PNG."),
+    "a 7z archive": (b"7z\xbc\xaf\x27\x1c\0\4", "Unpack it first."),
+    "a RAR archive": (b"Rar!\x1a\x07\1\0", "Unpack it first."),
+    "a TAR archive": (bytes(257) + b"ustar", "Unpack it first."),
+    "a MATLAB file": (b"MATLAB 5.0 MAT-file", "Save the cine as a TIFF stack."),
+    "a WMV video, a kind that is not read": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Convert it to MP4."),
+    "a document of Office": (b"PK\3\4" + bytes(26) + b"[Content_Types].xml", "Save its pictures as PNG."),
+}
 Write = Callable[[Path], Any]
 
 
@@ -320,9 +341,9 @@ REFUSALS: dict[str, tuple[Write, str]] = {
         "not DICOM inside, whatever its name says. Copy or export it again.",
     ),
     "PDF": (raw(b"%PDF-1.7 ..."), "a PDF. Export the cine itself, not a report."),
-    "GIF": (raw(b"GIF89a....."), "a GIF, which holds 8-bit colours only. Export the cine as DICOM or TIFF."),
+    "GIF": (raw(b"GIF89a....."), "the animation is truncated. Copy or export it again."),
     "ZIP": (raw(b"PK\x03\x04....."), "a ZIP archive. Unpack it first."),
-    "video": (raw(b"\0\0\0\x20ftypisom"), "a video. Export the cine as DICOM, or its frames as PNG."),
+    "video": (raw(b"\0\0\0\x20ftypisom"), "reading the video failed (…). Export it again from the archive."),
     "169 megapixels": (
         raw(png_of(13000, 13000)),
         "13000 rows; a frame has 16 to 4096. Export the angiogram at its original size.",
@@ -407,18 +428,15 @@ REFUSALS: dict[str, tuple[Write, str]] = {
     ),
     "PNG bomb": (png_bomb, "13000 rows; a frame has 16 to 4096. Export the angiogram at its original size."),
     "deflate bomb": (deflate_bomb, "inflates to more than 1 GiB. Export it as JPEG Lossless."),
-    "animated WebP": (animated, "an animated WebP. Export the frames as single images or a TIFF stack."),
-    "animated PNG": (
-        animated_png,
-        "an animated PNG. Export the frames as single images or a TIFF stack.",
-    ),
+    "animated WebP, cut": (cut(animated, 0.7), "the animation is truncated. Copy or export it again."),
+    "animated PNG, cut": (cut(animated_png, 0.7), "the animation is truncated. Copy or export it again."),
     "OME-TIFF of two images": (
         two_images,
         "2 images in one file, not one cine. Save each in a file of its own.",
     ),
     "AVIF": (
         raw(b"\0\0\0\x20ftypavif"),
-        "a still image of a kind that is not read. Export it as PNG.",
+        "a HEIC, AVIF or CR3 picture, a kind that is not read. Export it as PNG.",
     ),
     "deflated with a zlib header": (
         zlib_wrapped,
@@ -453,12 +471,24 @@ REFUSALS: dict[str, tuple[Write, str]] = {
         raw(b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"),
         "reading the TIFF failed (…). Export it again from the archive.",
     ),
-    "AVI": (raw(b"RIFF\0\0\0\0AVI LIST"), "a video. Export the cine as DICOM, or its frames as PNG."),
-    "gzip": (raw(b"\x1f\x8b\x08\0"), "a gzip archive. Unpack it first."),
-    "JPEG 2000 outside DICOM": (
-        lambda path: path.write_bytes(files.encode(FRAMES[0], files.JPEG2000, 8)),
-        "a JPEG 2000 file outside DICOM. Convert it to PNG or TIFF.",
+    "AVI": (raw(b"RIFF\0\0\0\0AVI LIST"), "reading the video failed (…). Export it again from the archive."),
+    "gzip": (
+        raw(b"\x1f\x8b\x08\0"),
+        "a gzip archive of something that is no image of a kind that is read. Choose the image itself.",
     ),
+    "gzip of a picture": (raw(gzip.compress(png_of(64, 64))), "a gzip archive. Unpack it first."),
+    "gzip of a TAR": (raw(gzip.compress(bytes(257) + b"ustar")), "a TAR archive, gzipped. Unpack it first."),
+    "gzip of NIfTI": (
+        raw(gzip.compress(struct.pack("<i", 348) + bytes(348))),
+        "gzipped NIfTI, which is read as a mask only. If it is a mask, give it as one (--mask, --masks); "
+        "save a picture as TIFF or PNG.",
+    ),
+    **{
+        f"{what} ({number})": (raw(data), f"{what}, which is read as a mask only. {NIFTI_CURE}")
+        for what, heads in MASK_KINDS.items()
+        for number, data in enumerate(heads)
+    },
+    **{what: (raw(data), f"{what}. {cure}") for what, (data, cure) in OTHER_KINDS.items()},
     "nothing there": (lambda path: None, "there is no such file. Check the path."),
     "folder": (folder_of(), "no angiograms directly in this folder. Choose the folder that has them."),
     "folder of files": (

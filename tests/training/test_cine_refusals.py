@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cine_files as files
 import numpy as np
 import pytest
@@ -63,7 +65,9 @@ def test_lying_sizes_are_refused_before_the_decoder_runs(tmp_path, monkeypatch):
 
 def test_unsupported_kinds_name_the_supported_ones(tmp_path):
     (tmp_path / "notes.txt").write_text("hello, this is a text")
-    with pytest.raises(UnreadableCine, match="DICOM, TIFF, PNG, JPEG, WebP, BMP and NPY"):
+    with pytest.raises(
+        UnreadableCine, match="DICOM, TIFF, PNG, JPEG, JPEG 2000, WebP, GIF, BMP, NPY and videos"
+    ):
         read_cine(tmp_path / "notes.txt")
 
 
@@ -99,3 +103,12 @@ def test_the_name_of_the_syntax_is_in_the_line(tmp_path):
     with pytest.raises(UnreadableCine, match="MPEG-4"):
         read_cine(tmp_path / "x.dcm")
     assert "MPEG-4" in UID(files.MPEG4).name
+
+
+def test_a_nifti_in_gzip_is_named_and_its_cure_is_no_dead_end():
+    path = Path(__file__).parents[1] / "fixtures" / "field" / "lines-that-mislead" / "x.nii.gz"
+    with pytest.raises(
+        UnreadableCine, match=r"x\.nii\.gz: gzipped NIfTI, which is read as a mask only"
+    ) as told:
+        read_cine(path)
+    assert "Unpack" not in str(told.value)

@@ -480,7 +480,7 @@ def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, work
     code, out, err = lightvessel("import", workspace, tmp_path / "in")
     assert (code, len(out)) == (2, 1) and "1 of 3 saved" in err
     lines = err.splitlines()
-    assert len(lines) == 4 and all(line.isprintable() for line in lines)
+    assert len(lines) == 5 and all(line.isprintable() for line in lines)
     assert lines[0].startswith("a?[31m?saved 1 r0001.png: not an image")  # named once, not twice
     assert lines[1].startswith("b?]0;x?.png: cannot be read as a mask") and str(tmp_path) not in err
 

@@ -103,9 +103,9 @@ def test_images_named_by_uid_find_their_masks(tmp_path, capsys):
 
 
 def test_files_that_are_no_images_are_counted(folders, capsys):
-    (folders / "images" / "film.gif").write_bytes(b"GIF89a")
+    (folders / "images" / "film.pdf").write_bytes(b"%PDF-1.7")
     assert run(folders) == 0
-    assert "1 file(s) left out, which are no images: film.gif" in capsys.readouterr().err
+    assert "1 file(s) left out, which are no images: film.pdf" in capsys.readouterr().err
 
 
 def test_an_image_that_could_have_several_masks_is_told_and_not_judged_by_one_of_them(folders, capsys):

@@ -156,13 +156,13 @@ def test_a_folder_called_like_a_mask_is_named_and_the_other_frames_are_done(fram
 
 
 def test_files_that_are_no_images_are_counted(frames, tmp_path, capsys):
-    (frames / "film.gif").write_bytes(b"GIF89a")
+    (frames / "film.pdf").write_bytes(b"%PDF-1.7")
     for name in ("list.csv", "facts.json", "notes.txt", ".hidden"):
         (frames / name).write_text("x")
     assert main(["segment", str(frames), "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if "left out" in line] == [
-        "1 file(s) left out, which are no images: film.gif"
+        "1 file(s) left out, which are no images: film.pdf"
     ]
 
 
@@ -307,3 +307,50 @@ def test_links_to_nothing_in_a_folder_are_told(frames, tmp_path, capsys):
         len(out.splitlines()) == 3
         and err == "lightvessel: gone.png: there is no such file. Check the path.\n"
     )
+
+
+# -- masks that are there already, and masks beside their images --------------------------------------------
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_the_mask_of_another_cine_is_not_overwritten_unasked(frames, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["segment", str(frames / "run.tif"), "-o", str(out), "--threshold", "0.01"]) == 0
+    before = contents(out)
+    other = np.asarray(tifffile.imread(frames / "run.tif"))[:, ::-1, ::-1]
+    (tmp_path / "other").mkdir()
+    tifffile.imwrite(tmp_path / "other" / "run.tif", other, photometric="minisblack")
+    again = ["segment", str(tmp_path / "other"), "-o", str(out), "--threshold", "0.3"]
+    assert main(again) == 2
+    assert contents(out) == before
+    assert "run.tif: is there already and holds something else. Give --overwrite" in capsys.readouterr().err
+    assert main([*again, "--overwrite"]) == 0
+    assert contents(out) != before
+
+
+def test_the_same_run_again_is_silent_and_a_corrected_mask_survives_it(frames, tmp_path, capsys):
+    out, words = tmp_path / "out", ["segment", str(frames), "-o", str(tmp_path / "out"), "--probability"]
+    assert main(words) == 0
+    before = contents(out)
+    assert main(words) == 0
+    assert contents(out) == before
+    (out / "a.png").write_bytes(b"corrected by hand")
+    capsys.readouterr()
+    assert main(words) == 2
+    assert contents(out) == before | {"a.png": b"corrected by hand"}
+    assert capsys.readouterr().err.count("is there already") == 1
+
+
+FIELD = REPOSITORY / "tests" / "fixtures" / "field"
+
+
+def test_a_mask_beside_its_image_is_neither_an_input_nor_a_frame(tmp_path, capsys):
+    folder = FIELD / "mask-beside-its-image" / "pngs"
+    assert main(["segment", str(folder), "-o", str(tmp_path / "each")]) == 0
+    assert sorted(path.name for path in (tmp_path / "each").iterdir()) == ["f0.png", "f1.png", "f2.png"]
+    assert "1 mask(s) beside their images left out: f1_mask.png" in capsys.readouterr().err
+    assert main(["segment", str(folder), "--cine", "-o", str(tmp_path / "cine")]) == 0
+    assert len(tifffile.imread(tmp_path / "cine" / "pngs.tif")) == 3

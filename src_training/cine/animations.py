@@ -1,0 +1,63 @@
+"""GIF, animated PNG and animated WebP as cines: whole pictures, put together by Pillow."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from src_training.cine.budget import check_frames, check_size, readable, unreadable
+from src_training.cine.cine import Cine
+from src_training.cine.orientation import UPRIGHT, of_image, remark, upright
+from src_training.cine.played import Picture, check_played_bytes, open_played
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# What ends a whole file; what a cut one lacks would else be frames that vanish.
+_ENDS = {b"GIF8": b";", b"\x89PNG": b"IEND\xaeB`\x82"}
+
+
+def open_animation(path: Path, kind: str) -> Cine:
+    """The pictures of a GIF, PNG or WebP as frames; sizes and counts are checked before any is decoded."""
+    data = path.read_bytes()
+    turn = of_image(data) if kind != "gif" else UPRIGHT
+
+    def play() -> Iterator[Picture]:
+        for page in pages(path.name, data):
+            yield Picture(upright(np.array(page.convert("L")), turn), page.info.get("duration"))
+
+    return open_played(path, play, f"{kind} duration", lambda _found: remark(turn))
+
+
+def pages(name: str, data: bytes) -> Iterator[Image.Image]:
+    """The whole pictures of an animation one after the other; UnreadableCine when it is cut off or too large."""
+    from PIL import Image
+
+    _check_whole(name, data)
+    with warnings.catch_warnings():
+        # The size is checked right here, by our own measure.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with readable(name, "reading the header"):
+            image = Image.open(io.BytesIO(data))
+        with image:
+            check_size(name, image.height, image.width, 8)
+            count = getattr(image, "n_frames", 1)
+            # A picture for programs that know no animation is no part of it.
+            first = 1 if getattr(image, "default_image", False) else 0
+            check_frames(name, count - first)
+            check_played_bytes(name, count, image.height * image.width)
+            for t in range(first, count):
+                image.seek(t)
+                yield image
+
+
+def _check_whole(name: str, data: bytes) -> None:
+    end = next((end for start, end in _ENDS.items() if data.startswith(start)), b"")
+    riff_size = int.from_bytes(data[4:8], "little") + 8 if data.startswith(b"RIFF") else 0
+    if not data.rstrip(b"\0").endswith(end) or len(data) < riff_size:
+        raise unreadable(name, "the animation is truncated", "Copy or export it again.")
