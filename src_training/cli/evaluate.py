@@ -187,7 +187,7 @@ def _items(
     from src_training.dataset.intake import frames_of, inverted
     from src_training.evaluation import EvalItem
 
-    cine = open_image(image)
+    cine = open_image(image, as_cine=image.is_dir())
     say_remarks(cine.remarks)
     polarity, is_single = polarity_of(cine, bright), len(cine) == 1
     frames = [0] if is_single else frames_of(mask, cine.shape)

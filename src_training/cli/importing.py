@@ -266,7 +266,12 @@ class _Import:
         for one in self._plausible(looked):
             try:
                 labelled = read_pair(
-                    one.image, one.mask, patient=one.patient, frame=one.frame, vessels_bright=self._bright
+                    one.image,
+                    one.mask,
+                    patient=one.patient,
+                    frame=one.frame,
+                    vessels_bright=self._bright,
+                    as_cine=one.image.is_dir(),
                 )
                 before = _newest(self._dataset, labelled.frame)
                 outcome = save_or_keep(self._dataset, labelled.frame, labelled.mask, self._origin)

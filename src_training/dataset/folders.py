@@ -209,14 +209,14 @@ def same_folder(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def open_image(image: Path) -> Cine:
-    """The cine in a file of any kind that a data set has its pictures in, or in a folder of single frames."""
+def open_image(image: Path, *, as_cine: bool = False) -> Cine:
+    """The cine in a file of a kind that data sets have their pictures in, or ``as_cine`` in a folder of frames."""
     from src_training.cine import read_cine
     from src_training.dataset.volume_pictures import open_volume
 
     if is_volume(image) and not image.is_dir():
         return open_volume(image)
-    return read_cine(image, as_cine=image.is_dir())
+    return read_cine(image, as_cine=as_cine)
 
 
 def read_pair(
@@ -226,8 +226,11 @@ def read_pair(
     patient: str | None = None,
     frame: int | None = None,
     vessels_bright: bool | None = None,
+    as_cine: bool = False,
 ) -> LabelledFrame:
-    """One frame of an image file with its mask; ``vessels_bright`` None: its cine is looked at.
+    """One frame of an image file, or ``as_cine`` of a folder of single frames, with its mask.
+
+    ``vessels_bright`` None: its cine is looked at.
 
     Raises
     ------
@@ -237,13 +240,13 @@ def read_pair(
     from src_training.cine import polarity_of
     from src_training.cine.sniff import recognise
 
-    cine = open_image(image)
+    cine = open_image(image, as_cine=as_cine)
     t = _chosen(cine.name, len(cine), frame)
     values = mask.read(t, cine.shape)
     check_size(mask.name, values.shape, image.name, cine.shape[1:])
     polarity = polarity_of(cine, vessels_bright)
     stored = Frame.from_cine(cine, t, patient, vessels_bright=polarity.bright)
-    first = image if image.is_file() else next(iter(files_in(image)))
+    first = files_in(image)[0] if as_cine else image
     silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
     return LabelledFrame(stored, values, silent, cine.name, polarity, cine.remarks)
 

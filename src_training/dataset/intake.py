@@ -92,7 +92,7 @@ def look_at(
 ) -> Iterator[Looked | Unread]:
     """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn.
 
-    Holds one frame at a time.
+    Holds one frame at a time. ``vessels_bright`` None: each cine is looked at.
     """
     root = common_folder(matched.images)
     for image, mask in matched.pairs:
@@ -129,11 +129,14 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
 ) -> Iterator[Looked]:
-    cine = open_image(image)
+    folder = image.is_dir()
+    cine = open_image(image, as_cine=folder)
     frames: Sequence[int | None] = frames_of(mask, cine.shape) or [None]
     drawn = 0
     for t in frames:
-        labelled = read_pair(image, mask, patient=patient, frame=t, vessels_bright=vessels_bright)
+        labelled = read_pair(
+            image, mask, patient=patient, frame=t, vessels_bright=vessels_bright, as_cine=folder
+        )
         if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
             drawn += 1
             name = called if t is None else f"{called} frame {t}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from src_training.dataset.frame import VESSEL, Frame
+from src_training.dataset.frame import BACKGROUND, VESSEL, Frame
 from src_training.inference.preprocess import collimated_field, finite_grey
 
 #: Of the collimated field. The fullest of ARCADE's 1,195 masks covers 0.07 of its frame.
@@ -43,11 +44,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """``share`` of the field that is vessel, ``contrast`` (see `contrast_of`; None: too small to tell), findings."""
+    """``share`` of the field that is vessel, ``contrast`` with vessels dark (None: too small to tell), findings.
+
+    See `contrast_of`; ``vessels_bright``: the picture was turned over for it.
+    """
 
     share: float
     contrast: float | None
     findings: tuple[Finding, ...]
+    vessels_bright: bool = False
 
     @property
     def text(self) -> str:
@@ -68,7 +73,7 @@ class Judgement:
         """``dark`` or ``bright`` as the picture under the mask is; empty where it is neither."""
         if self.contrast is None or abs(self.contrast) < SMALLEST_CONTRAST:
             return ""
-        return "dark" if self.contrast > 0 else "bright"
+        return "dark" if (self.contrast > 0) != self.vessels_bright else "bright"
 
     def has(self, code: str) -> bool:
         """Whether this was found."""
@@ -93,26 +98,31 @@ def judge(
 
     Evidence for the limits: ARCADE's true masks have contrasts of 0.70 to 0.98; turned, mirrored, moved by 20 px and
     more, or of another frame, 99 of 100 lie within 0.32 of 0. Findings are ``empty``, ``share``, ``inverted``,
-    ``misfit`` and ``bright``; for a status that promises no vessels there are none.
+    ``misfit`` and ``polarity``; for a status that promises no vessels there are none.
     """
     grey = finite_grey(shown)
-    grey = -grey if vessels_bright else grey
     vessel = mask == VESSEL
     share = _share(grey, vessel)
+    background_share = _share(grey, mask == BACKGROUND)
+    grey = -grey if vessels_bright else grey
     contrast = _contrast_of(grey, vessel)
+    judged = functools.partial(Judgement, share, contrast, vessels_bright=vessels_bright)
     if not promises_vessels(status):
-        return Judgement(share, contrast, ())
+        return judged(())
     if not vessel.any():
         empty = Finding(
             "empty",
             "no vessel in it, but the frame is called " + status,
             "Without vessels: --status no_vessel.",
         )
-        return Judgement(share, contrast, (empty,))
+        return judged((empty,))
     if share > LARGEST_SHARE:
-        return Judgement(share, contrast, (_too_much(grey, mask, share),))
-    found = () if contrast is None or contrast >= SMALLEST_CONTRAST else (_misfit(grey, vessel, contrast),)
-    return Judgement(share, contrast, found)
+        return judged((_too_much(grey, mask == BACKGROUND, share, background_share),))
+    if contrast is None or contrast >= SMALLEST_CONTRAST:
+        return judged(())
+    if contrast <= -SMALLEST_CONTRAST:
+        return judged((_other_polarity(contrast, vessels_bright),))
+    return judged((_misfit(grey, vessel, contrast),))
 
 
 def contrast_of(shown: NDArray, vessel: NDArray[np.bool_]) -> float | None:
@@ -133,22 +143,23 @@ def _share(grey: NDArray[np.float32], vessel: NDArray[np.bool_]) -> float:
     return float(vessel[::step, ::step][field].mean()) if field.any() else float(vessel.mean())
 
 
-def _too_much(grey: NDArray[np.float32], mask: NDArray[np.uint8], share: float) -> Finding:
+def _too_much(
+    grey: NDArray[np.float32], background: NDArray[np.bool_], share: float, background_share: float
+) -> Finding:
     text = f"vessel on {share:.0%} of the field"
-    background = mask == 0
     other = _contrast_of(grey, background)
-    if background.any() and _share(grey, background) <= LARGEST_SHARE and (other is None or other > 0):
+    if background.any() and background_share <= LARGEST_SHARE and (other is None or other > 0):
         return Finding("inverted", f"{text}: black on white, as it seems", f"Vessels are its 0: {INVERT}.")
     return Finding("share", text, "Check what its values mean.")
 
 
+def _other_polarity(contrast: float, vessels_bright: bool) -> Finding:
+    looks, other = ("darker", "dark") if vessels_bright else ("brighter", "bright")
+    text = f"the picture is {looks} under it than beside it (contrast {contrast:+.2f})"
+    return Finding("polarity", text, f"Where vessels are {other}: --vessels {other}.")
+
+
 def _misfit(grey: NDArray[np.float32], vessel: NDArray[np.bool_], contrast: float) -> Finding:
-    if contrast <= -SMALLEST_CONTRAST:
-        return Finding(
-            "bright",
-            f"the picture is brighter under it than beside it (contrast {contrast:+.2f})",
-            "Where vessels are bright: --vessels bright.",
-        )
     text = f"the picture under it is as beside it (contrast {contrast:+.2f})"
     better = _better_place(grey, vessel)
     if better:

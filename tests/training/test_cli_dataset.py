@@ -138,7 +138,7 @@ def test_append_keeps_a_status_and_a_threshold(lightvessel, workspace, pairs, tm
 BAD_APPENDS = {
     "a folder": (
         {"--image": "images/."},
-        "images: 4 frames; which one has the mask? Choose it with --frame",
+        "images: a folder, whose files are separate acquisitions. Give one",
     ),
     "no image": ({"--image": "nowhere.png"}, "nowhere.png"),
     "no mask": ({"--mask": "nowhere.png"}, "nowhere.png"),
@@ -471,7 +471,10 @@ def test_what_an_import_says_of_any_name_is_one_printable_line(lightvessel, work
     names = ["a\x1b[31m\nsaved 1 r0001.png", "b\x1b]0;x\x07.png", "ok.png"]
     for part in ("images", "masks"):
         for name in names:
-            write(tmp_path / "in" / part / name, np.eye(SIDE, dtype=np.uint8))
+            write(
+                tmp_path / "in" / part / name,
+                picture(1) if part == "images" else np.eye(SIDE, dtype=np.uint8),
+            )
     (tmp_path / "in" / "images" / names[0]).write_bytes(b"no picture")
     (tmp_path / "in" / "masks" / names[1]).write_bytes(b"no picture")
     code, out, err = lightvessel("import", workspace, tmp_path / "in")

@@ -64,7 +64,7 @@ def test_a_moved_mask_is_found_and_said_how_far(seed, pixels, way):
 def test_the_mask_of_another_frame_is_found(seed, other):
     frame, mask = angiogram(seed)[0], angiogram(other + 20_000)[1]
     found = judge(frame, mask)
-    assert codes(found) in (["misfit"], ["bright"])
+    assert codes(found) in (["misfit"], ["polarity"])
 
 
 @few
@@ -111,8 +111,11 @@ def test_grey_values_may_be_of_any_kind(seed, slope, intercept, dtype):
 def test_bright_vessels_are_told_and_taken_when_they_are_said_to_be(seed):
     frame, mask = angiogram(seed)
     found = judge(255 - frame, mask)
-    assert codes(found) == ["bright"] and found.polarity == "bright" and "--vessels-bright" in found.text
-    assert not judge(255 - frame, mask, vessels_bright=True).findings
+    assert codes(found) == ["polarity"] and found.polarity == "bright" and "--vessels bright" in found.text
+    told = judge(255 - frame, mask, vessels_bright=True)
+    assert not told.findings and told.polarity == "bright"
+    wrong = judge(frame, mask, vessels_bright=True)
+    assert codes(wrong) == ["polarity"] and wrong.polarity == "dark" and "--vessels dark" in wrong.text
     assert not judge_frame(Frame(255 - frame, vessels_bright=True), mask).findings
 
 
