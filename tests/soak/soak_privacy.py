@@ -23,7 +23,7 @@ from soak_table import Figure, Part, Size, none_of
 
 from src_training import Workspace, durable
 from src_training.cli import main
-from src_training.exchange import dicom_seg
+from src_training.exchange import FORMATS, dicom_seg
 
 _TEXT_TAGS = """
     PatientName PatientID OtherPatientIDs IssuerOfPatientID PatientAddress PatientComments
@@ -155,7 +155,7 @@ def _save_and_export(planted: Planted, folder: Path) -> None:
         with mock.patch.object(durable, "disk", RefusingDisk(Path(place), 28)):
             main(["dataset", "append", place, *pair, "--frame", "0", "--status", "uncertain"])
         _must(["dataset", "publish", place])
-        for form in ("nnunet", "monai", "coco", "png"):
+        for form in FORMATS:
             _must(["dataset", "export", place, "--format", form, "-o", str(folder / "exports" / form)])
         seg = ["--format", "dicom-seg", "--source", str(planted.dicom), "-o", str(folder / "exports" / "seg")]
         _must(["dataset", "export", place, *seg])

@@ -29,7 +29,7 @@ from src_training.dataset.pixels import canonical
 from src_training.dataset.record import DATASET_SCHEMA, REVISION_SCHEMA, read_record, read_revision
 from src_training.dataset.values import LARGEST_SIDE
 from src_training.errors import DatasetError, UnreadableCine
-from src_training.exchange import archives, export
+from src_training.exchange import FORMATS, archives, export
 from src_training.exchange.archives import unpacked
 from src_training.exchange.frames import frames_of
 from src_training.exchange.member_names import problem_of
@@ -281,7 +281,7 @@ def test_words_that_are_not_allowed_do_not_arrive(lightvessel, ours, theirs, tmp
 # -- other datasets ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["png", "coco", "nnunet", "monai"])
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("packer", ["zip", "tar w:gz", "folder"])
 def test_what_was_exported_comes_back_from_an_archive(lightvessel, ours, theirs, tmp_path, kind, packer):
     for seed in range(10, 22):
