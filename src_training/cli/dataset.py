@@ -81,7 +81,7 @@ def append(
     threshold: float = Threshold,
     annotator: str = Annotator,
     vessels_bright: bool = Bright,
-    resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
+    resolve: bool = typer.Option(False, "--resolve", help="This mask resolves a conflict."),
     as_json: bool = JsonFlag,
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""
