@@ -17,7 +17,7 @@ from src_training.evaluation import Comparison
 
 _LEGEND = " &nbsp; ".join(
     f'<span style="color:{colour}">■</span> {word}'
-    for colour, word in ((VESSEL_COLOUR, "right"), (MISSED_COLOUR, "missed"), (TOO_MUCH_COLOUR, "too much"))
+    for colour, word in ((VESSEL_COLOUR, "TP"), (MISSED_COLOUR, "FN"), (TOO_MUCH_COLOUR, "FP"))
 )
 
 
@@ -29,7 +29,7 @@ class LosingBar(QWidget):
         self.losing = losing
         self._comparison: Comparison | None = None
         self.show_button = button(
-            "", self._show_frames, "Accepted mask, live model and candidate, side by side"
+            "", self._show_frames, "Accepted mask, active model and candidate, side by side"
         )
         self.before = button("‹", lambda: losing.step(-1), "The frame before")
         self.after = button("›", lambda: losing.step(1), "The frame after")

@@ -12,7 +12,7 @@ from napari_lightvessel._session import Session
 from src_training import Model
 from src_training.distillation import LITERAL
 
-_LIVE = "the live model"
+_ACTIVE = "the active model"
 _NO_TEACHER = "There is no teacher: it must be larger than the student, and of the same label protocol."
 # Words → settings of the training; with a teacher where True.
 _WAYS: tuple[tuple[str, dict[str, Any], bool], ...] = (
@@ -115,7 +115,7 @@ class MethodChooser(QWidget):
         self.changed.emit()
 
     def _fill(self) -> None:
-        _offer(self.student, self._models(), self._wanted.get("student"), first=_LIVE)
+        _offer(self.student, self._models(), self._wanted.get("student"), first=_ACTIVE)
         self._offer_teachers()
 
     def _offer_teachers(self) -> None:

@@ -59,7 +59,7 @@ class TrainPanel(Section):
         self.bar.setTextVisible(False)
         self.run_text = faint("")
         self.cancel_button = button(
-            "Cancel", self.trainer.cancel, "Stop after this step; the live model stays"
+            "Cancel", self.trainer.cancel, "Stop after this step; the active model stays"
         )
         self.resume_button = button("Resume", self.trainer.resume, "Go on from the last checkpoint")
         self.log_button = button("Log", self._toggle_log, "The last lines of the run's log")
@@ -73,7 +73,7 @@ class TrainPanel(Section):
         self.losing = LosingBar(self.losing_viewer)
         self.promote_button = button("Promote", self.promote)
         self.keep_button = button(
-            "Keep the old one", self.trainer.keep, "The new model stays in the store, not live"
+            "Keep the old one", self.trainer.keep, "The new model stays in the store, not active"
         )
         self.ask = AskBar()
         self.rollback_button = button("Roll back", self.roll_back, "Back to the model before this one")
@@ -123,7 +123,7 @@ class TrainPanel(Section):
             return
         if _verdict.needs_reason(view.state.compared):
             self.ask.ask(
-                "The figures cannot tell whether it is better. Promote it anyway? Say why; it is recorded.",
+                "The metrics cannot tell whether it is better. Promote it anyway? Say why; it is recorded.",
                 "Promote anyway",
                 "Do not",
                 self._promote_with_reason,

@@ -83,7 +83,7 @@ def figures_of(compared: dict[str, Any]) -> str:
     else:
         parts.append("no test patients yet")
     if compared.get("home_delta_dice") is not None:
-        parts.append(f"home panel {compared['home_delta_dice']:+.3f}")
+        parts.append(f"reference set {compared['home_delta_dice']:+.3f}")
     return "; ".join(parts)
 
 
@@ -105,10 +105,10 @@ def _decision(compared: dict[str, Any] | None) -> dict[str, Any]:
 def decided_words(action: str, model_id: str) -> str:
     """What a decision means from now on."""
     if action == "promoted":
-        return f"{model_id} is live now: segmenting uses it."
+        return f"{model_id} is the active model now: segmenting uses it."
     if action == "rolled back":
         return f"Back to {model_id}."
-    return "Kept the old model live. The new one stays in the workspace."
+    return "Kept the old model active. The new one stays in the workspace."
 
 
 def _reasons(decision: dict[str, Any]) -> str:

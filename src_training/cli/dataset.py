@@ -97,7 +97,7 @@ def append(
     invert_masks: bool = InvertMasks,
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
-    resolve: bool = typer.Option(False, "--resolve", help="This mask settles a conflict."),
+    resolve: bool = typer.Option(False, "--resolve", help="This mask resolves a conflict."),
     as_json: bool = JsonFlag,
 ) -> None:
     """Save one frame with its mask; prints `saved CASE REVISION` once it is durable."""

@@ -37,8 +37,8 @@ def doctor(
 ) -> int:
     """Look over this installation, or a workspace: what is missing or damaged, and what to do about it.
 
-    Exit code 1 when something will not work or is damaged; every finding has a code and a cure. Nothing is ever
-    deleted: a repair only moves files.
+    Exit code 1 when something will not work or is damaged; every finding has a code and says what to do.
+    Nothing is ever deleted: a repair only moves files.
     """
     if workspace is None:
         from src_training.checkup import examine
@@ -101,14 +101,16 @@ def _models(workspace: Path) -> Iterator[Finding]:
     except FileNotFoundError:  # nothing was trained yet
         return
     except OSError as error:
-        cure = "Ask for permission, or put a folder in its place: nothing can go live before"
+        cure = "Ask for permission, or put a folder in its place: no model can become active before"
         yield Finding("models", "problem", f"models: {error.strerror}", cure)
         return
     for model_id in ids:
         try:
             models.get(model_id)
         except ModelError as error:
-            yield Finding("model", "problem", str(error), "It can never go live; train again, or restore it")
+            yield Finding(
+                "model", "problem", str(error), "It can never become active; train again, or restore it"
+            )
         else:
             yield Finding("model", "ok", model_id)
     if warning := models.warning():

@@ -1,4 +1,4 @@
-"""``lightvessel evaluate``: a model's mean per-image figures on a folder of images and one of masks."""
+"""``lightvessel evaluate``: a model's mean per-image metrics on a folder of images and one of masks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def evaluate_command(
         readable=False,
     ),
     model: str = typer.Option(
-        "", "--model", metavar="ID|PATH", help="Default: the live or shipped default model."
+        "", "--model", metavar="ID|PATH", help="Default: the active or shipped default model."
     ),
     workspace: Path | None = typer.Option(
         None, "--workspace", help="Where --model is looked up.", readable=False

@@ -33,7 +33,7 @@ def finetune(
         None, "--epochs", min=0.01, help="Instead of --steps: passes over the corrected frames."
     ),
     base_model: str = typer.Option(
-        "", "--model", metavar="ID|PATH", help="Model to start from; default: the live one."
+        "", "--model", metavar="ID|PATH", help="Model to start from; default: the active one."
     ),
     assignments: list[str] = typer.Option([], "--set", metavar="FIELD=VALUE", help="Any setting."),
     threads: int = typer.Option(1, "--threads", min=1, help="CPU threads of the run."),
@@ -42,7 +42,7 @@ def finetune(
 ) -> int:
     """Fine-tune on the workspace's accepted frames; the new model waits in the workspace to be promoted.
 
-    Exit code 0 finished, 1 ended unexpectedly, 2 failed with an error that says its cure, 130 cancelled.
+    Exit code 0 finished, 1 ended unexpectedly, 2 failed with an error that says what to do, 130 cancelled.
     """
     values: dict[str, Any] = {"base_model": base_model, "threads": threads}
     if epochs is not None:
@@ -113,7 +113,7 @@ def _conclude(run: Run, as_json: bool) -> int:
 
 
 def _outcome(run: Run, state: RunState) -> list[str]:
-    """What the comparison with the live model says, and what to do next."""
+    """What the comparison with the active model says, and what to do next."""
     if state.model_id is None or state.compared is None:
         return [f"run {run.id} finished"]
     found = f"{state.model_id}: {compared_text(state.compared)}"

@@ -1,4 +1,4 @@
-"""``lightvessel models``: what there is, what it can do, and which one is live."""
+"""``lightvessel models``: what there is, what it can do, and which one is active."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(workspace: Path | None = Place, as_json: bool = JsonFlag) -> int:
-    """The models of a workspace and the shipped ones; the live one is marked."""
+    """The models of a workspace and the shipped ones; the active one is marked."""
     from src_training.models import builtin_models, default_model
 
     place = _workspace(workspace)
@@ -102,7 +102,7 @@ def describe(workspace: str | None = Place, model: str | None = Which, as_json: 
 
 
 def compare(workspace: Path = Needed, model: str = Candidate, as_json: bool = JsonFlag) -> int:
-    """Compare a model with the live one, on the workspace's test patients and the home panel."""
+    """Compare a model with the active one, on the workspace's test patients and the reference set."""
     from src_training.models import load_model
     from src_training.models.contest import NotKept, contest
 
@@ -129,7 +129,7 @@ def import_model(
     name: str = typer.Option("imported", "--name", help="What the new model is called."),
     as_json: bool = JsonFlag,
 ) -> int:
-    """Take in weights from elsewhere; they go live as every model does, by comparison and promotion."""
+    """Take in weights from elsewhere; they become active as every model does, by comparison and promotion."""
     from src_training.models import load_model
     from src_training.models.card import MODEL_NAME
     from src_training.models.importing import import_weights
@@ -151,9 +151,9 @@ def promote(
     by: str = By,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Make a model live; the gate decides on its stored comparison (exit 3: refused)."""
+    """Make a model the active one; the gate decides on its stored comparison (exit 3: refused)."""
     promoted = _opened(workspace).models.promote(model, override=override, by=by)
-    result(f"{promoted.id} is live now", {"live": promoted.id}, as_json)
+    result(f"{promoted.id} is the active model now", {"live": promoted.id}, as_json)
     return 0
 
 
@@ -164,17 +164,17 @@ def keep(
     by: str = By,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Leave the live model as it is, and record that this one was seen and not wanted."""
+    """Leave the active model as it is, and record that this one was seen and not wanted."""
     place = _opened(workspace)
     place.models.keep(model, reason, by=by)
-    result(f"{model} stays in the store, not live", {"kept": model}, as_json)
+    result(f"{model} stays in the store, not active", {"kept": model}, as_json)
     return 0
 
 
 def rollback(workspace: Path = Needed, reason: str = Reason, by: str = By, as_json: bool = JsonFlag) -> int:
-    """Make the previously live model live again."""
+    """Make the model active again that was before."""
     model = _opened(workspace).models.rollback(reason, by=by)
-    result(f"{model.id} is live again", {"live": model.id}, as_json)
+    result(f"{model.id} is the active model again", {"live": model.id}, as_json)
     return 0
 
 

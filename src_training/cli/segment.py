@@ -70,7 +70,7 @@ def segment(
     workspace: Path | None = typer.Option(
         None,
         "--workspace",
-        help="Where --model is looked up; its live model by default.",
+        help="Where --model is looked up; its active model by default.",
         readable=False,
     ),
     threshold: float | None = typer.Option(

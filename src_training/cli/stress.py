@@ -1,4 +1,4 @@
-"""``lightvessel stress``: how a model holds up against contrast, noise, size and devices, and on drawn trees."""
+"""``lightvessel stress``: how a model holds up against contrast, noise, size and devices, and on synthetic trees."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from src_training.cli.common import (
 from src_training.cli.evaluate import PartialFlag
 
 _COLUMNS = ("dice", "cldice", "precision", "recall")
+_SHOWN = {"drawn": "synthetic"}  # rows whose name in cards and records is an older one
 
 
 def register(app: typer.Typer) -> None:
@@ -35,15 +36,15 @@ def stress(
     ),
     model: str = typer.Option("", "--model", metavar="ID|PATH", help="Default: the shipped default model."),
     frames: int = typer.Option(50, "--frames", min=1, help="At most so many frames, evenly chosen."),
-    trees: int = typer.Option(40, "--trees", min=1, help="Drawn trees with complete labels."),
+    trees: int = typer.Option(40, "--trees", min=1, help="Synthetic trees with complete labels."),
     partial: bool = PartialFlag,
     vessels: Vessels = VesselsOption,
     vessels_bright: bool = BrightAlias,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Mean per-image figures under every stress, and on drawn trees with recall of thin and wide vessels.
+    """Mean per-image metrics under every stress, and on synthetic trees with recall of thin and wide vessels.
 
-    The same frames give the same stresses: figures of two models may be compared.
+    The same frames give the same stresses: metrics of two models may be compared.
     """
     from src_training.cli.evaluate import matched_pairs, readable_items
     from src_training.cli.segment import load_predictor
@@ -57,6 +58,10 @@ def stress(
     one_more = counting(len(items) * (1 + len(VARIANTS)) + trees, f"frames judged with {predictor.model.id}")
     for name, figures in stress_report(predictor, items, drawn, check=one_more).items():
         extra = "".join(f"  {key} {value:.4f}" for key, value in figures.items() if key not in _COLUMNS)
-        text = f"{name:<13}" + "  ".join(f"{key} {figures[key]:.4f}" for key in _COLUMNS) + extra
+        text = (
+            f"{_SHOWN.get(name, name):<13}"
+            + "  ".join(f"{key} {figures[key]:.4f}" for key in _COLUMNS)
+            + extra
+        )
         result(text, {"model": predictor.model.id, "stress": name, **figures}, as_json)
     return 2 if bad or ambiguous else 0

@@ -145,7 +145,7 @@ def distill(
     settings: list[str] = Set,
     as_json: bool = JsonFlag,
 ) -> int:
-    """Distil a teacher into a student. `as-published` runs the paper's stages one after the other:
+    """Distill a teacher into a student. `as-published` runs the paper's stages one after the other:
     the student alone, the projector by reconstruction, then the distillation.
 
     In a workspace it is a run like a fine-tuning: detached, resumable, and its model waits to be promoted.
@@ -206,7 +206,7 @@ def _check_models(settings: TrainSettings, recipe: Path | None) -> None:
     from src_training.training.teaching import check_other
 
     if settings.settle_with:
-        _found(settings.settle_with, recipe, "settle_with", "settled its labels with a model")
+        _found(settings.settle_with, recipe, "settle_with", "resolved its labels with a model")
     if settings.start_from in (None, IMAGENET):
         return
     student = _found(settings.start_from, recipe, "start_from", "went on from a plain student")

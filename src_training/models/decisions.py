@@ -101,9 +101,9 @@ class DecisionLog:
 
 def decision_text(record: dict[str, Any]) -> str:
     """A decision in one line: when, what, who and why."""
-    what = f"{record['action']} {record['model']}, live then: {record['before']}"
+    what = f"{record['action']} {record['model']}, active then: {record['before']}"
     if record["action"] == "kept":
-        what = f"kept {record['before']} live, not {record['model']}"
+        what = f"kept {record['before']} active, not {record['model']}"
     by = record["by"] or "someone unnamed"
     given = None if record["action"] == "refused" else record["override"]  # there it did not suffice
     why = given or record["reason"] or _gate_text(record["decision"]) or "no reason given"

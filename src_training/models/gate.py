@@ -34,7 +34,7 @@ class Decision:
 
 
 def decide(comparison: Comparison) -> Decision:
-    """Apply the rules: bounds on Dice and clDice, few patients worse, none much worse, the home panel holds."""
+    """Apply the rules: bounds on Dice and clDice, few patients worse, none much worse, the reference set holds."""
     home = _home_reasons(comparison)
     if home:
         return Decision("refuse", tuple(home), False, comparison)
@@ -66,7 +66,7 @@ def _home_reasons(comparison: Comparison) -> list[str]:
     loss = -comparison.home_delta_dice
     if loss < HOME_LOSS:  # asked this way round, a NaN is refused as well
         return []
-    return [f"it loses {loss:.3f} Dice on the home panel; less than {HOME_LOSS} is allowed."]
+    return [f"it loses {loss:.3f} Dice on the reference set; less than {HOME_LOSS} is allowed."]
 
 
 def _patient_reasons(comparison: Comparison) -> list[str]:

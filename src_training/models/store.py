@@ -142,7 +142,7 @@ class ModelStore:
         """
         model, live = self._find(model_id) or self.get(model_id), self._live_id()
         if model.id == live:
-            raise ModelError(f"{live}: it is the live model. Name the one that is not to go live.")
+            raise ModelError(f"{live}: it is the active model. Name the one that is not to become active.")
         self._log.add("kept", model.id, live, Grounds(by, reason, decision=self._judged(model_id)))
 
     def rollback(self, reason: str = "", *, by: str = "") -> Model:
@@ -233,7 +233,7 @@ class ModelStore:
         if compared.current != self._live_id():
             raise Refused(
                 f"{model_id} is not promoted: it was compared with {compared.current}, but "
-                f"{self._live_id()} is live now. Run: lightvessel models compare."
+                f"{self._live_id()} is the active model now. Run: lightvessel models compare."
             )
         return decision
 

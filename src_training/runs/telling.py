@@ -18,15 +18,15 @@ def event_text(event: dict[str, Any]) -> str:
 
 
 def compared_text(event: dict[str, Any]) -> str:
-    """The figures of a comparison with the live model, and what the gate says of them."""
+    """The metrics of a comparison with the active model, and what the gate says of them."""
     decision = event["decision"]
     reasons = " ".join(decision["reasons"])
     return f"{figures_text(event)} · {decision['verdict'].replace('_', ' ')}{': ' * bool(reasons)}{reasons}"
 
 
 def figures_text(record: dict[str, Any]) -> str:
-    """The figures of a comparison with the live model."""
-    home = f"home panel {record['home_dice_current']:.3f} → {record['home_dice_candidate']:.3f}"
+    """The metrics of a comparison with the active model."""
+    home = f"reference set {record['home_dice_current']:.3f} → {record['home_dice_candidate']:.3f}"
     if record["delta_dice"] is None:
         return f"no test patients; {home}"
     low, high = record["dice_interval"]

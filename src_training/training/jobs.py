@@ -29,8 +29,8 @@ def _finetune(settings: dict[str, Any], context: RunContext) -> str:
 
     watcher = Watcher(context.emit, context.cancelled)
     model = finetune(context.workspace, FinetuneSettings(**settings), context.folder, watcher)
-    context.emit({"event": "log", "message": f"comparing {model.id} with the model that is live"})
-    check = partial(watcher.check, "comparing it with the live model")
+    context.emit({"event": "log", "message": f"comparing {model.id} with the active model"})
+    check = partial(watcher.check, "comparing it with the active model")
     decision = contest(context.workspace, model, check=check)
     compared = decision.comparison.as_dict() | {"decision": decision.as_dict()}
     context.emit({"event": "compared", **compared})

@@ -31,7 +31,9 @@ class Material:
 def gather(settings: TrainSettings, arcade: Path, watcher: Watcher) -> Material:
     """Read the frames that the settings ask for and bring them to working scale; DatasetError if there are none."""
     if settings.drawn_share and settings.label_protocol != "full-tree":
-        raise DatasetError("drawn trees are complete: set drawn_share to 0, or label_protocol to full-tree.")
+        raise DatasetError(
+            "synthetic trees are complete: set drawn_share to 0, or label_protocol to full-tree."
+        )
     stride = stride_of(settings.architecture)
     train, held_out = split_holdout(read_split(arcade, "train", watcher), settings.holdout)
     settling = Predictor.load(settings.settle_with) if settings.settle_with else None

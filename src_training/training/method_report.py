@@ -22,7 +22,7 @@ _COLUMNS = {
     "cldice": "clDice",
     "hd95": "HD95 px",
     "stress_dice": "stress Dice",
-    "drawn_recall": "drawn recall",
+    "drawn_recall": "synthetic recall",
 }
 
 

@@ -178,11 +178,15 @@ class TrainSettings(TaughtSettings):
         0.0,
         ge=0,
         le=0.8,
-        title="Drawn trees",
-        description="Share of frames with drawn trees, whose labels are complete; for full-tree only.",
+        title="Synthetic trees",
+        description="Share of frames with synthetic trees, whose labels are complete; for full-tree only.",
     )
     drawn_count: int = Field(
-        600, ge=1, le=20_000, title="Drawn frames", description="How many such frames are drawn beforehand."
+        600,
+        ge=1,
+        le=20_000,
+        title="Synthetic frames",
+        description="How many such frames are made beforehand.",
     )
     plain_steps: int = Field(
         0, ge=0, le=1_000_000, title="Steps alone", description="Steps without the teacher, first of all."
@@ -218,9 +222,7 @@ class FinetuneSettings(TaughtSettings):
     learning_rate: float = Field(
         3e-4, gt=0, le=0.1, title="Learning rate", description="Small: the model should adapt, not forget."
     )
-    base_model: str = Field(
-        "", title="Start from", description="Model to fine-tune; empty: the one that is live now."
-    )
+    base_model: str = Field("", title="Start from", description="Model to fine-tune; empty: the active one.")
     replay_share: float = Field(
         0.5, ge=0, le=0.9, title="Replay", description="Share of base frames in every batch."
     )

@@ -133,7 +133,7 @@ def publish_student(
         teacher=told.teacher if told.is_taught else None,
         threshold=decision.pop("threshold"),
         min_component_px=int(decision.pop("min_component_px")),
-        trained_on="ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)",
+        trained_on=_trained_on(told),
         recipe={"train student": told.model_dump(mode="json"), WEIGHTS_OF_TERMS: weights},
         metrics={
             f"held-out part of ARCADE train, {len(held_out)} frames": decision,
@@ -197,3 +197,17 @@ def fitting_start(ref: str, architecture: Architecture) -> Model:
             "then it is this one's."
         )
     return model
+
+
+def _trained_on(settings: TrainSettings) -> str:
+    """All that the batches were made of, for the card."""
+    others = [
+        f"{share:.0%} {kind}"
+        for share, kind in (
+            (settings.unlabelled_share, "unlabelled frames of ARCADE"),
+            (settings.drawn_share, "frames with synthetic trees"),
+        )
+        if share
+    ]
+    source = "ARCADE, syntax part, training frames (Popov et al., Scientific Data 11:20, 2024)"
+    return source + (f"; of every batch {' and '.join(others)}" if others else "")

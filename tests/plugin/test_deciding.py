@@ -37,7 +37,7 @@ def test_keeping_the_old_model_is_recorded(dock, waiting, qtbot):
     dock.train.keep_button.click()
     qtbot.waitUntil(lambda: not dock.trainer.waiting(), timeout=20_000)
     assert decisions(dock) == [("kept", waiting, "reader-1", "")]
-    assert dock.train.line.text().startswith("Kept the old model live")
+    assert dock.train.line.text().startswith("Kept the old model active")
 
 
 @pytest.mark.parametrize("reason", ["it misses the side branches", ""])

@@ -50,7 +50,7 @@ def test_ten_corrected_frames_go_through_finetune_compare_promote_and_roll_back(
     assert len(list(corrected.dataset.heads(status="accepted"))) == FRAMES
     model_id = run_to_its_end(dock, qtbot)
     qtbot.waitUntil(dock.trainer.waiting, timeout=20_000)
-    assert "cannot tell" in dock.train.verdict.text() and "home panel" in dock.train.verdict.text()
+    assert "cannot tell" in dock.train.verdict.text() and "reference set" in dock.train.verdict.text()
 
     dock.train.promote_button.click()
     assert not dock.train.ask.isHidden() and not dock.train.ask.yes.isEnabled()

@@ -128,7 +128,7 @@ def test_a_fine_tuning_stops_between_two_frames_while_it_is_compared_and_makes_n
     choosing, _ = execute("checkpoint")
     assert "stopped while judging frames" in choosing and len(workspace.models.ids()) == 1
     comparing, _ = execute("comparing")
-    assert "stopped while comparing it with the live model" in comparing
+    assert "stopped while comparing it with the active model" in comparing
     (made,) = set(workspace.models.ids()) - {workspace.models.current().id}
     again, said = execute("never")
     assert again == made and len(workspace.models.ids()) == 2

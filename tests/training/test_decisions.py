@@ -66,7 +66,7 @@ def test_only_a_pseudonym_is_recorded(store, model_id, act, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("nothing-like-it", "no such model"), ("small", "it is the live model")]
+    ("name", "message"), [("nothing-like-it", "no such model"), ("small", "it is the active model")]
 )
 def test_what_cannot_be_kept_from_going_live_is_said(store, name, message):
     with pytest.raises(ModelError, match=message):
@@ -83,7 +83,7 @@ def test_a_refusal_and_a_roll_back_are_on_the_disk_before_anything_follows(store
 
 
 def test_a_figure_that_is_no_number_is_refused_and_recorded(store, model_id):
-    with pytest.raises(Refused, match="home panel"):
+    with pytest.raises(Refused, match="reference set"):
         store.promote(model_id, decide(told(model_id, home=float("nan"))))
     assert store.history()[-1]["comparison"]["home_dice_candidate"] is None
 
@@ -99,11 +99,11 @@ def test_the_shell_records_and_tells_all_of_it(workspace, model_id, capsys):
     assert main(["models", "history", place]) == 0
     lines = [line.partition(" ")[2] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        f"refused {model_id}, live then: small; by reader-1: the gate says cannot tell: 3 test patients; at least 10 "
+        f"refused {model_id}, active then: small; by reader-1: the gate says cannot tell: 3 test patients; at least 10 "
         "are needed to tell. The model is kept; it can be promoted with a reason.",
-        f"kept small live, not {model_id}; by reader-1: too early",
-        f"promoted {model_id}, live then: small; by reader-2: seen all",
-        f"rolled back small, live then: {model_id}; by reader-1: misses branches",
+        f"kept small active, not {model_id}; by reader-1: too early",
+        f"promoted {model_id}, active then: small; by reader-2: seen all",
+        f"rolled back small, active then: {model_id}; by reader-1: misses branches",
     ]
     assert main(["models", "history", place, "--json"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -256,7 +256,7 @@ def test_the_first_promotion_rolls_back_to_the_shipped_model(copy, workspace):
         (None, None, "was not compared"),
         (lambda m: told(m), None, "at least 10"),
         (lambda m: told(m, current="other", patients=12), None, "compared with other"),
-        (lambda m: told(m, home=0.7), "I insist", "home panel"),
+        (lambda m: told(m, home=0.7), "I insist", "reference set"),
     ],
 )
 def test_what_has_not_earned_it_does_not_go_live(copy, workspace, comparison, override, message):

@@ -31,7 +31,7 @@ COMPARED = {
     "home_dice_current": 0.8,
     "decision": {"verdict": "promote", "reasons": []},
 }
-FIGURES = "Dice +0.021 [+0.010, +0.030], 12 patients, 0 worse; home panel 0.800 → 0.801"
+FIGURES = "Dice +0.021 [+0.010, +0.030], 12 patients, 0 worse; reference set 0.800 → 0.801"
 LINES = [
     ({"event": "launched", "time": "t", "message": "starting"}, "starting"),
     (

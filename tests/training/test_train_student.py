@@ -249,7 +249,7 @@ def test_a_network_without_context_is_written_as_older_versions_read_it():
 
 
 def test_complete_trees_do_not_go_with_partial_labels(arcade):
-    with pytest.raises(DatasetError, match="drawn trees are complete"):
+    with pytest.raises(DatasetError, match="synthetic trees are complete"):
         gather(TrainSettings(holdout=2, drawn_share=0.25, label_protocol="syntax"), arcade, Watcher())
 
 
