@@ -21,7 +21,7 @@ class Field(NamedTuple):
 
 
 def fields_of(data: bytes) -> tuple[Field, ...]:
-    """Every length, size, count and offset of a sound DICOM, TIFF, PNG, JPEG, WebP, BMP or NPY file."""
+    """Every length, size, count and offset of a sound DICOM, TIFF, PNG, JPEG, WebP, GIF, BMP, NPY or video file."""
     if data[128:132] == b"DICM":
         return (*_dicom(data), *_codestream(data))
     if data[:2] in (b"II", b"MM"):
@@ -33,9 +33,29 @@ def fields_of(data: bytes) -> tuple[Field, ...]:
         )
     if data[:4] == b"RIFF":
         return tuple(_webp(data))
+    if data[:4] == b"GIF8":
+        return (Field(6, 2), Field(8, 2), Field(10, 1))
+    if data[4:8] == b"ftyp":
+        return tuple(_boxes(data))
+    if data[:4] == b"\x1aE\xdf\xa3":
+        return tuple(Field(at + 4, 1) for name in _EBML for at in _all(data, name))
     if data[:2] == b"BM":
         return tuple(Field(at, 4) for at in (2, 10, 14, 18, 22, 28, 30, 34, 46))
     return (Field(8, 2),) if data[:6] == b"\x93NUMPY" else _codestream(data)
+
+
+_BOXES = (b"moov", b"trak", b"mdia", b"stbl", b"stsd", b"stts", b"ctts", b"stsc", b"stsz", b"stco", b"mdat")
+# The head itself, segment, facts, tracks and cluster: behind each of these names stands its length.
+_EBML = (b"\x1aE\xdf\xa3", b"\x18S\x80g", b"\x15I\xa9f", b"\x16T\xaek", b"\x1fC\xb6u")
+
+
+def _boxes(data: bytes) -> Iterator[Field]:
+    """The length of each box of an MP4, and how many rows its tables have."""
+    for name in _BOXES:
+        for at in _all(data, name):
+            yield Field(at - 4, 4, "big")
+            if name.startswith((b"st", b"ct")):
+                yield Field(at + 8, 4, "big")
 
 
 def with_checksums(data: bytes) -> bytes:
