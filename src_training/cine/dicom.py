@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pydicom
@@ -329,7 +329,7 @@ def _check_layout(name: str, layout: PixelLayout) -> None:
         )
 
 
-def _of_each(common: Tags, of_frames: list[Tags], layout: PixelLayout, n_frames: int) -> dict[str, tuple]:
+def _of_each(common: Tags, of_frames: list[Tags], layout: PixelLayout, n_frames: int) -> dict[str, Any]:
     """Grey values, angles and windows of each frame, where they are not the same for all of them."""
     found: dict[str, tuple] = {"projections": projections(common, n_frames)}
     if of_frames:
