@@ -101,7 +101,9 @@ def _read(name: str, folder: Path, index: Path | None) -> Disc:
             disc.remarks.append(str(error))
     if not cines:
         reason = f" ({disc.remarks[0]})" if disc.remarks else ""
-        raise UnreadableCine(printable(f"{name}: no angiogram on this disc{reason}. Choose another one."))
+        raise UnreadableCine(
+            printable(f"{name}: no angiogram on this disc{reason}. Unpack an archive of pictures.")
+        )
     place = {id(cine): file for file, cine in cines.items()}
     for series in grouped(cines.values()):
         file = place[id(series.members[0])]
