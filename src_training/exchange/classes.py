@@ -48,7 +48,7 @@ _LEFT_MAIN = "left main"
 # The segments of the SYNTAX score, as ARCADE names its categories.
 _SYNTAX = re.compile(r"(syntax ?)?([1-9]|1[0-6])[abc]?")
 # What programs call a first class that nobody named.
-_UNNAMED = re.compile(r"(segment|label|object|mask|foreground|segmentation|annotation)s?( ?1)?")
+_UNNAMED = re.compile(r"(segment|label|object|mask|foreground|segmentation|annotation)s?( ?1)?|class [0-9]+")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Classes:
         """
         found = {key: self._value(name) for key, name in named.items()}
         unknown = sorted({named[key] for key, value in found.items() if value is None})
-        if len(unknown) == 1 and VESSEL not in found.values() and _UNNAMED.fullmatch(_folded(unknown[0])):
+        if _is_the_mask(unknown, found.values()):
             return {key: VESSEL if value is None else value for key, value in found.items()}
         if unknown:
             raise DatasetError(
@@ -73,13 +73,19 @@ class Classes:
         return {key: value for key, value in found.items() if value is not None}
 
     def remark(self, names: Iterable[str], where: str) -> str | None:
-        """A line about the classes that are catheters and so not judged, or None."""
-        untold = sorted({name for name in names if not self.knows(name) and meaning_of(name) == "catheter"})
-        if not untold:
-            return None
-        return printable(
-            f"{where}: {_listed(untold)}: no vessel; not judged (255), as there is no class of it yet"
-        )
+        """A line about what nobody was asked: catheters are not judged, a lone class without a name is vessel."""
+        used = sorted(set(names))
+        untold = [name for name in used if not self.knows(name) and meaning_of(name) == "catheter"]
+        if untold:
+            return printable(
+                f"{where}: {_listed(untold)}: no vessel; not judged (255), as there is no class of it yet"
+            )
+        unknown = [name for name in used if self._value(name) is None]
+        if _is_the_mask(unknown, map(self._value, used)):
+            return printable(
+                f"{where}: {unknown[0]}: taken as vessel, being the only class, which has no name"
+            )
+        return None
 
     def knows(self, name: str) -> bool:
         """Whether somebody said what this class is."""
@@ -88,6 +94,11 @@ class Classes:
     def _value(self, name: str) -> int | None:
         told = _told_name(name, self.told)
         return _VALUES.get(meaning_of(name)) if told is None else self.told[told]
+
+
+def _is_the_mask(unknown: list[str], values: Iterable[int | None]) -> bool:
+    """Whether the one class that nobody can tell was simply never named, and nothing else is vessel."""
+    return len(unknown) == 1 and VESSEL not in values and _UNNAMED.fullmatch(_folded(unknown[0])) is not None
 
 
 def meaning_of(name: str) -> Meaning:

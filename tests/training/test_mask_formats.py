@@ -392,15 +392,25 @@ def test_outlines_without_their_picture_are_told(tmp_path, capsys):
 # -- YOLO ----------------------------------------------------------------------------------------------------
 
 
-def test_the_field_file_of_yolo_asks_what_its_class_is_and_is_read(tmp_path, capsys):
+def test_the_field_file_of_yolo_is_read_and_its_only_class_is_told(tmp_path, capsys):
     folder = field(FIELD) / "yolo"
     arguments = ["--images", str(folder / "images"), "--masks", str(folder / "masks")]
-    code, masks = imported(tmp_path, *arguments)
-    assert code == 2 and not masks and "may be vessel or not: class 0. Say" in capsys.readouterr().err
-    source = YoloMask(folder / "masks" / "a1.txt", classes=Classes({"0": 1}))
+    code, masks = imported(tmp_path, *arguments, "--accept-implausible")
     y, x = (np.mgrid[:96, :128] + 0.5) / np.array([96, 128])[:, None, None]
     inside = (x < 0.5) & (y > 0.1) & (y < 0.1 + (x - 0.1))
-    assert np.array_equal(source.read(0, (1, 96, 128)) == 1, inside)
+    assert code == 0 and np.array_equal(masks[0] == 1, inside)
+    assert "class 0: taken as vessel, being the only class" in capsys.readouterr().err
+
+
+def test_of_two_classes_without_names_neither_is_taken_for_vessel(tmp_path, capsys):
+    folder = field(FIELD) / "yolo"
+    masks = tmp_path / "labels"
+    masks.mkdir()
+    (masks / "a1.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5\n3 0.2 0.2 0.4 0.2 0.4 0.4\n")
+    code, saved = imported(tmp_path, "--images", str(folder / "images"), "--masks", str(masks))
+    assert (
+        code == 2 and not saved and "may be vessel or not: class 0, class 3. Say" in capsys.readouterr().err
+    )
 
 
 NAMES = {
