@@ -56,7 +56,7 @@ test-lowest: $(LOWEST)/.ready
 
 $(LOWEST)/.ready: setup.py constraints-lowest.txt
 	test -x $(LOWEST)/bin/python || $(PYTHON311) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[pyqt5]' pytest pytest-timeout pytest-xdist hypothesis
+	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[pyqt5,formats,video]' pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
 
 # Every promise of docs/reliability.md in its full form, as one table: make soak, or make soak PARTS="appends files"
