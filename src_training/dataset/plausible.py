@@ -13,7 +13,7 @@ from scipy import ndimage
 from src_training.dataset.frame import BACKGROUND, VESSEL, Frame
 from src_training.inference.preprocess import collimated_field, finite_grey
 
-#: Of the collimated field. The fullest of ARCADE's 1,195 masks covers 0.07 of its frame.
+#: Of the collimated field. The fullest of ARCADE's 1,195 masks covers 0.08 of it.
 LARGEST_SHARE = 1 / 3
 #: Smallest contrast with which a mask counts as lying on something; see `contrast_of` and the evidence in `judge`.
 SMALLEST_CONTRAST = 0.3
@@ -96,8 +96,10 @@ def judge(
 ) -> Judgement:
     """What is odd about a mask (Y, X) of 0, 1, 255 on its frame (Y, X) as shown.
 
-    Evidence for the limits: ARCADE's true masks have contrasts of 0.70 to 0.98; turned, mirrored, moved by 20 px and
-    more, or of another frame, 99 of 100 lie within 0.32 of 0. Findings are ``empty``, ``share``, ``inverted``,
+    Evidence for the limits: the true masks of all 1,195 ARCADE frames have contrasts of 0.69 to 0.98 and shares up to
+    0.08, none is odd. Of 299 of them turned, mirrored, moved by 20 px and more, or of another frame, 99 of 100 have a
+    contrast below 0.27; drawn 2 px too wide a true one has 0.50 and more, moved by 3 px 0.46, as thin lines 0.32.
+    Findings are ``empty``, ``share``, ``inverted``,
     ``misfit`` and ``polarity``; for a status that promises no vessels there are none.
     """
     grey = finite_grey(shown)
