@@ -52,13 +52,13 @@ class Sparkline(QWidget):
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
         """Left and right step through the frames, Home and End go to the first and the last."""
         last, here = self.values.size - 1, -1 if self.current is None else self.current
-        key = event.key() if event is not None else None
-        goal = {
+        goals: dict[int, int] = {
             Qt.Key.Key_Left: here - 1,
             Qt.Key.Key_Right: here + 1,
             Qt.Key.Key_Home: 0,
             Qt.Key.Key_End: last,
-        }.get(key)
+        }
+        goal = goals.get(event.key()) if event is not None else None
         if goal is None:
             super().keyPressEvent(event)
         elif 0 <= goal <= last:
