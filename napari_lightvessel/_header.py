@@ -36,7 +36,9 @@ class Header(QWidget):
         self.badge = QLabel()
         self.badge.setProperty("lv", "badge")
         self.view_line = TellLine()
-        self.view_button = button("Show only this cine", session.show, "Hide what else is in view")
+        self.view_button = button(
+            "Show only this cine", session.show, "Hide other cines, and go to a frame of this one"
+        )
         self.view_row = row(None, self.view_button)
         self.line = TellLine()
         rows = QVBoxLayout(self)
@@ -100,6 +102,7 @@ class Header(QWidget):
         """Say that the canvas shows anything but a frame of the cine named above, and offer to mend it."""
         text = self.session.out_of_view()
         self.view_line.tell(text, "warn")
+        self.view_button.setText("Show only this cine" if self.session.blocked() else "Back to its frames")
         self.view_row.setVisible(bool(text))
 
     def _show_cine(self, state: CineState | None) -> None:
