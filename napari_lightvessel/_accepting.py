@@ -28,7 +28,7 @@ from napari_lightvessel._marks import (
 )
 from napari_lightvessel._recalling import Found, standing
 from napari_lightvessel._session import Session
-from src_training import Dataset, Frame, Origin, Revision, Workspace
+from src_training import Dataset, Frame, Origin, Revision, Workspace, judge_frame
 from src_training.dataset import Kept, Prepared, Source, Sources, move, save_prepared, twins_of
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
@@ -50,6 +50,15 @@ class _Save:
     label: str  # the cine's name on the screen
     patient: str  # as it was typed; empty: the file's own, else unknown
     apart: bool = False  # the same picture under another patient stays there
+    sure: bool = False  # the person looked at an odd mask again
+
+
+@dataclass(frozen=True)
+class Odd:
+    """The mask cannot be the vessels of its frame, as it covers too much of it: what is odd, in a line each."""
+
+    save: _Save
+    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,9 @@ class Elsewhere:
     label: str  # what that case is called on this computer
 
 
-_Outcome: TypeAlias = Revision | Kept | Meanwhile | Elsewhere
+_Question: TypeAlias = Odd | Meanwhile | Elsewhere
+_Outcome: TypeAlias = tuple[Revision | Kept | _Question, str]  # and what is odd about a mask that is saved
+_ASKED = ("share", "inverted")  # other findings may be a person's good reasons, and are told
 
 
 class Accepter:
@@ -84,7 +95,7 @@ class Accepter:
     saved = Signal(str)
     failed = Signal(str)
     kept = Signal(object, object, int)  # the entry in the outbox, CineState, frame
-    asks = Signal(object)  # Meanwhile | Elsewhere: the frame waits for an answer, and is not saved until then
+    asks = Signal(object)  # Odd | Meanwhile | Elsewhere: the frame is not saved until it is answered
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -105,6 +116,10 @@ class Accepter:
         """Every edited frame of this cine was reviewed, whether it is on the table or not."""
         for t in state.open_edits():
             self._take(state, t, ACCEPTED)
+
+    def save_odd(self, asked: Odd) -> None:
+        """Save a mask that looked odd, as it is."""
+        self._put(replace(asked.save, sure=True))
 
     def save_mine(self, asked: Meanwhile) -> None:
         """Save what was decided here as a correction of what was asked about."""
@@ -152,16 +167,7 @@ class Accepter:
             self._seeking.forget()
         while self._waiting:
             save, moving = self._waiting.popleft()
-            try:
-                outcome = _append(save, moving)(lambda: False)
-                if isinstance(
-                    outcome, Meanwhile
-                ):  # nobody can be asked any more: both stand, as a visible conflict
-                    _append(save, beside=True)(lambda: False)
-                elif isinstance(outcome, Elsewhere):
-                    _append(replace(save, apart=True))(lambda: False)
-            except (LightVesselError, OSError):
-                logger.exception("frame %d was decided, but is not saved", save.t)
+            _save_unasked(save, moving)
 
     def blocked(self) -> str:
         """Why nothing can be accepted now; empty when it can."""
@@ -219,12 +225,13 @@ class Accepter:
             return
         save, moving = self._waiting.popleft()
 
-        def done(outcome: _Outcome) -> None:
+        def done(answer: _Outcome) -> None:
             self._job = None
-            if isinstance(outcome, Meanwhile | Elsewhere):
+            outcome, odd = answer
+            if isinstance(outcome, Odd | Meanwhile | Elsewhere):
                 self._ask(save, outcome)
             else:
-                self._on_saved(save, outcome)
+                self._on_saved(save, outcome, odd)
             self._next()
 
         def failed(problem: _jobs.Problem) -> None:
@@ -236,12 +243,15 @@ class Accepter:
 
         self._job = _jobs.start(_append(save, moving), done=done, failed=failed)
 
-    def _ask(self, save: _Save, question: Meanwhile | Elsewhere) -> None:
+    def _ask(self, save: _Save, question: _Question) -> None:
+        if not self.session.is_open:
+            _save_unasked(save, None)
+            return
         save.state.marks[save.t].saving = False
         self.session.frame_decided.emit(save.state, save.t)
         self.asks.emit(question)
 
-    def _on_saved(self, save: _Save, outcome: Revision | Kept) -> None:
+    def _on_saved(self, save: _Save, outcome: Revision | Kept, odd: str) -> None:
         mark = save.state.marks[save.t]
         mark.status, mark.saving, mark.region = save.status, False, save.region is not None
         mark.baseline = mark.stored = Plane.of(save.labels)
@@ -262,10 +272,10 @@ class Accepter:
             )
         else:
             self.session.dataset_grew.emit()
-            self.saved.emit(saved_line(save.t, outcome, region=mark.region))
-            self._seek_twin(save, outcome)
+            self.saved.emit(saved_line(save.t, outcome, region=mark.region, odd=odd))
+            self._seek_twin(save, outcome, odd)
 
-    def _seek_twin(self, save: _Save, saved: Revision) -> None:
+    def _seek_twin(self, save: _Save, saved: Revision, odd: str) -> None:
         """Say where the picture stands under another patient: after "Saved", for a large dataset takes a moment.
 
         Of saves in quick succession the last one is told of.
@@ -273,7 +283,7 @@ class Accepter:
 
         def done(twin: Revision | None) -> None:
             if twin is not None and job is self._seeking:
-                self.saved.emit(saved_line(save.t, saved, twin, region=save.region is not None))
+                self.saved.emit(saved_line(save.t, saved, twin, region=save.region is not None, odd=odd))
 
         def failed(problem: _jobs.Problem) -> None:
             logger.warning("whether %s is there twice is not known: %s", saved.case, problem.line)
@@ -284,12 +294,24 @@ class Accepter:
         job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
 
 
-def saved_line(t: int, revision: Revision, twin: Revision | None = None, *, region: bool = False) -> str:
+def _save_unasked(save: _Save, moving: Elsewhere | None) -> None:
+    """The window closes: a decision is saved all the same, and what others saved meanwhile stands beside it."""
+    try:
+        _append(replace(save, sure=True, apart=True), moving, beside=True)(lambda: False)
+    except (LightVesselError, OSError):
+        logger.exception("frame %d was decided, but is not saved", save.t)
+
+
+def saved_line(
+    t: int, revision: Revision, twin: Revision | None = None, *, region: bool = False, odd: str = ""
+) -> str:
     """What the section says once a frame is durable; ``twin`` is the same picture under another patient."""
     what = WORDS.get(revision.status, revision.status) + (" (region)" if region else "")
     line = f"Saved · frame {t} · case {revision.text} · {what}"
     if not revision.patient_key:
         line += " · patient unknown: used for training only"
+    if odd:
+        line += f" · look at its mask again: {odd}"
     if twin is not None:
         line += (
             f" · the same picture is there under another patient, or under none (case {twin.case}): only one part "
@@ -314,11 +336,14 @@ def _append(
             )
             mark = replace(mark, seen=mark.seen | {moved.sha})
         prepared = dataset.prepare(frame, _mask(save), _origin(save))
+        findings = judge_frame(frame, prepared.mask).findings if save.status == ACCEPTED else ()
+        if not save.sure and any(finding.code in _ASKED for finding in findings):
+            return Odd(save, tuple(finding.text for finding in findings)), ""
         heads = _heads(dataset, prepared.case)
         if not beside and heads is not None:
             question = _meanwhile(save, mark, prepared, heads) or _elsewhere(save, frame, prepared, heads)
             if question is not None:
-                return question
+                return question, ""
         # Named, so that what is saved between this look and the commit is contradicted visibly.
         known = [head for head in heads or () if not beside or head.sha in mark.seen]
         corrected = None if heads is None else known
@@ -326,7 +351,7 @@ def _append(
             dataset, prepared, corrected=corrected, resolve=len(known) > 1 and len(known) == len(heads or ())
         )
         _remember(save, prepared)
-        return outcome
+        return outcome, "; ".join(finding.text for finding in findings)
 
     return work
 

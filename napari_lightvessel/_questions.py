@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QScrollArea
 
 from napari_lightvessel import _preferences
-from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile
+from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile, Odd
 from napari_lightvessel._marks import WORDS, count_words
 from napari_lightvessel._parts import AskBar
 from napari_lightvessel._taking_back import Strays, TakeBack
 from src_training.errors import LightVesselError
 
 _LAID_OUT_MS = 50
+_Question: TypeAlias = Odd | Meanwhile | Elsewhere | Strays
 
 
 class QuestionBar(AskBar):
@@ -26,26 +27,37 @@ class QuestionBar(AskBar):
         super().__init__()
         self.accepter, self.take_back = accepter, take_back
         self.later.setText("Cancel")
-        self._waiting: deque[Meanwhile | Elsewhere | Strays] = deque()
-        self._present: Meanwhile | Elsewhere | Strays | None = None
+        self._waiting: deque[_Question] = deque()
+        self._present: _Question | None = None
         accepter.asks.connect(self.put)
         take_back.asks.connect(self.put)
 
-    def put(self, question: Meanwhile | Elsewhere | Strays) -> None:
-        """Ask this after what is being asked."""
+    def put(self, question: _Question) -> None:
+        """Ask this after what is being asked, and in place of an earlier question about the same."""
+        about = _about(question)
+        self._waiting = deque(one for one in self._waiting if _about(one) != about)
         self._waiting.append(question)
-        if self._present is None:
+        if self._present is None or _about(self._present) == about:
             self._next()
 
     def _next(self) -> None:
         self._present = self._waiting.popleft() if self._waiting else None
         question = self._present
-        if isinstance(question, Meanwhile):
+        if isinstance(question, Odd):
+            self._ask_odd(question)
+        elif isinstance(question, Meanwhile):
             self._ask_meanwhile(question)
         elif isinstance(question, Elsewhere):
             self._ask_elsewhere(question)
         elif question is not None:
             self._ask_strays(question)
+
+    def _ask_odd(self, question: Odd) -> None:
+        self._pose(
+            f"Frame {question.save.t}, its mask: {'; '.join(question.findings)}. Save it all the same?",
+            ("Save it", lambda: self.accepter.save_odd(question)),
+            ("Look again", lambda: self.accepter.session.go_to(question.save.t)),
+        )
 
     def _ask_meanwhile(self, question: Meanwhile) -> None:
         self._pose(
@@ -121,6 +133,13 @@ class NameBar(AskBar):
             self.open(str(error))
             return
         self._changed()
+
+
+def _about(question: _Question) -> tuple[int, int]:
+    """The cine and its frame; -1: several frames."""
+    if isinstance(question, Strays):
+        return id(question.state), -1
+    return id(question.save.state), question.save.t
 
 
 def _bring_into_sight(bar: AskBar) -> None:

@@ -23,6 +23,7 @@ _PUBLIC = {
     "Origin": "dataset",
     "Revision": "dataset",
     "read_mask": "dataset",
+    "judge_frame": "dataset.plausible",
     "Workspace": "workspace",
     "Model": "models",
     "ModelCard": "models",

@@ -185,3 +185,24 @@ def test_a_question_below_the_fold_scrolls_into_sight(viewer, dock, work, saved,
     bar = dock.correct.name_bar
     qtbot.waitUntil(lambda: not bar.visibleRegion().isEmpty(), timeout=5_000)
     qtbot.waitUntil(lambda: bar.visibleRegion().boundingRect().height() >= bar.height() - 1, timeout=5_000)
+
+
+def test_a_mask_that_covers_the_frame_is_not_saved_before_it_was_asked(dock, work, saved, qtbot):
+    right = work.labels(2).copy()
+    work.mask.replace(2, np.ones_like(right))
+    question = dock.correct.question
+    for answer in (question.no, question.yes):
+        dock.correct.accept_button.click()
+        qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
+        assert "vessel on 100% of the field. Save it all the same?" in question.text.text()
+        assert standing(dock) == [] and not work.marks[2].saving
+        answer.click()
+    qtbot.waitUntil(lambda: dock.correct.line.text().startswith("Saved · frame 2"), timeout=20_000)
+    assert len(standing(dock)) == 1
+    work.mask.replace(2, right)
+    assert "rev 2" in saved(dock) and "look at its mask again" not in dock.correct.line.text()
+
+
+def test_a_turned_mask_is_not_saved_in_silence(dock, work, saved):
+    work.mask.replace(2, np.ascontiguousarray(np.rot90(work.labels(2))))
+    assert "look at its mask again: the picture under it is as beside it" in saved(dock)

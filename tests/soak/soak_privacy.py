@@ -146,11 +146,11 @@ def _save_and_export(planted: Planted, folder: Path) -> None:
     place, mask = str(planted.workspace), next(planted.masks.iterdir())
     with _surroundings(folder):
         _must(["dataset", "init", place])
-        pair = ["--image", str(planted.dicom), "--mask", str(mask)]
+        pair = ["--image", str(planted.dicom), "--mask", str(mask), "--accept-implausible"]
         for t in range(2):
             _must(["dataset", "append", place, *pair, "--frame", str(t)])
         _must(["dataset", "append", place, *pair, "--frame", "2", "--patient", planted.by_hand])
-        folders = ["--images", str(planted.images), "--masks", str(planted.masks)]
+        folders = ["--images", str(planted.images), "--masks", str(planted.masks), "--accept-implausible"]
         _must(["dataset", "import", place, *folders, "--patients", str(planted.patients)])
         with mock.patch.object(durable, "disk", RefusingDisk(Path(place), 28)):
             main(["dataset", "append", place, *pair, "--frame", "0", "--status", "uncertain"])

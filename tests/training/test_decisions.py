@@ -12,6 +12,7 @@ from src_training import durable
 from src_training.cli import main
 from src_training.errors import DatasetError, ModelError, Refused
 from src_training.models.gate import decide
+from src_training.workspace import user_config_dir
 
 
 def test_every_decision_says_who_and_why(store, model_id):
@@ -108,6 +109,14 @@ def test_the_shell_records_and_tells_all_of_it(workspace, model_id, capsys):
     assert main(["models", "history", place, "--json"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [r["by"] for r in records] == ["reader-1", "reader-1", "reader-2", "reader-1"]
+
+
+def test_the_pseudonym_of_the_settings_decides_where_none_is_given(workspace, model_id):
+    folder = user_config_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plugin.json").write_text(json.dumps({"annotator": "reader-9"}), encoding="utf-8")
+    assert main(["models", "keep", str(workspace.path), model_id]) == 0
+    assert workspace.models.history()[-1]["by"] == "reader-9"
 
 
 def test_decisions_of_an_older_version_are_told_too(workspace, capsys):
