@@ -31,7 +31,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _read_one(path: Path) -> list[LayerData]:
-    from src_training.exchange.discs import is_disc
+    from src_training.exchange import is_disc
 
     try:
         cine = _chosen_of_disc(path) if is_disc(path) else read_cine(path, as_cine=path.is_dir())
@@ -47,7 +47,7 @@ def _read_one(path: Path) -> list[LayerData]:
 
 def _chosen_of_disc(path: Path) -> Cine | None:
     """The run of a disc that a person chooses: which one is meant is not for us to guess."""
-    from src_training.exchange.discs import opened_disc
+    from src_training.exchange import opened_disc
 
     with opened_disc(path) as disc:
         for line in disc.remarks:
