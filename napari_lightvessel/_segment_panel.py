@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QToolButton, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QProgressBar,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
 from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
@@ -52,6 +60,8 @@ class SegmentPanel(Section):
         self.threshold.setRange(0.05, 0.95)
         self.threshold.setSingleStep(0.01)  # type: ignore[arg-type]
         self.threshold.setDecimals(2)
+        for box in self.threshold.findChildren(QAbstractSpinBox):
+            box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the number can be typed, without a mouse as well
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 5000)
         self.min_size.setSingleStep(10)
