@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ _NOTHING: list[Any] = [(None,)]  # npe2's sentinel: read, and there is no layer 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
     """The reader for these paths, or None when they hold no angiogram that we read: their first bytes decide."""
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
-    return read if paths and all(is_claimed(one) for one in paths) else None
+    return read if paths and all(is_claimed(one) or _is_disc(one) for one in paths) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
@@ -44,15 +46,27 @@ def _read_one(path: Path) -> list[LayerData]:
     return [layer]
 
 
+def _is_disc(path: Path) -> bool:
+    from src_training.exchange import looks_like_disc
+
+    return looks_like_disc(path)
+
+
 def _chosen_of_disc(path: Path) -> Cine | None:
     """The run of a disc that a person chooses: which one is meant is not for us to guess."""
     from src_training.exchange import opened_disc
 
-    with opened_disc(path) as disc:
+    with contextlib.ExitStack() as stack:
+        disc = stack.enter_context(opened_disc(path))
         for line in disc.remarks:
             _say(line)
         place = choose_run(path.name, [run.description for run in disc.runs])
-        return None if place is None else disc.runs[place].cine
+        if place is None:
+            return None
+        cine = disc.runs[place].cine
+        # What a ZIP was unpacked into is read frame by frame as long as anybody looks at the cine.
+        weakref.finalize(cine, stack.pop_all().close)
+        return cine
 
 
 def _tell_remarks(cine: Cine) -> None:

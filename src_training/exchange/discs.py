@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from src_training.cine.apart import ask_file
 from src_training.cine.cine import Cine
 from src_training.cine.read import cine_of, natural_key, read_cine
 from src_training.cine.series import grouped
-from src_training.cine.sniff import recognise
+from src_training.cine.sniff import DICOM_SUFFIXES, recognise
 from src_training.errors import UnreadableCine, printable
 
 _INDEX = "DICOMDIR"
@@ -63,6 +64,29 @@ def is_disc(path: Path) -> bool:
             return path.name.upper() == _INDEX or file.read(4) == _ZIP
     except OSError:
         return False
+
+
+def looks_like_disc(path: Path) -> bool:
+    """As `is_disc`, but a ZIP only where the names in it may be DICOM: for who must answer at once."""
+    if not is_disc(path):
+        return False
+    if path.is_dir() or path.name.upper() == _INDEX:
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(map(_may_be_dicom, archive.namelist()))
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return False
+
+
+def _may_be_dicom(member: str) -> bool:
+    """As files of discs are called: with a DICOM ending, or a name without any letter after its last point."""
+    name = PurePosixPath(member).name
+    return (
+        bool(name)
+        and not member.endswith("/")
+        and (name.lower().endswith(DICOM_SUFFIXES) or not re.search(r"\.[^.]*[A-Za-z]", name))
+    )
 
 
 @contextlib.contextmanager
