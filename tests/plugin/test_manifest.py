@@ -71,7 +71,7 @@ def test_the_reader_is_offered_for_angiograms_only(manifest, tmp_path, name, off
 
 def test_the_reader_is_offered_for_every_suffix_that_the_core_reads_and_no_other(manifest):
     patterns = manifest.contributions.readers[0].filename_patterns
-    assert {p for p in patterns if p.startswith("*")} == {f"*{suffix}" for suffix in SUFFIXES}
+    assert {p for p in patterns if p.startswith("*")} == {f"*{suffix}" for suffix in (*SUFFIXES, ".zip")}
 
 
 def test_patterns_without_a_dot_never_match_a_suffix(manifest):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +220,24 @@ def test_of_a_disc_the_run_that_a_person_chooses_is_opened_and_no_other(
     viewer.open(str(tmp_path / "disc" / "DICOMDIR"), plugin="napari-lightvessel")
     assert [len(layer.data) for layer in viewer.layers] == ([] if wanted is None else [2 + 2 * wanted])
     assert told == []
+
+
+def test_a_run_of_a_zip_is_read_as_long_as_it_is_looked_at(tmp_path, viewer, frames, told):
+    disc = tmp_path / "disc"
+    disc.mkdir()
+    _xa_object(frames[:4], 1).save_as(disc / "IM1", enforce_file_format=True)
+    shutil.make_archive(str(tmp_path / "run"), "zip", disc)
+    viewer.open(str(tmp_path / "run.zip"), plugin="napari-lightvessel")
+    (layer,) = viewer.layers
+    gc.collect()
+    assert np.array_equal(np.asarray(layer.data[3]), frames[3]) and told == []
+
+
+def test_a_zip_of_something_else_is_left_to_others(tmp_path):
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
+        archive.writestr("notes.txt", "nothing to see")
+        archive.writestr("array.zarr/0.0.txt", "1")
+    assert get_reader(str(tmp_path / "notes.zip")) is None
 
 
 def test_how_a_folder_was_read_is_told_and_is_no_error(tmp_path, viewer, frames, told, monkeypatch):
