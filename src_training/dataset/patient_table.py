@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from src_training.dataset.store import Dataset
 
 _LARGEST_CSV = 64 << 20
-_IMAGE_COLUMNS = ("image", "image_name", "name", "file", "filename", "file_name", "path")
+# The surest first: in a table of files a "name" may be a person's.
+_IMAGE_COLUMNS = ("image", "image_name", "imagename", "filename", "file_name", "file", "path", "name")
+# Not what else is told of a patient: name, age, sex.
+_PATIENT_COLUMN = re.compile(
+    r"patient(en|s)?_?(id|ids|nr|no|num|number|nummer|code|key|pseudonym|identifier)?"
+)
+_SEPARATOR = re.compile(
+    r"sep=([,;\t])\s*", re.IGNORECASE
+)  # the line with which Excel says how it reads a table
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _NUMBER = re.compile(r"[0-9]+")
@@ -51,7 +59,7 @@ def read_patients(path: Path) -> list[Row]:
     Raises DatasetError when it cannot be read, or gives one name two patients.
     """
     rows = _rows(path)
-    name_at, patient_at, start = _columns(rows[0][1]) if rows else (0, 1, 0)
+    name_at, patient_at, start = _columns(path.name, [cells for _, cells in rows]) if rows else (0, 1, 0)
     found: dict[str, Row] = {}
     for number, cells in rows[start:]:
         if len(cells) <= max(name_at, patient_at):
@@ -160,8 +168,9 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     try:
         text = _decoded(read_regular(path, _LARGEST_CSV))
         first = text.partition("\n")[0]
-        rows = csv.reader(text.splitlines(), delimiter=max(",;\t", key=first.count))
-        found = [(rows.line_num, row) for row in rows if any(map(str.strip, row))]
+        told = _SEPARATOR.fullmatch(first)
+        rows = csv.reader(text.splitlines(), delimiter=told[1] if told else max(",;\t", key=first.count))
+        found = [(rows.line_num, row) for row in rows if any(map(str.strip, row))][1 if told else 0 :]
         if "\0" in text:
             raise csv.Error("a NUL byte in it")
     except UnicodeDecodeError as error:
@@ -178,11 +187,21 @@ def _decoded(content: bytes) -> str:
     return content.decode("utf-16" if content[:2] in _UTF16_MARKS else "utf-8-sig")
 
 
-def _columns(first: list[str]) -> tuple[int, int, int]:
-    """Where name and patient stand, and the first line of data."""
-    names = [cell.strip().casefold().replace(" ", "_") for cell in first]
-    name_at = next((at for at, name in enumerate(names) if name in _IMAGE_COLUMNS), None)
-    patient_at = next((at for at, name in enumerate(names) if name.startswith("patient")), None)
-    if name_at is None or patient_at is None:
-        return 0, 1, 0
-    return name_at, patient_at, 1
+def _columns(table: str, rows: list[list[str]]) -> tuple[int, int, int]:
+    """Where name and patient stand, and the first row of data.
+
+    Of two columns the one that is not known is the other. Raises DatasetError where more columns could be the patient.
+    """
+    names = [re.sub(r"[\W_]+", "_", cell.strip().casefold()).strip("_") for cell in rows[0]]
+    name_at = next((names.index(name) for name in _IMAGE_COLUMNS if name in names), None)
+    patient_at = next((at for at, name in enumerate(names) if _PATIENT_COLUMN.fullmatch(name)), None)
+    if name_at is not None and patient_at is not None:
+        return name_at, patient_at, 1
+    if max(at for row in rows for at, cell in enumerate(row) if cell.strip()) > 1:
+        raise DatasetError(
+            f"{table}: line 1 does not say which of its columns are the image and the patient. Call them so: "
+            "image, patient."
+        )
+    if name_at is not None:
+        return name_at, 1 - name_at, 1
+    return (0, 1, 0) if patient_at is None else (1 - patient_at, patient_at, 1)

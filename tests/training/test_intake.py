@@ -271,6 +271,35 @@ def test_a_table_says_the_same_in_every_encoding(tmp_path, encoding, delimiter):
     assert read_patients(tmp_path / "p.csv") == [Row(2, "zoë 1.png", "Ä-7")]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["image,patient_sex,patient_id", "f.png,M,A17"],
+        ["PatientName,Patient-ID,File name", "Doe,A17,f.png"],
+        ["name,file,Patienten-ID", "Doe,f.png,A17"],
+        ["file,subject", "f.png,A17"],
+        ["Fall;Image", "A17;f.png"],
+        ["Bild;Patientennummer;", "f.png;A17;"],
+        ["sep=;", "Image;Patient", "f.png;A17"],
+        ["f.png,A17"],
+    ],
+)
+def test_a_patient_is_taken_from_the_column_of_patients(tmp_path, lines):
+    (tmp_path / "p.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert read_patients(tmp_path / "p.csv") == [Row(len(lines), "f.png", "A17")]
+
+
+@pytest.mark.parametrize(
+    "header", ["file,age,subject", "Bild,Alter,Fall", "image,patient_age,subject", "id,image,patient_sex"]
+)
+def test_a_table_of_several_columns_that_could_be_the_patient_is_refused(tmp_path, header):
+    (tmp_path / "p.csv").write_text(f"{header}\nf0.png,61,A17\nf1.png,61,B21\n", encoding="utf-8")
+    with pytest.raises(
+        DatasetError, match=r"p\.csv: line 1 does not say which .* Call them so: image, patient"
+    ):
+        read_patients(tmp_path / "p.csv")
+
+
 def test_a_table_in_an_old_encoding_is_refused_with_excels_own_words_for_the_cure():
     with pytest.raises(DatasetError, match=r'cp\.csv: not UTF-8 text\. In Excel choose "CSV UTF-8'):
         read_patients(CSV / "cp.csv")
