@@ -26,6 +26,7 @@ _ELSEWHERE = re.compile(
 _SEGMENT = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
 _CHUNK = 1 << 20
+_NIFTI_COLOURS = (128, 2304)  # types whose bits are those of all colours
 _NIFTI_1, _NIFTI_2 = 348, 540  # bytes of a header, which are its first number
 
 
@@ -50,7 +51,7 @@ class Volume:
     def planes(self, name: str, frame: int | None, of: int | None, stacked: bool) -> NDArray:
         """(L, Y, X) of one frame; BadMask when it is not there, or ``stacked`` and there is only one."""
         pages = self.layers.shape[1]
-        if stacked and (of or 1) > 1 and pages == 1:
+        if stacked and (of or 1) > 1 and pages == 1 and self.offset == (0, 0, 0):
             raise BadMask(
                 f"{name}: one frame for the {of} of its cine. Give a mask for every frame, or say of which one it is: "
                 "lightvessel dataset append with --frame."
@@ -94,7 +95,7 @@ def read_volume(path: Path) -> Volume:
         value_type = _type_of(SimpleITK, reader.GetPixelIDValue())
         _check_size(path, shape, components, value_type.itemsize)
         if kind == "NIfTI":
-            _check_whole(path, math.prod(shape) * components * value_type.itemsize)
+            _check_whole(path, math.prod(shape), components)
         values = SimpleITK.GetArrayFromImage(reader.Execute())
         return Volume(_layers(path, values, components), _segments(reader), _offset(reader))
     except BadMask:
@@ -155,7 +156,7 @@ def _check_size(path: Path, shape: tuple[int, ...], components: int, itemsize: i
         )
 
 
-def _check_whole(path: Path, pixels: int) -> None:
+def _check_whole(path: Path, pixels: int, components: int) -> None:
     """The library fills up what is missing of a NIfTI file with zeros, that is with background."""
     packed = path.name.lower().endswith(".gz")
     with open_regular(path, _MOST) as file:
@@ -168,14 +169,17 @@ def _check_whole(path: Path, pixels: int) -> None:
             length += len(chunk)
             if length > 2 * _MOST:
                 break
-    if length < _start_of(head) + pixels:
+    start, kind, bits = _stored(head)
+    values = pixels if kind in _NIFTI_COLOURS else pixels * components
+    if length < start + values * bits // 8:
         raise BadMask(f"{path.name}: parts of it are missing. Copy or export it again.")
 
 
-def _start_of(head: bytes) -> int:
-    """Where the pixels begin in a NIfTI-1 file."""
+def _stored(head: bytes) -> tuple[int, int, int]:
+    """Where the pixels begin in a NIfTI-1 file, of which type they are, and their bits: before any rescaling."""
     order = "<" if head[:4] == _NIFTI_1.to_bytes(4, "little") else ">"
-    return int(np.frombuffer(head[108:112], f"{order}f4")[0])
+    kind, bits = np.frombuffer(head[70:74], f"{order}i2").tolist()
+    return int(np.frombuffer(head[108:112], f"{order}f4")[0]), kind, bits
 
 
 def _layers(path: Path, values: NDArray, components: int) -> NDArray:

@@ -61,7 +61,7 @@ def _match_part(matched: Matched, folder: Path, part: str, ending: str, meaning:
         if image is None:
             matched.failures.append(f"{mask.name}: no {stem}_0000{end} in images{part}.")
         else:
-            matched.pairs.append((image, NumberedMask(mask, meaning, _RECORD)))
+            matched.pairs.append((image, NumberedMask(mask, meaning, _RECORD, stacked=True)))
 
 
 def _names(labels: dict[str, Any]) -> tuple[str, dict[int, list[str]]]:

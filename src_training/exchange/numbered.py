@@ -23,7 +23,10 @@ _LISTS = (LABELS_FILE, "datalist.json")  # ours, and the one of MONAI
 
 @dataclass(frozen=True)
 class NumberedMask:
-    """A mask whose numbers have the meaning that the file ``named_in`` gives them; others are refused."""
+    """A mask whose numbers have the meaning that the file ``named_in`` gives them; others are refused.
+
+    A ``stacked`` one has a page for every frame of its cine; see `MaskFile`.
+    """
 
     path: Path
     meaning: Mapping[int, int]

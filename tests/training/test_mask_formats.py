@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import tifffile
-from field_files import SIZE, drawn, field, saved, stripes
+from field_files import SIZE, drawn, field, saved, stripes, write_nnunet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -98,6 +98,17 @@ def test_what_nibabel_wrote_is_read_with_its_axes_x_y_t(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("stored", [np.uint8, np.int16, np.float32])
+def test_values_that_nifti_rescales_are_whole_as_they_are_stored(tmp_path, ending, stored):
+    image = nibabel.Nifti1Image(stripes().T.astype(stored), np.eye(4))
+    data = bytearray(image.to_bytes())
+    data[112:120] = np.array([255, 0], "<f4").tobytes()  # the factor and what is added
+    data = gzip.compress(data) if ending.endswith("gz") else bytes(data)
+    (tmp_path / f"c{ending}").write_bytes(data)
+    assert np.array_equal(VolumeMask(tmp_path / f"c{ending}").read(0, ONE), stripes())
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 def test_nifti_2_is_named_as_such(tmp_path, ending):
     nibabel.save(nibabel.Nifti2Image(stripes().T[..., None], np.eye(4)), tmp_path / f"c{ending}")
     with pytest.raises(BadMask, match="NIfTI-2, which is not read"):
@@ -134,6 +145,13 @@ def test_slicers_segments_are_read_by_their_names_and_placed_where_they_were_cut
         VolumeMask(path).read(0, (1, 20, 30))
     with pytest.raises(BadMask, match="cut out"):
         decoding.ask({"ask": "mask", "path": str(path), "frame": None, "of": None})
+
+
+def test_a_segment_that_slicer_cut_to_one_frame_belongs_to_that_frame_of_the_cine(tmp_path):
+    facts = segment(0, "vessel", 1) | {"Segmentation_ReferenceImageExtentOffset": "2 6 3"}
+    source = VolumeMask(slicer(tmp_path / "a.seg.nrrd", [stripes()[6:25, 2:40]], facts), stacked=True)
+    for t in range(5):
+        assert np.array_equal(source.read(t, (5, *SIZE)), stripes() * (t == 3))
 
 
 def test_slicers_overlapping_segments_lie_in_layers(tmp_path):
@@ -636,3 +654,16 @@ def test_a_dataset_of_nnunet_in_volumes_is_read_with_its_pictures(tmp_path, endi
     (head,) = made.dataset.heads()
     assert np.array_equal(head.mask(), np.array([0, 1, 255], np.uint8)[values])
     assert np.array_equal(head.image(), drawn(values))
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5])
+def test_labels_of_nnunet_with_another_number_of_pages_go_to_no_frame(tmp_path, capsys, pages):
+    folder = write_nnunet(tmp_path / "nn", {"background": 0, "vessel": 1}, file_ending=".tif")
+    for file in (*folder.glob("*/*.png"),):
+        file.unlink()
+    frames = np.stack([drawn(stripes(), t) for t in range(4)])
+    tifffile.imwrite(folder / "imagesTr" / "c_0000.tif", frames, photometric="minisblack")
+    tifffile.imwrite(folder / "labelsTr" / "c.tif", np.stack([stripes()] * pages), photometric="minisblack")
+    made = Workspace.create(tmp_path / "ws")
+    assert main(["dataset", "import", str(made.path), "--nnunet", str(folder)]) == 2
+    assert not saved(made) and "for 4 frames" in capsys.readouterr().err
