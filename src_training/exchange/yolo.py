@@ -26,6 +26,7 @@ _BOX = 5  # numbers of a line that is a box: class, centre, width, height
 _DIGITS = 9  # of a written coordinate: far below a pixel
 _WRITTEN = ((0, "vessel", VESSEL), (1, "ignore", IGNORE))
 _QUOTES = "\"' \t"
+_CLOSING = {"[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class YoloMask:
         return canvas.mask
 
     def _called(self, number: int) -> str:
-        return self.called.get(number, f"class {number}")
+        # Where others have names, one without is no lone class that simply never got any.
+        unnamed = f"unnamed class {number}" if self.called else f"class {number}"
+        return self.called.get(number, unnamed)
 
     def _outlines(self) -> list[tuple[int, NDArray[np.float64]]]:
         try:
@@ -120,7 +123,10 @@ def _outline(parts: list[str]) -> tuple[int, NDArray[np.float64]]:
         raise ValueError("a line that is no class with three or more points")
     if not np.isfinite(points).all() or np.abs(points).max() > 2:
         raise ValueError("coordinates that are no parts of width and height")
-    return int(parts[0]), points.reshape(-1, 2)
+    number = int(parts[0])
+    if number < 0:
+        raise ValueError("a class below 0")
+    return number, points.reshape(-1, 2)
 
 
 def _lines(path: Path) -> list[str] | None:
@@ -134,15 +140,18 @@ def _names_of(lines: list[str]) -> dict[int, str]:
     """``names`` of a data.yaml: a list in brackets, or a block of entries with or without their numbers."""
     found: dict[int, str] = {}
     inside = False
-    for line in lines:
-        line = re.sub(r"\s#.*$", "", line).rstrip()
+    plain = [re.sub(r"(^|\s)#.*$", "", line).rstrip() for line in lines]
+    for at, line in enumerate(plain):
         if line.startswith("names:"):
             listed = line.removeprefix("names:").strip()
+            if not listed:  # brackets may open on a line of their own
+                listed = next((more.strip() for more in plain[at + 1 :] if more), "")
             if listed[:1] in ("[", "{"):
-                entries = [entry.strip() for entry in listed.strip("[]{} ").split(",")]
+                flow = " ".join(plain[at:]).partition(listed[0])[2]
+                entries = [entry.strip() for entry in flow.partition(_CLOSING[listed[0]])[0].split(",")]
                 return dict(_entry(entry, number) for number, entry in enumerate(entries) if entry)
             inside = True
-        elif inside and (entry := re.fullmatch(r"\s*-\s+(.+)|\s+(\d+\s*:.+)", line)):
+        elif inside and (entry := re.fullmatch(r"\s*-\s+(.+)|\s+(['\"]?\d+['\"]?\s*:.+)", line)):
             number, name = _entry(entry[1] or entry[2], len(found))
             found[number] = name
         elif inside and line.strip():
@@ -151,5 +160,5 @@ def _names_of(lines: list[str]) -> dict[int, str]:
 
 
 def _entry(text: str, number: int) -> tuple[int, str]:
-    numbered = re.fullmatch(r"(\d+)\s*:\s*(.+)", text)
+    numbered = re.fullmatch(r"['\"]?(\d+)['\"]?\s*:\s*(.+)", text)
     return (int(numbered[1]), numbered[2].strip(_QUOTES)) if numbered else (number, text.strip(_QUOTES))

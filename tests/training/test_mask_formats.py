@@ -436,10 +436,20 @@ NAMES = {
         "names: ['wire', 'artery']",
         "nc: 2\nnames:\n  0: wire # a remark\n  1: artery\ntrain: x",
         "names:\n- wire\n- artery",
+        "names: [\n  'wire',  # a remark\n  'artery',\n]\nnc: 2",
+        "names:\n  ['wire',\n   'artery']\ntrain: x",
+        "names: {\n  0: wire,\n  1: artery\n}",
+        "names:\n  '0': wire\n  '1': artery",
     ],
     "classes.txt": ["wire\nartery\n"],
     "dataset.yaml": ["names: {0: wire, 1: 'artery'}"],
 }
+
+
+def test_a_class_that_a_list_of_names_leaves_out_is_not_taken_for_vessel(tmp_path, capsys):
+    arguments = two_folders(tmp_path, {"a.txt": "1 0.1 0.1 0.5 0.1 0.5 0.5\n", "classes.txt": "wire\n"})
+    assert imported(tmp_path, *arguments) == (2, [])
+    assert "may be vessel or not: unnamed class 1. Say" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("file", "text"), [(file, text) for file, texts in NAMES.items() for text in texts])
@@ -455,6 +465,7 @@ DAMAGED_YOLO = {
     "pixels": ("0 10 10 50 10 50 50", "no parts of width and height"),
     "infinite": ("0 0.1 0.1 inf 0.1 0.5 0.5", "no parts of width and height"),
     "odd": ("0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "three or more points"),
+    "below 0": ("-1 0.1 0.1 0.5 0.1 0.5 0.5", "a class below 0"),
     "bytes": (b"\xff\xfe\x00", "not text"),
 }
 
