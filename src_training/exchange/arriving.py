@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from src_training.dataset.folders import Matched, check_size, files_below
 from src_training.dataset.frame import IGNORE, VESSEL
-from src_training.errors import DatasetError
+from src_training.errors import DatasetError, printable
 from src_training.exchange.classes import Classes
 from src_training.exchange.records import read_record
 from src_training.exchange.run_lengths import mask_of_runs
@@ -28,7 +28,7 @@ class PolygonMask:
     name: str
     shape: tuple[int, int]
     annotations: list[dict[str, Any]]
-    values: dict[Any, int]
+    values: dict[str, int]
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
         """Vessels over what is ignored; nothing is drawn at a size that the picture has not."""
@@ -36,7 +36,7 @@ class PolygonMask:
         canvas = Canvas(self.name, self.shape)
         for value in (IGNORE, VESSEL):
             for one in self.annotations:
-                if self.values[one.get("category_id")] == value:
+                if self.values[_category_of(one)] == value:
                     self._draw(canvas, one.get("segmentation"), value)
         return canvas.mask
 
@@ -61,14 +61,18 @@ def match_coco(annotations: Path, images: Path, classes: Classes | None = None) 
     """
     record = read_record(annotations, "a COCO file (images, annotations, categories)")
     try:
-        of_image: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        of_image: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        used: dict[str, None] = {}
         for one in record["annotations"]:
-            hash(one.get("category_id"))  # a number or a word, as the categories have it
-            of_image[int(one["image_id"])].append(one)
-        names = {one["id"]: str(one["name"]) for one in record.get("categories", [])}
+            used[_category_of(one)] = None
+            of_image[_id(one["image_id"])].append(one)
+        names: dict[str, str] = {}
+        for one in record.get("categories", []):
+            if names.setdefault(_id(one["id"]), str(one["name"])) != str(one["name"]):
+                raise ValueError(f"two categories have the id {one['id']}")
         listed = [
             (
-                int(one["id"]),
+                _id(one["id"]),
                 written(str(one["file_name"])),
                 size_of(one["height"], one["width"]),
             )
@@ -78,13 +82,18 @@ def match_coco(annotations: Path, images: Path, classes: Classes | None = None) 
         raise DatasetError(
             f"{annotations.name}: not a COCO file ({type(error).__name__}: {error}). Export it again."
         ) from error
-    used = {one.get("category_id"): None for one in record["annotations"]}
-    in_use = {id_: names.get(id_, f"category {id_}") for id_ in used}
+    _check_ids(annotations.name, listed)
+    in_use = {id_: names.get(id_, f"category {id_ or None}") for id_ in used}
     values = (classes or Classes()).values(in_use, annotations.name, "categories")
     matched = Matched(images.name, files_below(images))
     if remark := (classes or Classes()).remark(in_use.values(), annotations.name):
         matched.remarks.append(remark)
     there = [lying(file, images) for file in matched.images]
+    if strangers := {*of_image} - {id_ for id_, *_ in listed}:
+        count = sum(len(of_image[id_]) for id_ in strangers)
+        matched.failures.append(
+            f"{annotations.name}: {count} annotations are of images that it does not list."
+        )
     found = match([name for _, name, _ in listed], there)
     matched.failures += _refusals(
         found, [name for _, name, _ in listed], there, annotations.name, images.name
@@ -99,6 +108,32 @@ def match_coco(annotations: Path, images: Path, classes: Classes | None = None) 
                 f"{there[other].text}: no annotation, which may mean no vessel or nobody looked; left out"
             )
     return matched
+
+
+def _id(value: Any) -> str:
+    """An id for comparing: a number may be written as a word."""
+    try:
+        return str(int(value))
+    except ValueError:
+        return str(value)
+
+
+def _category_of(annotation: dict[str, Any]) -> str:
+    value = annotation.get("category_id")
+    return "" if value is None else _id(value)
+
+
+def _check_ids(where: str, listed: Sequence[tuple[str, Name, tuple[int, int]]]) -> None:
+    """Raise DatasetError where one id is of two pictures: whose its annotations are, nobody can tell."""
+    first: dict[str, Name] = {}
+    for id_, name, _ in listed:
+        if (other := first.setdefault(id_, name)) != name:
+            raise DatasetError(
+                printable(
+                    f"{where}: {other.text[-80:]} and {name.text[-80:]} have one id ({id_[:40]}), so nobody can tell "
+                    "whose its annotations are. Give every image an id of its own."
+                )
+            )
 
 
 def _refusals(

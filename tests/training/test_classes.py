@@ -138,6 +138,61 @@ def imported(tmp_path: Path, arguments: list[str]) -> tuple[int, Workspace]:
     return main(["dataset", "import", str(made.path), *arguments]), made
 
 
+def two_pictures(folder: Path, ids: list, categories: list[dict], category: object = 1) -> list[str]:
+    """Two pictures with one outline each, at other places; the arguments that import them."""
+    (folder / "images").mkdir(parents=True)
+    for n in range(2):
+        content = imagecodecs.png_encode(picture(n))
+        (folder / "images" / f"c{n}.png").write_bytes(content)
+    record = {
+        "images": [
+            {"id": id_, "file_name": f"c{n}.png", "height": SIZE[0], "width": SIZE[1]}
+            for n, id_ in enumerate(ids)
+        ],
+        "annotations": [
+            {"id": n, "image_id": id_, "category_id": category, "segmentation": box(4, 4 + 20 * n, 30, 3)}
+            for n, id_ in enumerate(ids)
+        ],
+        "categories": categories,
+    }
+    (folder / "a.json").write_text(json.dumps(record))
+    return ["--images", str(folder / "images"), "--coco", str(folder / "a.json")]
+
+
+@pytest.mark.parametrize("ids", [[1, 2], ["1", 2], ["a-1", "b-2"], [7.0, "0x7"]])
+@pytest.mark.parametrize("category", [1, "1", 1.0])
+def test_ids_of_coco_are_numbers_or_words(tmp_path, ids, category):
+    vessel = [{"id": 1, "name": "vessel"}, {"id": "x-9", "name": "rib"}]
+    code, made = imported(tmp_path, two_pictures(tmp_path, ids, vessel, category))
+    pictures = {head.image().tobytes(): head.mask() for head in made.dataset.heads()}
+    assert code == 0 and len(pictures) == 2
+    for n in range(2):
+        rows = np.nonzero(pictures[picture(n).tobytes()].any(1))[0]
+        assert rows.tolist() == [4 + 20 * n, 5 + 20 * n, 6 + 20 * n]
+
+
+@pytest.mark.parametrize("ids", [[1, 1], [1, "1"], ["07", 7], ["a", "a"]])
+def test_one_id_of_two_pictures_puts_no_outline_on_either(tmp_path, capsys, ids):
+    code, made = imported(tmp_path, two_pictures(tmp_path, ids, [{"id": 1, "name": "vessel"}]))
+    assert code == 2 and not saved(made)
+    assert "a.json: c0.png and c1.png have one id" in capsys.readouterr().err
+
+
+def test_one_id_of_two_categories_is_refused(tmp_path, capsys):
+    both = [{"id": 1, "name": "catheter"}, {"id": "1", "name": "vessel"}]
+    code, made = imported(tmp_path, two_pictures(tmp_path, [1, 2], both))
+    assert code == 2 and not saved(made) and "two categories have the id 1" in capsys.readouterr().err
+
+
+def test_outlines_of_an_image_that_is_not_listed_are_told(tmp_path, capsys):
+    arguments = two_pictures(tmp_path, [1, 2], [{"id": 1, "name": "vessel"}])
+    path = tmp_path / "a.json"
+    path.write_text(path.read_text().replace('"image_id": 2', '"image_id": 99'))
+    code, made = imported(tmp_path, arguments)
+    assert code == 2 and len(saved(made)) == 1
+    assert "a.json: 1 annotations are of images that it does not list" in capsys.readouterr().err
+
+
 def test_the_field_file_with_a_category_background_keeps_its_vessels_only(tmp_path):
     code, made = imported(tmp_path, [str(field("classes-that-are-no-vessel") / "bg")])
     expected = np.load(field("classes-that-are-no-vessel") / "m1.npy")
