@@ -12,7 +12,7 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training.dataset.folders import Matched, check_size, files_in
+from src_training.dataset.folders import Matched, check_size, files_below
 from src_training.dataset.frame import VESSEL
 from src_training.errors import BadMask, DatasetError, printable
 from src_training.exchange.classes import Classes
@@ -80,10 +80,12 @@ class CvatMask:
             if value == VESSEL:
                 raise BadMask(f"{self.name}: a box is no outline of a vessel. Draw a polygon or a mask.")
             x0, y0, x1, y1 = (float(shape[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
-            canvas.polygon([x0, y0, x1, y0, x1, y1, x0, y1], value)
+            corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+            middle = corners.mean(0)
+            canvas.polygon((corners - middle) @ _turn(shape) + middle, value)
         elif kind == "ellipse":
             centre = float(shape["cx"]), float(shape["cy"])
-            canvas.ellipse(centre, (float(shape["rx"]), float(shape["ry"])), value)
+            canvas.ellipse(centre, (float(shape["rx"]), float(shape["ry"])), value, _turn(shape))
         elif kind == "polygon":
             canvas.polygon(
                 [list(map(float, point.split(","))) for point in shape["points"].split(";")], value
@@ -100,7 +102,7 @@ def match_cvat(annotations: Path, images: Path, classes: Classes | None = None) 
     classes = classes or Classes()
     found = read_cvat(annotations)
     values = classes.values({label: label for label in found.labels}, annotations.name, "labels")
-    there = files_in(images)
+    there = files_below(images)
     matched = Matched(images.name, there)
     if remark := classes.remark(found.labels, annotations.name):
         matched.remarks.append(remark)
@@ -204,6 +206,14 @@ class _Collector:
             shapes = self.found.tracks[int(attributes["frame"])]
             if attributes.get("outside") != "1":
                 shapes.append(shape)
+
+
+def _turn(shape: Shape) -> NDArray[np.float64]:
+    """What turns points (N, 2) of x, y about their middle by the shape's angle: in degrees, clockwise on the screen."""
+    angle = np.deg2rad(float(shape.get("rotation") or 0))
+    if not np.isfinite(angle):
+        raise ValueError("a rotation that is no angle")
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
 def _unpacked(shape: Shape, size: tuple[int, ...]) -> NDArray[np.bool_]:

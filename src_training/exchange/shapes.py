@@ -33,14 +33,24 @@ class Canvas:
         self._spend(_A_SHAPE + pixels + _A_LINE * lines)
         fill(self.mask, polygon, value)
 
-    def ellipse(self, centre: Sequence[float], radii: Sequence[float], value: int) -> None:
-        """Fill what lies in an ellipse along the axes, centre and radii as (x, y)."""
+    def ellipse(
+        self,
+        centre: Sequence[float],
+        radii: Sequence[float],
+        value: int,
+        turn: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Fill what lies in an ellipse, centre and radii as (x, y); ``turn`` (2, 2) turned it, as rows of (x, y)."""
         (x, y), (rx, ry) = map(float, centre), map(float, radii)
         if not (np.isfinite([x, y, rx, ry]).all() and 0 < rx < _FARTHEST and 0 < ry < _FARTHEST):
             raise ValueError("an ellipse without a size")
         self._spend(_A_SHAPE + self.mask.size)
         rows, columns = (np.arange(side) + 0.5 for side in self.mask.shape)
-        self.mask[((rows[:, None] - y) / ry) ** 2 + ((columns - x) / rx) ** 2 <= 1] = value
+        down, right = rows[:, None] - y, columns - x
+        if turn is not None:
+            (xx, xy), (yx, yy) = turn
+            right, down = right * xx + down * xy, right * yx + down * yy
+        self.mask[(down / ry) ** 2 + (right / rx) ** 2 <= 1] = value
 
     def pieces(self, count: int) -> None:
         """Account for ``count`` run lengths or the like over the whole image; BadMask when that is too much."""

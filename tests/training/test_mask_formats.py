@@ -511,6 +511,42 @@ def test_outlines_and_masks_of_cvat_are_drawn_as_they_lie_over_each_other(tmp_pa
     assert code == 0 and np.array_equal(mask, expected)
 
 
+@pytest.mark.parametrize("angle", [0, 30, 90, 145, 270])
+def test_shapes_that_are_turned_in_cvat_lie_as_they_are_shown(tmp_path, angle):
+    shapes = f'<ellipse label="LAD" cx="28" cy="20" rx="15" ry="3" rotation="{angle}" z_order="1"/>'
+    shapes += (
+        f'<box label="ignore" xtl="13.2" ytl="15.7" xbr="42.8" ybr="24.3" rotation="{angle}" z_order="0"/>'
+    )
+    (tmp_path / "a.xml").write_text(cvat_xml(cvat_image(shapes)))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(imagecodecs.png_encode(drawn(stripes())))
+    ((_, source),) = cvat.match_cvat(tmp_path / "a.xml", tmp_path / "images").pairs
+    expected = np.zeros(SIZE, np.uint8)
+    for row, column in np.ndindex(SIZE):
+        # The pixel turned back, anticlockwise: on the screen y grows downwards.
+        back = complex(column + 0.5 - 28, row + 0.5 - 20) * np.exp(-1j * np.deg2rad(angle))
+        if abs(back.real) <= 14.8 and abs(back.imag) <= 4.3:
+            expected[row, column] = 255
+        if (back.real / 15) ** 2 + (back.imag / 3) ** 2 <= 1:
+            expected[row, column] = 1
+    assert (source.read(0, ONE) != expected).sum() <= 2  # centres on the very edge
+
+
+def test_pictures_of_cvat_are_found_in_the_folders_of_their_runs(tmp_path):
+    for run in ("run1", "run2"):
+        (tmp_path / "images" / run).mkdir(parents=True)
+        (tmp_path / "images" / run / "a.png").write_bytes(imagecodecs.png_encode(drawn(stripes())))
+    image = cvat_image(POLYGON.format("vessel", 0))
+    both = image.replace("default/a.png", "run2/a.png") + image.replace("default/a.png", "run1\\a.png")
+    (tmp_path / "a.xml").write_text(cvat_xml(both))
+    found = cvat.match_cvat(tmp_path / "a.xml", tmp_path / "images")
+    assert not found.failures
+    assert [(path.parent.name, mask.name) for path, mask in found.pairs] == [
+        ("run2", "run2/a.png"),
+        ("run1", "run1\\a.png"),
+    ]
+
+
 def test_a_track_of_cvat_gives_each_frame_its_outline_and_tells_which_have_one(tmp_path):
     shape = '<polygon frame="{}" outside="{}" keyframe="1" points="{},8.0;24.0,8.0;24.0,11.0;{},11.0" z_order="0"/>'
     track = "".join(shape.format(t, int(t == 4), 4 + t, 4 + t) for t in (1, 2, 4))
