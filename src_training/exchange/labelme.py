@@ -46,6 +46,13 @@ class LabelmeMask:
         except (BadMask, KeyError, TypeError):
             return set()
 
+    def picture(self) -> str:
+        """The picture that it names, as it stands there; empty where it cannot be read or names none."""
+        try:
+            return str(self._record().get("imagePath") or "")
+        except BadMask:
+            return ""
+
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:
         """(Y, X) of 0, 1, 255."""
         record = self._record()

@@ -16,6 +16,7 @@ from src_training.exchange.numbered import NumberedMask, labels_of
 from src_training.exchange.voc import ColourMask, labelmap_of
 from src_training.exchange.volumes import VolumeMask
 from src_training.exchange.yolo import YoloMask, class_names
+from src_training.naming import Name, match, written
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,30 @@ class Reading:
         if found.pairs or found.failures:
             return found
         matched = match_pairs(images, masks, self.threshold, self.sources(masks, stacked=True))
+        _refuse_contradictions(matched)
         named = [source for _, source in matched.pairs if isinstance(source, LabelmeMask | YoloMask)]
         names = {name for source in named for name in source.names()}
         self.classes.values({name: name for name in names}, masks.name)
         if remark := self.classes.remark(names, masks.name):
             matched.remarks.append(remark)
         return matched
+
+
+def _refuse_contradictions(matched: Matched) -> None:
+    """Take out each labelme JSON that lies by one picture and says itself that it is of another one that is there."""
+    there = [Name(image.name) for image in matched.images]
+    sound = []
+    for image, source in matched.pairs:
+        named = written(source.picture()) if isinstance(source, LabelmeMask) else Name("")
+        other = Name(named.leaf)
+        agrees = not named.leaf or match([other], [Name(image.name)]).pairs
+        if agrees or match([other], there).unmatched:
+            sound.append((image, source))
+        else:
+            matched.failures.append(
+                f"{source.name}: called like {image.name}, but its imagePath is {named.leaf[-80:]}. Make both say one."
+            )
+    matched.pairs = sound
 
 
 def _is_dicom(path: Path) -> bool:

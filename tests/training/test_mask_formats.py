@@ -367,6 +367,33 @@ def test_json_beside_its_picture_as_labelme_saves_it_is_its_mask(tmp_path):
     assert code == 0 and np.array_equal(mask, bar())
 
 
+@pytest.mark.parametrize("named", ["b.png", "..\\\\pictures\\\\B.jpg", "run/b.png"])
+def test_a_json_that_names_another_picture_than_the_one_it_lies_by_is_refused(tmp_path, capsys, named):
+    folder = labelme_pair(tmp_path, named)
+    (folder / "b.png").write_bytes(imagecodecs.png_encode(drawn(stripes(), 5)))
+    assert imported(tmp_path, "--images", str(folder), "--masks", str(folder)) == (2, [])
+    assert "a.json: called like a.png, but its imagePath is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["a.jpg", "C:\\\\old\\\\A.png", "before it was renamed.png", ""])
+def test_a_json_whose_picture_was_converted_or_renamed_is_taken(tmp_path, named):
+    folder = labelme_pair(tmp_path, named)
+    (folder / "b.png").write_bytes(imagecodecs.png_encode(drawn(stripes(), 5)))
+    code, masks = imported(tmp_path, "--images", str(folder), "--masks", str(folder))
+    assert code == 0 and len(masks) == 1 and masks[0].any()
+
+
+def labelme_pair(tmp_path: Path, named: str) -> Path:
+    """A folder of a.png and a.json, whose imagePath (as JSON writes it) is this."""
+    folder = tmp_path / "labelme"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(imagecodecs.png_encode(drawn(stripes())))
+    shape = {"label": "vessel", "shape_type": "polygon", "points": [[4, 8], [24, 8], [24, 11], [4, 11]]}
+    record = {"shapes": [shape], "imagePath": json.loads(f'"{named}"'), "imageData": None}
+    (folder / "a.json").write_text(json.dumps(record | {"imageHeight": SIZE[0], "imageWidth": SIZE[1]}))
+    return folder
+
+
 def test_labels_that_nobody_can_tell_are_asked_for_once_for_all_files(tmp_path, capsys):
     files = {f"{name}.json": labelme([outline(label, BAR)]) for name, label in (("a", "rib"), ("b", "aorta"))}
     arguments = two_folders(tmp_path, files)
