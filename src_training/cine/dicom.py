@@ -204,7 +204,8 @@ def _meta(stream: BinaryIO) -> tuple[str | None, int]:
 def _read_tags(stream: BinaryIO) -> tuple[Tags, list[Tags], bool]:
     """The tags we know, raw, of all frames and of those that have their own, and whether VRs are implicit.
 
-    The stream is left at the pixel data. What the object itself says goes before its functional groups.
+    The stream is left at the pixel data. What is said of one frame goes before what is said of all, and that before
+    what the object says beside its functional groups.
     """
     dataset = pydicom.dcmread(
         stream, stop_before_pixels=True, force=True, defer_size="1 MB", specific_tags=list(TAGS.values())
@@ -213,7 +214,7 @@ def _read_tags(stream: BinaryIO) -> tuple[Tags, list[Tags], bool]:
     shared, each = values_of_frames(dataset)
     own = values(dataset, TAGS) | voi_lut(dataset)
     common, *of_frames = [
-        Tags(shared | frame | own, little_endian=little_endian is not False) for frame in ({}, *each)
+        Tags(own | shared | frame, little_endian=little_endian is not False) for frame in ({}, *each)
     ]
     return common, of_frames, bool(implicit)
 

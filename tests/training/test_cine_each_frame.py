@@ -185,6 +185,28 @@ def test_a_frame_without_a_group_has_what_is_said_of_all_and_not_what_is_said_of
     assert [cine.projection_of(t).primary_deg for t in range(3)] == [30, 10, 10]
 
 
+@pytest.mark.parametrize("value", ["", "9"], ids=["empty", "other"])
+@pytest.mark.parametrize("groups", ["PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"])
+def test_what_the_object_says_beside_its_groups_hides_nothing_that_they_say(tmp_path, groups, value):
+    tags = dict.fromkeys(("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"), value)
+    angles = dict.fromkeys(("PositionerPrimaryAngle", "PositionerSecondaryAngle"), value)
+    words = files.grey(frames=3)
+    slopes = (2, 3, 4) if groups.startswith("Per") else (2, 2, 2)
+    said = [_groups(slope, 1, 30, (100, 50), False) for slope in slopes]
+    cine = opened(tmp_path, words, bits=8, **tags, **angles, **{groups: said})
+    for t, slope in enumerate(slopes):
+        np.testing.assert_array_equal(cine.frame(t), words[t].astype(np.float32) * slope + 1)
+        assert cine.projection_of(t) == Projection(30, 0)
+    assert cine.window == (75, 125)
+
+
+def test_an_empty_tag_of_a_group_says_nothing(tmp_path):
+    empty = _groups(2, 0, 10, None, False)
+    empty.PixelValueTransformationSequence[0].RescaleSlope = ""
+    cine = opened(tmp_path, bits=8, RescaleSlope=5, PerFrameFunctionalGroupsSequence=[empty] * 3)
+    assert [cine.grey_of(t).slope for t in range(3)] == [5] * 3
+
+
 @pytest.mark.parametrize(
     ("increments", "angles"),
     [
