@@ -18,6 +18,7 @@ from src_training.cine.played import Picture, check_played_bytes, open_played
 if TYPE_CHECKING:
     from PIL import Image
 
+
 def open_animation(path: Path, kind: str) -> Cine:
     """The pictures of a GIF, PNG or WebP as frames; sizes and counts are checked before any is decoded."""
     data = path.read_bytes()
@@ -53,7 +54,7 @@ def pages(name: str, data: bytes) -> Iterator[Image.Image]:
 
 
 def _check_whole(name: str, data: bytes) -> None:
-    """What a cut file lacks would else be frames that vanish; what somebody appended behind its end is no part of it."""
+    """What a cut file lacks would else be frames that vanish; what is appended behind its end is no part of it."""
     riff_size = int.from_bytes(data[4:8], "little") + 8 if data.startswith(b"RIFF") else 0
     ends = next((ends for start, ends in _ENDS.items() if data.startswith(start)), None)
     if len(data) < riff_size or (ends is not None and not ends(data)):
