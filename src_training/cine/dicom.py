@@ -15,7 +15,7 @@ from pydicom.uid import UID
 
 from src_training.cine import encapsulated
 from src_training.cine.budget import check_frames, check_size, unreadable
-from src_training.cine.cine import Cine
+from src_training.cine.cine import Cine, about_one_value
 from src_training.cine.codecs import decode_frame, unpack
 from src_training.cine.colours import MODELS, as_grey
 from src_training.cine.deflated import inflate
@@ -95,7 +95,7 @@ def open_dicom(path: Path) -> Cine:
         frames,
         name=path.name,
         source=path,
-        grey=grey_values(tags, layout),
+        grey=about.greys[0] if about.greys else grey_values(tags, layout),
         header=about,
     )
 
@@ -337,7 +337,7 @@ def _of_each(common: Tags, of_frames: list[Tags], layout: PixelLayout, n_frames:
         # Of frames without a group of their own only that is known which is true of all.
         tags = [*of_frames, *[common] * n_frames][:n_frames]
         found = {
-            "greys": tuple(grey_values(frame, layout) for frame in tags),
+            "greys": about_one_value(tuple(grey_values(frame, layout) for frame in tags)),
             "windows": tuple(shown_window(frame, layout) for frame in tags),
             "projections": tuple(map(projection, tags)),
         }
