@@ -18,9 +18,6 @@ from src_training.cine.played import Picture, check_played_bytes, open_played
 if TYPE_CHECKING:
     from PIL import Image
 
-# What ends a whole file; what a cut one lacks would else be frames that vanish.
-_ENDS = {b"GIF8": b";", b"\x89PNG": b"IEND\xaeB`\x82"}
-
 
 def open_animation(path: Path, kind: str) -> Cine:
     """The pictures of a GIF, PNG or WebP as frames; sizes and counts are checked before any is decoded."""
@@ -57,7 +54,39 @@ def pages(name: str, data: bytes) -> Iterator[Image.Image]:
 
 
 def _check_whole(name: str, data: bytes) -> None:
-    end = next((end for start, end in _ENDS.items() if data.startswith(start)), b"")
+    """What a cut file lacks would else be frames that vanish; what is appended behind its end is no part of it."""
     riff_size = int.from_bytes(data[4:8], "little") + 8 if data.startswith(b"RIFF") else 0
-    if not data.rstrip(b"\0").endswith(end) or len(data) < riff_size:
+    ends = next((ends for start, ends in _ENDS.items() if data.startswith(start)), None)
+    if len(data) < riff_size or (ends is not None and not ends(data)):
         raise unreadable(name, "the animation is truncated", "Copy or export it again.")
+
+
+def _gif_ends(data: bytes) -> bool:
+    """Whether block after block leads to the trailer of a GIF."""
+    at = 13 + _colour_table(data[10:11])
+    while data[at : at + 1] in (b"!", b",", b"\0"):
+        if data[at] == 0:  # some writers fill up between blocks
+            at += 1
+            continue
+        at += 2 if data[at : at + 1] == b"!" else 11 + _colour_table(data[at + 9 : at + 10])
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    return data[at : at + 1] == b";"
+
+
+def _colour_table(flags: bytes) -> int:
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _png_ends(data: bytes) -> bool:
+    """Whether chunk after chunk leads to the last one of a PNG."""
+    at = 8
+    while at + 12 <= len(data):
+        if data[at + 4 : at + 8] == b"IEND":
+            return True
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return False
+
+
+_ENDS = {b"GIF8": _gif_ends, b"\x89PNG": _png_ends}

@@ -82,6 +82,8 @@ class Grey:
         return (self.low + self.high) * self.slope + 2 * self.intercept
 
     def _mirrored(self, frame: np.ndarray) -> np.ndarray:
+        if frame.dtype.kind != "f" and (self.high > np.iinfo(frame.dtype).max or self._mirror % 1):
+            frame = frame.astype(np.float32)
         if frame.dtype.kind == "f":
             return (frame.dtype.type(self._mirror) - frame).astype(frame.dtype)
         return (int(self._mirror) - frame.astype(np.int64)).astype(frame.dtype)
@@ -94,6 +96,18 @@ class Grey:
         frame = frame.copy()
         frame[padded] = frame[~padded].min()
         return frame
+
+
+def about_one_value(greys: tuple[Grey, ...]) -> tuple[Grey, ...]:
+    """Frames of one cine turned over about one value: else equal rescaled values would be shown as different greys."""
+    mirrors = {grey._mirror for grey in greys if grey.inverted}
+    if len(mirrors) < 2:
+        return greys
+    highest = max(mirrors)  # above every value of all of them
+    return tuple(
+        replace(grey, high=(highest - 2 * grey.intercept) / grey.slope - grey.low) if grey.inverted else grey
+        for grey in greys
+    )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydicom.uid import UID
 
 from src_training.cine import encapsulated
 from src_training.cine.budget import check_frames, check_size, unreadable
-from src_training.cine.cine import Cine
+from src_training.cine.cine import Cine, about_one_value
 from src_training.cine.codecs import decode_frame, unpack
 from src_training.cine.colours import MODELS, as_grey
 from src_training.cine.deflated import inflate
@@ -95,7 +95,7 @@ def open_dicom(path: Path) -> Cine:
         frames,
         name=path.name,
         source=path,
-        grey=grey_values(tags, layout),
+        grey=about.greys[0] if about.greys else grey_values(tags, layout),
         header=about,
     )
 
@@ -204,7 +204,8 @@ def _meta(stream: BinaryIO) -> tuple[str | None, int]:
 def _read_tags(stream: BinaryIO) -> tuple[Tags, list[Tags], bool]:
     """The tags we know, raw, of all frames and of those that have their own, and whether VRs are implicit.
 
-    The stream is left at the pixel data. What the object itself says goes before its functional groups.
+    The stream is left at the pixel data. What is said of one frame goes before what is said of all, and that before
+    what the object says beside its functional groups.
     """
     dataset = pydicom.dcmread(
         stream, stop_before_pixels=True, force=True, defer_size="1 MB", specific_tags=list(TAGS.values())
@@ -213,7 +214,7 @@ def _read_tags(stream: BinaryIO) -> tuple[Tags, list[Tags], bool]:
     shared, each = values_of_frames(dataset)
     own = values(dataset, TAGS) | voi_lut(dataset)
     common, *of_frames = [
-        Tags(shared | frame | own, little_endian=little_endian is not False) for frame in ({}, *each)
+        Tags(own | shared | frame, little_endian=little_endian is not False) for frame in ({}, *each)
     ]
     return common, of_frames, bool(implicit)
 
@@ -336,7 +337,7 @@ def _of_each(common: Tags, of_frames: list[Tags], layout: PixelLayout, n_frames:
         # Of frames without a group of their own only that is known which is true of all.
         tags = [*of_frames, *[common] * n_frames][:n_frames]
         found = {
-            "greys": tuple(grey_values(frame, layout) for frame in tags),
+            "greys": about_one_value(tuple(grey_values(frame, layout) for frame in tags)),
             "windows": tuple(shown_window(frame, layout) for frame in tags),
             "projections": tuple(map(projection, tags)),
         }

@@ -31,7 +31,7 @@ def voi_lut(dataset: pydicom.Dataset) -> Raw:
 
 
 def values_of_frames(dataset: pydicom.Dataset) -> tuple[Raw, list[Raw]]:
-    """What the functional groups say of all frames, and of each one; nothing if malformed."""
+    """What the functional groups say of all frames, and of each one; nothing if malformed, nor where a tag is empty."""
     try:
         shared, each = (
             [_values_in(item) for item in (dataset[TAGS[keyword]].value if TAGS[keyword] in dataset else ())]
@@ -47,4 +47,4 @@ def _values_in(groups: pydicom.Dataset) -> Raw:
     for group in groups:
         if group.VR == "SQ" and group.value:
             found |= values(group.value[0], OF_FRAMES) | voi_lut(group.value[0])
-    return found
+    return {keyword: value for keyword, value in found.items() if value.strip()}

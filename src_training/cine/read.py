@@ -14,7 +14,7 @@ import numpy as np
 from src_training.cine.apart import open_apart
 from src_training.cine.beside import masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
-from src_training.cine.cine import Calibration, Cine, Header
+from src_training.cine.cine import Calibration, Cine, Header, about_one_value
 from src_training.cine.series import Series, difference, grouped, listed, stored_as
 from src_training.cine.sniff import SUFFIXES, recognise
 
@@ -169,8 +169,9 @@ def cine_of(name: str, source: Path, series: Series) -> Cine:
 
 def _joined(name: str, source: Path, series: Series) -> Cine:
     members = list(series.members)
-    _, grey, _ = members[0].parts
-    return Cine(FolderFrames(members), name=name, source=source, grey=grey, header=_header_of(series))
+    header = _header_of(series)
+    grey = header.greys[0] if header.greys else members[0].grey
+    return Cine(FolderFrames(members), name=name, source=source, grey=grey, header=header)
 
 
 def _header_of(series: Series) -> Header:
@@ -189,7 +190,7 @@ def _header_of(series: Series) -> Header:
         is_multiframe_file=True,
         calibration=calibration,
         projection=next((h.projection for h in headers if h.projection.label), headers[0].projection),
-        greys=_where_they_differ([member.grey for member in series.members]),
+        greys=_where_they_differ(list(about_one_value(tuple(member.grey for member in series.members)))),
         windows=_where_they_differ([header.window for header in headers]),
         projections=_where_they_differ([header.projection for header in headers]),
         burned_in="YES" if "YES" in stated else headers[0].burned_in if len(stated) == 1 else None,

@@ -31,7 +31,7 @@ class Series:
 def grouped(cines: Iterable[Cine]) -> list[Series]:
     """The acquisitions whose files these cines are, given in natural order of their names.
 
-    Files are of one acquisition when patient, study, series, projection, size and kind of pixels agree. What a file
+    Files are of one acquisition when patient, study, series, projection, kind, size and pixels agree. What a file
     does not state agrees with anything, but for the patient: who is not named may be anybody. A file of several
     frames is an acquisition of its own.
     """
@@ -138,5 +138,8 @@ _TRAITS = (
     _Trait("series", "SeriesInstanceUID", _each(lambda cine: cine.parts[2].instance.series)),
     _Trait("projections", "PositionerPrimaryAngle", _angles(lambda cine: cine.projection.primary_deg)),
     _Trait("projections", "PositionerSecondaryAngle", _angles(lambda cine: cine.projection.secondary_deg)),
+    _Trait(
+        "kinds", "frame of a run, single picture", _each(lambda cine: cine.is_multiframe_file), strict=True
+    ),
 )
 _PIXELS = _Trait("pixels", "Rows, Columns, BitsStored", _each(lambda cine: (cine.shape[1:], stored_as(cine))))

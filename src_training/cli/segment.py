@@ -51,6 +51,11 @@ class Job:
         """What a run of a disc is called; empty for others."""
         return "" if self.cine is None else self.cine.name
 
+    @property
+    def label(self) -> str:
+        """Its source, and which run of that it is."""
+        return f"{self.source} ({self.name})" if self.name else str(self.source)
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -241,7 +246,7 @@ def _stem(source: Path) -> str:
 
 
 def _refuse_collisions(jobs: list[Job], output: Path, probability: bool) -> None:
-    owners: dict[Path, Path] = {}
+    owners: dict[Path, str] = {}
     inputs = {_place(file) for job in jobs for file in job.files}
     for job in jobs:
         endings = [".png", ".tif"] + (["_prob.tif"] if probability else [])
@@ -251,10 +256,10 @@ def _refuse_collisions(jobs: list[Job], output: Path, probability: bool) -> None
                 raise LightVesselError(
                     f"{target.name}: the mask would replace an input. Choose another folder with -o."
                 )
-            other = owners.setdefault(place, job.source)
-            if other != job.source:
+            other = owners.setdefault(place, job.label)
+            if other != job.label:
                 raise LightVesselError(
-                    f"{other} and {job.source} would both write {target.name}. Segment them into separate folders."
+                    f"{other} and {job.label} would both write {target.name}. Segment them into separate folders."
                 )
 
 

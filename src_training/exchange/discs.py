@@ -14,7 +14,7 @@ from src_training.cine.apart import ask_file
 from src_training.cine.cine import Cine
 from src_training.cine.read import cine_of, natural_key, read_cine
 from src_training.cine.series import grouped
-from src_training.cine.sniff import DICOM_SUFFIXES, recognise
+from src_training.cine.sniff import DICOM_SUFFIXES, recognise, stem_of
 from src_training.errors import UnreadableCine, printable
 
 _INDEX = "DICOMDIR"
@@ -129,12 +129,24 @@ def _read(name: str, folder: Path, index: Path | None) -> Disc:
             printable(f"{name}: no angiogram on this disc{reason}. Unpack an archive of pictures.")
         )
     place = {id(cine): file for file, cine in cines.items()}
+    stems: set[str] = set()
     for series in grouped(cines.values()):
         file = place[id(series.members[0])]
-        called = "_".join(file.relative_to(folder).parts)
+        called = _called("_".join(file.relative_to(folder).parts), stems)
         files_of = tuple(place[id(member)] for member in series.members)
         disc.runs.append(Run(called, cine_of(called, file, series), files_of))
     return disc
+
+
+def _called(wanted: str, stems: set[str]) -> str:
+    """A name that no other run has, nor the mask of one: with a number where folders and endings leave two alike."""
+    stem = stem_of(Path(wanted))
+    ending, free, number = wanted[len(stem) :], stem, 1
+    while free.casefold() in stems:
+        number += 1
+        free = f"{stem}_{number}"
+    stems.add(free.casefold())
+    return free + ending
 
 
 def _listed(folder: Path, index: Path, disc: Disc) -> list[Path]:

@@ -142,10 +142,12 @@ def test_each_frame_has_its_own_greys_angles_and_windows(frames, shared, syntax)
     with tempfile.TemporaryDirectory() as place:
         cine = read_cine(files.write_dicom(Path(place) / "x.dcm", words, syntax, bits=8, **tags))
         limits = []
+        # All that are turned over are so about one value: what is equal is shown as equal.
+        mirror = max((255 * f[0] + 2 * f[1] for f in frames if f[4] and f[3] is None), default=0)
         for t, (slope, intercept, angle, window, falls) in enumerate(frames):
             values = words[t].astype(np.float64) * slope + intercept
             is_turned = falls and window is None
-            shown = 255 * slope + 2 * intercept - values if is_turned else values
+            shown = mirror - values if is_turned else values
             np.testing.assert_allclose(cine.frame(t), shown)
             np.testing.assert_allclose(np.asarray(cine.stack()[t]), shown)
             saved = Frame.from_cine(cine, t)
@@ -154,7 +156,6 @@ def test_each_frame_has_its_own_greys_angles_and_windows(frames, shared, syntax)
             if window is not None:
                 limits.append((window[0] - window[1] / 2, window[0] + window[1] / 2))
             elif falls:
-                mirror = 255 * slope + 2 * intercept
                 limits.append((mirror - 255, mirror))
         assert len({cine.frame(t).dtype for t in range(len(cine))} | {cine.stack().dtype}) == 1
         if limits:
@@ -185,6 +186,28 @@ def test_a_frame_without_a_group_has_what_is_said_of_all_and_not_what_is_said_of
     assert [cine.projection_of(t).primary_deg for t in range(3)] == [30, 10, 10]
 
 
+@pytest.mark.parametrize("value", ["", "9"], ids=["empty", "other"])
+@pytest.mark.parametrize("groups", ["PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"])
+def test_what_the_object_says_beside_its_groups_hides_nothing_that_they_say(tmp_path, groups, value):
+    tags = dict.fromkeys(("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"), value)
+    angles = dict.fromkeys(("PositionerPrimaryAngle", "PositionerSecondaryAngle"), value)
+    words = files.grey(frames=3)
+    slopes = (2, 3, 4) if groups.startswith("Per") else (2, 2, 2)
+    said = [_groups(slope, 1, 30, (100, 50), False) for slope in slopes]
+    cine = opened(tmp_path, words, bits=8, **tags, **angles, **{groups: said})
+    for t, slope in enumerate(slopes):
+        np.testing.assert_array_equal(cine.frame(t), words[t].astype(np.float32) * slope + 1)
+        assert cine.projection_of(t) == Projection(30, 0)
+    assert cine.window == (75, 125)
+
+
+def test_an_empty_tag_of_a_group_says_nothing(tmp_path):
+    empty = _groups(2, 0, 10, None, False)
+    empty.PixelValueTransformationSequence[0].RescaleSlope = ""
+    cine = opened(tmp_path, bits=8, RescaleSlope=5, PerFrameFunctionalGroupsSequence=[empty] * 3)
+    assert [cine.grey_of(t).slope for t in range(3)] == [5] * 3
+
+
 @pytest.mark.parametrize(
     ("increments", "angles"),
     [
@@ -205,6 +228,28 @@ def test_an_arm_that_moves_has_the_angle_of_each_frame(tmp_path, increments, ang
     )
     assert [cine.projection_of(t) for t in range(4)] == [Projection(angle, 5) for angle in angles]
     assert Frame.from_cine(cine, 3).projection == Projection(angles[3], 5)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_where_low_is_white_equal_rescaled_values_are_shown_as_equal(tmp_path, bits, as_folder):
+    slopes, words = (1, 2, 0.5), np.zeros((3, 32, 32), "u1" if bits == 8 else "u2")
+    words[:] = np.array([100, 50, 200]).reshape(3, 1, 1)
+    words[:, :, 1:] = (1 << bits) - 1
+    about = {"bits": bits, "PhotometricInterpretation": "MONOCHROME1"}
+    if as_folder:
+        for t, slope in enumerate(slopes):
+            files.write_dicom(tmp_path / f"{t}", words[t : t + 1], **about, RescaleSlope=slope)
+        cine = read_cine(tmp_path, as_cine=True)
+    else:
+        groups = [_groups(slope, 0, 0, None, False) for slope in slopes]
+        cine = opened(tmp_path, words, **about, PerFrameFunctionalGroupsSequence=groups)
+    assert {float(cine.frame(t)[0, 0]) for t in range(3)} == {2 * ((1 << bits) - 1) - 100.0}
+    for t in range(3):
+        assert cine.frame(t)[0, 0] > cine.frame(t)[0, 1] >= 0
+        saved = Frame.from_cine(cine, t)
+        np.testing.assert_array_equal(saved.grey.shown(saved.pixels), cine.frame(t))
+    assert cine.grey == cine.grey_of(0)
 
 
 def test_files_of_one_folder_keep_their_own_rescale_and_angles(tmp_path):

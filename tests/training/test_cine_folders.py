@@ -95,6 +95,17 @@ def test_a_picture_among_files_of_a_patient_may_be_of_anybody(tmp_path):
         read_cine(tmp_path, as_cine=True)
 
 
+def test_a_picture_among_files_of_nobody_is_no_frame_and_changes_no_order(tmp_path):
+    for t in range(3):
+        write(tmp_path / f"{t}.dcm", t, PatientID=None, SeriesInstanceUID=None, InstanceNumber=3 - t)
+    Image.fromarray(FRAME[0]).save(tmp_path / "3.png")
+    with pytest.raises(UnreadableCine, match=r"0\.dcm and 3\.png are of different kinds"):
+        read_cine(tmp_path, as_cine=True)
+    assert [len(series.members) for series in series_in(tmp_path)] == [3, 1]
+    (tmp_path / "3.png").unlink()
+    assert opened(tmp_path)[0] == [2, 1, 0]
+
+
 def test_an_arm_that_strays_and_a_name_written_otherwise_are_one_run(tmp_path):
     write(tmp_path / "0", 0, PositionerPrimaryAngle=30.4, PatientName="Doe^Jane^^^", PatientID="p 1")
     write(tmp_path / "1", 1, PositionerPrimaryAngle=30.6, PatientName="DOE^JANE", PatientID="P 1 ")

@@ -175,3 +175,37 @@ def test_a_folder_with_images_and_an_index_is_read_as_before(disc, tmp_path):
     write(flat, "IM1")
     shutil.copy(folder / "DICOMDIR", flat)
     assert not is_disc(flat)
+
+
+def of_two_patients_alike(tmp_path, *names):
+    """A ZIP whose files, of one patient each, would be called alike; and their pixels."""
+    made = tmp_path / "made"
+    made.mkdir()
+    pixels = []
+    for number, name in enumerate(names):
+        (made / name).parent.mkdir(exist_ok=True)
+        tags = {"patient": f"P{number}", "series": 1, "StudyInstanceUID": f"1.2.{number}"}
+        pixels.append(write((made / name).parent, (made / name).name, 2 + number, number, **tags)[1])
+    return packed(made, tmp_path / "alike.zip"), pixels
+
+
+@pytest.mark.parametrize(
+    "names", [("a/b.dcm", "a_b.dcm"), ("c/IM1", "c/IM1.dcm"), ("a/b", "a_b", "a_b_2"), ("X/i", "x_I")]
+)
+def test_runs_of_two_patients_are_never_called_alike(tmp_path, capsys, names):
+    archive, pixels = of_two_patients_alike(tmp_path, *names)
+    with opened_disc(archive) as opened:
+        assert len({run.name.casefold() for run in opened.runs}) == len(names)
+        assert len({run.description.split(":")[0] for run in opened.runs}) == len(names)
+    for _ in range(2):
+        assert main(["segment", str(archive), "-o", str(tmp_path / "out"), "--overwrite", "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len({record["mask"] for record in records}) == len(names)
+    masks = [tifffile.imread(path) for path in (tmp_path / "out").iterdir()]
+    assert sorted(mask.shape for mask in masks) == sorted(stack.shape for stack in pixels)
+
+
+def test_a_mask_of_one_run_is_never_the_probability_of_another(tmp_path, capsys):
+    archive, _ = of_two_patients_alike(tmp_path, "a", "a_prob")
+    assert main(["segment", str(archive), "-o", str(tmp_path / "out"), "--probability", "--overwrite"]) == 2
+    assert "alike.zip (made_a) and" in capsys.readouterr().err and not (tmp_path / "out").exists()

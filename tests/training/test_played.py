@@ -73,6 +73,22 @@ def test_an_animation_cut_short_is_not_a_shorter_one(tmp_path, kind, keep):
         read_cine(tmp_path / "run")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("behind", [b"\r\n", b"made by a program", b"\0" * 9])
+def test_what_is_appended_to_an_animation_costs_no_frame(tmp_path, kind, behind):
+    (tmp_path / "run").write_bytes(animation(kind, STACK) + behind)
+    cine = read_cine(tmp_path / "run")
+    np.testing.assert_array_equal([cine.frame(t) for t in range(len(cine))], STACK)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_an_animation_cut_where_its_end_seems_to_be_is_not_a_shorter_one(tmp_path, kind):
+    data, end = animation(kind, STACK), {"GIF": b";", "PNG": b"IEND\xaeB`\x82"}[kind]
+    (tmp_path / "run").write_bytes(data[: len(data) // 2] + end)
+    with pytest.raises(UnreadableCine):
+        read_cine(tmp_path / "run")
+
+
 def test_a_picture_that_covers_a_part_is_shown_with_what_was_there_before(tmp_path):
     rest = Image.new("P", (64, 48))
     pages = [Image.fromarray(STACK[0]), Image.fromarray(STACK[0])]
