@@ -88,9 +88,11 @@ _ASKED = ("share", "inverted")  # other findings may be a person's good reasons,
 class Accepter:
     """Takes decisions on frames of the Session's cine and saves them one after the other.
 
-    A frame that the disk refuses waits in the outbox. Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``.
+    A frame that the disk refuses waits in the outbox. Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``;
+    ``deciding`` before a decision is taken: what is half typed counts.
     """
 
+    deciding = Signal()
     saving = Signal(str)
     saved = Signal(str)
     failed = Signal(str)
@@ -114,6 +116,7 @@ class Accepter:
 
     def accept_edits(self, state: CineState) -> None:
         """Every edited frame of this cine was reviewed, whether it is on the table or not."""
+        self.deciding.emit()
         for t in state.open_edits():
             self._take(state, t, ACCEPTED)
 
@@ -184,6 +187,7 @@ class Accepter:
     # -- deciding ------------------------------------------------------------------------------------------
 
     def _decide(self, status: str, region: Region | None = None) -> None:
+        self.deciding.emit()
         reason, state, t = self.blocked(), self.session.state, self.session.frame
         if reason:
             self.failed.emit(reason)

@@ -51,6 +51,7 @@ class CorrectPanel(Section):
         self.session, self.accepter, self.recaller = session, accepter, recaller
         self.take_back = TakeBack(session)
         self._bound: WeakSet[Labels] = WeakSet()
+        self._named: CineState | None = None  # whose patient the field holds
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.setInterval(_LOOK_AGAIN_MS)
@@ -127,6 +128,7 @@ class CorrectPanel(Section):
         accepter.failed.connect(lambda text: self.line.tell(text, "bad"))
         accepter.saved.connect(lambda _text: self.name_bar.ask_once())
         accepter.asks.connect(lambda _question: self.line.tell(""))
+        accepter.deciding.connect(self._on_patient)
         self.take_back.told.connect(self.line.tell)
         self.recaller.overtaken.connect(self._on_overtaken)
 
@@ -206,10 +208,20 @@ class CorrectPanel(Section):
             self.line.tell("")
 
     def _on_patient(self) -> None:
-        state = self.session.state
-        if state is not None and state.patient != self.patient.text().strip():
-            self.take_back.seek_strays(state, self.patient.text().strip())
-            self.recaller.remember_patient(state, self.patient.text().strip())
+        state, typed = self._named, self.patient.text().strip()
+        self.patient.setModified(False)
+        if state is not None and state.patient != typed:
+            self.take_back.seek_strays(state, typed)
+            self.recaller.remember_patient(state, typed)
+
+    def _show_patient(self, state: CineState | None) -> None:
+        """What is being typed stays as long as its cine does, and is that cine's when another comes."""
+        if self.patient.isModified():
+            if state is self._named:
+                return
+            self._on_patient()
+        self._named = state
+        self.patient.setText(state.patient if state is not None else "")
 
     # -- showing -------------------------------------------------------------------------------------------
 
@@ -218,9 +230,9 @@ class CorrectPanel(Section):
         self.frames.show_state(state)
         self.next_button.setVisible(state is None or state.n_frames > 1)
         self.line.tell("")
+        self._show_patient(state)
         if state is not None:
             self.patient_row.setVisible(known_patient(state.cine.patient_id) is None)
-            self.patient.setText(state.patient)
             self._follow_layer(state)
         self._on_frame(self.session.frame)
 
@@ -231,7 +243,7 @@ class CorrectPanel(Section):
 
     def _on_marks(self, state: CineState) -> None:
         if state is self.session.state:
-            self.patient.setText(state.patient)
+            self._show_patient(state)
             self._follow_layer(state)
             self._show_edits()
             self._show_controls()

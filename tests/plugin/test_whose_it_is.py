@@ -1,0 +1,97 @@
+"""A text, an answer, a mask and a decision belong to the cine, frame and workspace that they were meant for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtTest import QTest
+
+from napari_lightvessel import _preferences
+from napari_lightvessel._recalling import fingerprint_of
+from src_training import array_cine
+
+
+@pytest.fixture
+def work(viewer, dock, segment, frames, tmp_path, new_workspace):
+    """A segmented cine with a stroke on frame 2, and an open workspace."""
+    viewer.add_image(frames, name="IM5")
+    state = segment(dock)
+    new_workspace(dock, tmp_path / "hospital")
+    dock.session.go_to(2)
+    state.mask.layer.paint((2, 30, 30), 1)
+    return state
+
+
+@pytest.fixture
+def other_pictures(frames):
+    return frames[:4, ::-1, ::-1].copy()
+
+
+def heads(dock):
+    return [head for head in dock.session.workspace.dataset.heads() if head.status != "rejected"]
+
+
+def type_text(field, text):
+    """Keys, without Return and with the cursor still in the field."""
+    field.clear()
+    QTest.keyClicks(field, text)
+
+
+# -- the patient -------------------------------------------------------------------------------------------
+
+
+def test_a_patient_can_be_typed_while_frames_are_segmented(dock, work):
+    type_text(dock.correct.patient, "heart-17")
+    dock.session.marks_changed.emit(work)
+    assert dock.correct.patient.text() == "heart-17"
+
+
+def test_a_patient_that_is_still_being_typed_counts_when_the_frame_is_accepted(dock, work, saved):
+    type_text(dock.correct.patient, "heart-17")
+    dock.correct.accept_button.clicked.emit()  # as where a button takes no focus
+    saved(dock)
+    dataset = dock.session.workspace.dataset
+    assert {head.patient_key for head in heads(dock)} == {dataset.key_of("heart-17")}
+
+
+def test_a_patient_that_is_typed_stays_with_its_cine_when_another_opens(viewer, dock, work, other_pictures):
+    type_text(dock.correct.patient, "heart-17")
+    viewer.add_image(other_pictures, name="IM6")
+    assert dock.session.state.patient == "" and dock.correct.patient.text() == ""
+    dock.correct.patient.editingFinished.emit()
+    assert dock.session.state.patient == "" and work.patient == "heart-17"
+
+
+def test_cines_that_begin_alike_are_not_one_patients(viewer, dock, work, frames, other_pictures, qtbot):
+    both = [pictures[:4].copy() for pictures in (frames, other_pictures)]
+    for pictures in both:
+        pictures[0] = 0  # blank, as many recordings begin
+    viewer.add_image(both[0], name="IM7")
+    qtbot.waitUntil(lambda: bool(dock.session.state.fingerprint), timeout=20_000)
+    dock.correct.patient.setText("heart-17")
+    dock.correct.patient.editingFinished.emit()
+    viewer.add_image(both[1], name="IM8")
+    qtbot.waitUntil(lambda: bool(dock.session.state.fingerprint), timeout=20_000)
+    assert dock.session.state.patient == ""
+
+
+def test_a_cine_without_a_picture_is_nobodys(viewer, dock, work, qtbot):
+    viewer.add_image(np.zeros((4, 32, 32), np.uint8), name="IM7")
+    first = dock.session.state
+    dock.correct.patient.setText("heart-17")
+    dock.correct.patient.editingFinished.emit()
+    viewer.add_image(np.zeros((4, 32, 32), np.uint8), name="IM8")
+    state = dock.session.state
+    assert fingerprint_of(state.cine) == "" and first.patient == "heart-17"
+    assert not _preferences.get("patients", {}) and state.patient == ""
+
+
+def test_a_files_own_patient_comes_before_a_remembered_name(viewer, dock, work, frames, saved, qtbot):
+    qtbot.waitUntil(lambda: bool(work.fingerprint), timeout=20_000)
+    dock.correct.patient.setText("heart-17")
+    dock.correct.patient.editingFinished.emit()
+    cine = array_cine(frames, name="IM9", patient_id="000123")
+    viewer.add_image(frames, name="IM9", metadata={"lightvessel_cine": cine})
+    state = dock.session.state
+    qtbot.waitUntil(lambda: bool(state.fingerprint), timeout=20_000)
+    assert dock.correct.patient_row.isHidden() and state.patient == ""
