@@ -135,6 +135,7 @@ class Accepter:
         mark = save.state.marks[save.t]
         if found.revision is None or save.state.mask is None:
             return
+        self.session.look_at(save.state, save.t)
         mark.seen |= {head.sha for head in asked.heads}
         if found.labels is None:  # withdrawn
             mark.know(found.revision)
@@ -242,7 +243,7 @@ class Accepter:
             self._job = None
             save.state.marks[save.t].saving = False
             self.session.frame_decided.emit(save.state, save.t)
-            self.failed.emit(f"Frame {save.t} is not saved. {problem.line}")
+            self.failed.emit(self.session.named(save.state, f"Frame {save.t} is not saved. {problem.line}"))
             self._next()
 
         self._job = _jobs.start(_append(save, moving), done=done, failed=failed)
@@ -271,12 +272,12 @@ class Accepter:
         self.session.frame_decided.emit(save.state, save.t)
         if isinstance(outcome, Kept):
             self.kept.emit(outcome.entry, save.state, save.t)
-            self.failed.emit(
-                f"Frame {save.t} waits on this computer and is saved as soon as the disk takes it. {outcome.reason}"
-            )
+            waits = f"Frame {save.t} waits on this computer and is saved as soon as the disk takes it. {outcome.reason}"
+            self.failed.emit(self.session.named(save.state, waits))
         else:
             self.session.dataset_grew.emit()
-            self.saved.emit(saved_line(save.t, outcome, region=mark.region, odd=odd))
+            line = saved_line(save.t, outcome, region=mark.region, odd=odd)
+            self.saved.emit(self.session.named(save.state, line))
             self._seek_twin(save, outcome, odd)
 
     def _seek_twin(self, save: _Save, saved: Revision, odd: str) -> None:
@@ -287,7 +288,8 @@ class Accepter:
 
         def done(twin: Revision | None) -> None:
             if twin is not None and job is self._seeking:
-                self.saved.emit(saved_line(save.t, saved, twin, region=save.region is not None, odd=odd))
+                line = saved_line(save.t, saved, twin, region=save.region is not None, odd=odd)
+                self.saved.emit(self.session.named(save.state, line))
 
         def failed(problem: _jobs.Problem) -> None:
             logger.warning("whether %s is there twice is not known: %s", saved.case, problem.line)

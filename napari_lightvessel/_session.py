@@ -85,6 +85,17 @@ class Session:
         """Cines with edits that are not in a dataset, and the frames."""
         return [(state, frames) for state in self._states if (frames := state.edited_frames())]
 
+    def named(self, state: CineState, line: str) -> str:
+        """A line about one of the cines, which is named unless it is the one on the table."""
+        return line if state is self.state else f"{state.image.name}: {line}"
+
+    def look_at(self, state: CineState, t: int) -> None:
+        """Show frame ``t`` of any cine that is open."""
+        if state is not self.state and state.is_in(self.viewer):
+            self.viewer.layers.selection.active = state.layer_in(self.viewer)
+        if state is self.state:
+            self.go_to(t)
+
     def go_to(self, t: int) -> None:
         """Show frame ``t`` of the present cine."""
         if self.state is not None:

@@ -95,3 +95,39 @@ def test_a_files_own_patient_comes_before_a_remembered_name(viewer, dock, work, 
     state = dock.session.state
     qtbot.waitUntil(lambda: bool(state.fingerprint), timeout=20_000)
     assert dock.correct.patient_row.isHidden() and state.patient == ""
+
+
+# -- answers -----------------------------------------------------------------------------------------------
+
+
+def test_replace_replaces_the_frame_that_was_asked_about(viewer, dock, work, qtbot):
+    work.mask.layer.paint((4, 70, 70), 1)
+    mine = work.labels(4).copy()
+    dock.segment.frame_button.click()
+    assert "Frame 2" in dock.segment.ask.text.text()
+    dock.session.go_to(4)
+    dock.segment.ask.yes.click()
+    qtbot.waitUntil(lambda: not dock.segmenter.busy, timeout=60_000)
+    np.testing.assert_array_equal(work.labels(4), mine)
+
+
+def test_a_question_about_another_cine_names_it_and_looking_again_goes_there(
+    viewer, dock, work, other_pictures, qtbot
+):
+    work.mask.replace(2, np.ones_like(work.labels(2)))
+    dock.correct.accept_button.click()
+    viewer.add_image(other_pictures, name="IM6")
+    question = dock.correct.question
+    qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
+    assert "IM5" in question.text.text()
+    question.no.click()
+    assert dock.session.state is work and dock.session.frame == 2
+
+
+def test_what_was_saved_of_another_cine_is_told_with_its_name(viewer, dock, work, other_pictures, qtbot):
+    lines = []
+    dock.accepter.saved.connect(lines.append)
+    dock.correct.accept_button.click()
+    viewer.add_image(other_pictures, name="IM6")
+    qtbot.waitUntil(lambda: bool(lines), timeout=20_000)
+    assert "IM5" in dock.correct.line.text()
