@@ -190,6 +190,8 @@ class Accepter:
     def _decide(self, status: str, region: Region | None = None) -> None:
         self.deciding.emit()
         reason, state, t = self.blocked(), self.session.state, self.session.frame
+        if status == ACCEPTED:
+            reason = reason or self.session.unseen_mask()
         if reason:
             self.failed.emit(reason)
         elif state is not None and t is not None:

@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_lightvessel._layers import MaskLayer
-from napari_lightvessel._marks import PROPOSED, Mark, Plane, is_vessel
+from napari_lightvessel._marks import KEPT, PROPOSED, Mark, Plane, is_vessel
 from src_training import Cine, mask_from_probability
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ class CineState:
 
     def protected(self, t: int) -> bool:
         """Whether a prediction must not touch frame ``t`` unasked."""
-        return self.marks[t].decided or self.edited(t)
+        mark = self.marks[t]
+        return mark.decided or self.edited(t) or (mark.saved in KEPT and bool(self.labels(t).any()))
 
     def take(self, prediction: Prediction) -> bool:
         """Keep a prediction's probability; show its mask unless the frame is a person's. True if shown."""

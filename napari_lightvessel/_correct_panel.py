@@ -286,7 +286,8 @@ class CorrectPanel(Section):
 
     def _show_controls(self) -> None:
         reason, no_cine = self.accepter.blocked(), self.session.blocked()
-        no_mask = "" if self.session.mask_in_view() else "Segment or paint the frame first."
+        seen = self.session.mask_in_view()
+        no_mask = self.session.unseen_mask() if seen else "Segment or paint the frame first."
         allow(self.accept_button, reason or no_mask, "This frame is right: save it (A)")
         allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
         allow(self.no_vessel_button, reason, "There is no vessel on this frame: save an empty mask")

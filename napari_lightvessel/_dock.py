@@ -118,7 +118,7 @@ class LightVesselWidget(QWidget):
 
     def _forget_solved(self, _event: object = None) -> None:
         """Why something was refused is said no more once that is not so."""
-        reasons = {self.accepter.blocked(), self.session.blocked()}
+        reasons = {self.accepter.blocked(), self.session.blocked(), self.session.unseen_mask()}
         for line in (self.segment.line, self.correct.line):
             if line.text() in self._reasons - reasons:
                 line.solved()

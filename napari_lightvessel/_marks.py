@@ -21,6 +21,10 @@ ACCEPTED = "accepted"
 NO_VESSEL = "no_vessel"
 NOT_EVALUABLE = "not_evaluable"
 WITHDRAWN = "withdrawn"  # a note on a frame whose decision was taken back
+ELSEWHERE = "in another workspace"  # a note on a frame that was decided there, and not in the open one
+
+#: Notes on a mask that a person made and that is no unsaved edit.
+KEPT = frozenset({WITHDRAWN, ELSEWHERE})
 
 #: A person decided these: a prediction never replaces them unasked.
 DECIDED = frozenset({ACCEPTED, NO_VESSEL, NOT_EVALUABLE})

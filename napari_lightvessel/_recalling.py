@@ -107,7 +107,7 @@ class Recaller:
     def take(self, state: CineState, found: Found) -> bool:
         """Let a frame follow the dataset, unless a person changed it here; whether it did."""
         mark, revision = state.marks[found.t], found.revision
-        if mark.saving:
+        if mark.saving or state is not self.session.state:  # it was left or closed meanwhile
             return False
         mark.case = found.case
         if revision is None:

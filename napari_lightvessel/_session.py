@@ -147,6 +147,17 @@ class Session:
             and self.state.mask.layer in self.viewer.layers
         )
 
+    def unseen_mask(self) -> str:
+        """Why nobody sees the mask that would be accepted; empty when it is in view, or there is none at all."""
+        mask = self.state.mask if self.state is not None else None
+        if mask is None:
+            return ""
+        if mask.layer not in self.viewer.layers:
+            return f"{mask.layer.name} is not in the layer list: nobody sees what would be saved."
+        if not mask.layer.visible:
+            return f"{mask.layer.name} is hidden. Show it (its eye in the layer list), then accept."
+        return ""
+
     # -- workspace and models ------------------------------------------------------------------------------
 
     def create_workspace(self, folder: str | Path) -> None:
@@ -392,7 +403,8 @@ class Session:
         if self.state is None:
             return
         layer = self.state.layer_in(self.viewer)
-        frame, doubt = _layers.frame_index(self.viewer, layer, self.state.n_frames), self.blocked()
+        frame = _layers.frame_index(self.viewer, layer, self.state.n_frames)
+        doubt = self.blocked() or self.unseen_mask()
         if frame is not None:
             self.state.last_frame = frame
         if (frame, doubt) != (self.frame, self._doubt) or force:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 from qtpy.QtTest import QTest
 
 from napari_lightvessel import _preferences
-from napari_lightvessel._recalling import fingerprint_of
+from napari_lightvessel._dock import LightVesselWidget
+from napari_lightvessel._recalling import fingerprint_of, standing
 from src_training import array_cine
 
 
@@ -131,3 +133,74 @@ def test_what_was_saved_of_another_cine_is_told_with_its_name(viewer, dock, work
     viewer.add_image(other_pictures, name="IM6")
     qtbot.waitUntil(lambda: bool(lines), timeout=20_000)
     assert "IM5" in dock.correct.line.text()
+
+
+# -- masks -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"translate": (0, 5, 9)},
+        {"translate": (1, 0, 0)},
+        {"scale": (1, 2, 2)},
+        {"rotate": 10.0},
+        {"affine": 2},
+    ],
+)
+def test_a_mask_cannot_be_moved_off_its_picture(dock, work, change):
+    ((name, value),) = change.items()
+    if name == "affine":
+        value = np.eye(4)
+        value[1, 3] = 7
+    setattr(work.mask.layer, name, value)
+    point = (2.0, 40.0, 50.0)
+    np.testing.assert_allclose(work.mask.layer.data_to_world(point), work.image.data_to_world(point))
+
+
+def test_a_mask_that_is_not_seen_is_not_accepted(viewer, dock, work, qtbot):
+    work.mask.layer.visible = False
+    assert not dock.correct.accept_button.isEnabled()
+    assert "IM5 vessels is hidden" in dock.correct.accept_button.toolTip()
+    dock.accepter.accept()
+    assert not dock.accepter.busy and "hidden" in dock.correct.line.text()
+    work.mask.layer.visible = True
+    assert dock.correct.accept_button.isEnabled() and dock.correct.line.text() == ""
+
+
+def test_a_mask_that_was_taken_out_is_not_accepted_by_key(viewer, dock, work):
+    viewer.layers.remove(work.mask.layer)
+    dock.accepter.accept()
+    assert not dock.accepter.busy and heads(dock) == []
+
+
+def test_a_withdrawn_frame_keeps_its_corrected_mask(dock, work, saved, settle, segment, qtbot):
+    saved(dock)
+    mine = work.labels(2).copy()
+    dock.correct.withdraw_button.click()
+    qtbot.waitUntil(lambda: not dock.correct.take_back.busy, timeout=20_000)
+    dock.segment.threshold.setValue(0.9)
+    settle(lambda: not np.array_equal(work.labels(3), 0))
+    segment(dock)
+    np.testing.assert_array_equal(work.labels(2), mine)
+
+
+def test_frames_that_are_found_for_a_cine_that_was_closed_bring_no_layer(viewer, dock, work, saved):
+    saved(dock)
+    (head,) = heads(dock)
+    found = standing(dock.session.workspace.dataset, 2, head.case)
+    viewer.layers.clear()
+    work.marks[2].seen = frozenset()
+    dock.recaller.take(work, found)
+    assert len(viewer.layers) == 0
+
+
+def test_a_copy_of_our_mask_is_no_second_cine(viewer, dock, work):
+
+    copy = Layer.create(*work.mask.layer.as_layer_data_tuple())
+    copy.name = "copy"
+    viewer.layers.append(copy)
+    dock.close_session()
+    again = LightVesselWidget(viewer)
+    assert again.session.states() == [work]
+    again.close_session()
