@@ -188,6 +188,8 @@ class Accepter:
     # -- deciding ------------------------------------------------------------------------------------------
 
     def _decide(self, status: str, region: Region | None = None) -> None:
+        if not self.session.is_open:
+            return
         self.deciding.emit()
         reason, state, t = self.blocked(), self.session.state, self.session.frame
         if status == ACCEPTED:
@@ -260,8 +262,13 @@ class Accepter:
 
     def _on_saved(self, save: _Save, outcome: Revision | Kept, odd: str) -> None:
         mark = save.state.marks[save.t]
-        mark.status, mark.saving, mark.region = save.status, False, save.region is not None
-        mark.baseline = mark.stored = Plane.of(save.labels)
+        self._waiting = deque((_after(later, save, outcome), moving) for later, moving in self._waiting)
+        mark.saving = any(later.state is save.state and later.t == save.t for later, _ in self._waiting)
+        mark.baseline = Plane.of(save.labels)
+        if not self._is_here(save.workspace):
+            self._tell_elsewhere(save, mark)
+            return
+        mark.status, mark.region, mark.stored = save.status, save.region is not None, mark.baseline
         if isinstance(outcome, Kept):
             mark.saved = "waits here"
         else:
@@ -282,6 +289,17 @@ class Accepter:
             self.saved.emit(self.session.named(save.state, line))
             self._seek_twin(save, outcome, odd)
 
+    def _is_here(self, workspace: Workspace) -> bool:
+        here = self.session.workspace
+        return here is not None and here.path == workspace.path
+
+    def _tell_elsewhere(self, save: _Save, mark: Mark) -> None:
+        """Another workspace was opened while the frame was on its way into the former one."""
+        mark.leave()
+        self.session.frame_decided.emit(save.state, save.t)
+        line = f"Saved · frame {save.t} · in {save.workspace.path.name}, which was open then"
+        self.saved.emit(self.session.named(save.state, line))
+
     def _seek_twin(self, save: _Save, saved: Revision, odd: str) -> None:
         """Say where the picture stands under another patient: after "Saved", for a large dataset takes a moment.
 
@@ -300,6 +318,22 @@ class Accepter:
             return next((other for _, other in twins_of(save.workspace.dataset, [saved])), None)
 
         job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
+
+
+def _after(later: _Save, save: _Save, outcome: Revision | Kept) -> _Save:
+    """A decision that was taken while an earlier one on its frame was being saved: it corrects that, from there on."""
+    same = later.state is save.state and later.t == save.t and later.workspace.path == save.workspace.path
+    if not same:
+        return later
+    mark = replace(
+        later.mark,
+        stored=Plane.of(save.labels),
+        seconds=max(0.0, later.mark.seconds - save.mark.seconds),
+        strokes=max(0, later.mark.strokes - save.mark.strokes),
+    )
+    if isinstance(outcome, Revision):
+        mark.know(outcome)
+    return replace(later, mark=mark)
 
 
 def _save_unasked(save: _Save, moving: Elsewhere | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,7 @@ class CineState:
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)  # frames the network could not be shown, and why
     marks: list[Mark] = field(default_factory=list)
+    workspace: Path | None = None  # in which its decisions stand
     last_frame: int | None = None  # where one was in it last; None before it was ever in view
     journal: JournalEntry | None = None  # where its edits are kept until they are accepted
 
@@ -72,6 +74,13 @@ class CineState:
         """Whether one of its layers is in the viewer."""
         masked = self.mask is not None and self.mask.layer in viewer.layers
         return masked or (not self.outdated and self.image in viewer.layers)
+
+    def enter(self, workspace: Path) -> None:
+        """This workspace is open from now on: decisions of another one are none here."""
+        if self.workspace not in (None, workspace):
+            for mark in self.marks:
+                mark.leave()
+        self.workspace = workspace
 
     def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
         """The Labels layer, made when missing and put back when somebody removed it."""

@@ -319,6 +319,8 @@ class CorrectPanel(Section):
 
     def _on_table(self, layer: Labels) -> bool:
         """Whether this Labels layer is the present cine's; told when it is not."""
+        if not self.session.is_open:  # the keys stay with the layer
+            return False
         owner = self.session.owner_of(layer)
         if owner is not None and owner is self.session.state:
             return True
@@ -326,14 +328,15 @@ class CorrectPanel(Section):
         return False
 
     def _on_pixels(self, _event: object) -> None:
-        self.session.effort.touch()
-        self._look_again.start()
+        if self.session.is_open:
+            self.session.effort.touch()
+            self._look_again.start()
 
     def _on_paint(self, event: Any) -> None:
         owner = self.session.owner_of(event.source)
-        if owner is not None and self.session.is_open:
+        if self.session.is_open and owner is not None:
             self.session.effort.stroke(owner, _layers.painted_frames(event.value, event.source))
-        self._look_again.start()
+            self._look_again.start()
 
     def _show_tool(self, _event: object = None) -> None:
         """Check the tool that a press on the canvas uses: none of ours while another layer is selected."""

@@ -125,6 +125,8 @@ class LightVesselWidget(QWidget):
         self._reasons = reasons
 
     def _follow_theme(self, _event: object = None) -> None:
+        if not self.session.is_open:
+            return
         colours = Colours.of(self.viewer.theme)
         self.setStyleSheet(sheet(colours))
         for part in (self.segment.spark, self.correct.frames.painter):

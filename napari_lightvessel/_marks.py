@@ -148,6 +148,15 @@ class Mark:
         self.saved, self.model_id = revision.text, revision.model_id
         self.seconds, self.strokes = 0.0, 0
 
+    def leave(self) -> None:
+        """Another workspace is open: what was decided in the former one is not decided here; the mask stays."""
+        if self.decided or self.head is not None:
+            self.saved = ELSEWHERE
+        if self.status in DECIDED:
+            self.status = PROPOSED
+        self.stored = self.head = None
+        self.seen, self.case, self.region = frozenset(), "", False
+
     def know(self, revision: Revision) -> None:
         """The person knows of this revision: the next one may stand in for it."""
         self.head, self.case = revision, revision.case

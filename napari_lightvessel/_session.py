@@ -204,8 +204,12 @@ class Session:
         if workspace is None:
             return
         self.workspace = workspace
+        for state in self._states:
+            state.enter(workspace.path)
         _preferences.put("workspace", str(workspace.path))
         self.workspace_changed.emit(workspace)
+        if self.state is not None:
+            self.marks_changed.emit(self.state)
         self.refresh_models()
 
     def _aside(self, act: Callable[[], Any], done: Callable[[Any], None]) -> None:
@@ -289,7 +293,8 @@ class Session:
         for state in self._states:
             if state.image is layer and not state.outdated:
                 return state
-        state = CineState(layer, _layers.cine_of(layer))
+        path = self.workspace.path if self.workspace is not None else None
+        state = CineState(layer, _layers.cine_of(layer), workspace=path)
         self._states.append(state)
         self._listen_to(layer)
         return state

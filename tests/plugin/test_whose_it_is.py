@@ -9,6 +9,7 @@ from qtpy.QtTest import QTest
 
 from napari_lightvessel import _preferences
 from napari_lightvessel._dock import LightVesselWidget
+from napari_lightvessel._marks import ACCEPTED, DECIDED
 from napari_lightvessel._recalling import fingerprint_of, standing
 from src_training import array_cine
 
@@ -204,3 +205,53 @@ def test_a_copy_of_our_mask_is_no_second_cine(viewer, dock, work):
     again = LightVesselWidget(viewer)
     assert again.session.states() == [work]
     again.close_session()
+
+
+# -- decisions ---------------------------------------------------------------------------------------------
+
+
+def test_two_decisions_in_quick_succession_are_two_revisions_with_their_own_effort(dock, work, qtbot):
+    asked = []
+    dock.accepter.asks.connect(asked.append)
+    work.marks[2].seconds = 50.0
+    dock.correct.accept_button.click()
+    work.mask.layer.paint((2, 60, 60), 1)
+    dock.accepter.accept()
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
+    assert asked == []
+    (case,) = dock.session.workspace.dataset.cases()
+    first, second = dock.session.workspace.dataset.revisions(case)
+    assert first.sha in str(second.record)
+    assert first.record["effort"]["strokes"] == second.record["effort"]["strokes"] == 1
+    assert first.record["effort"]["seconds"] >= 50 > second.record["effort"]["seconds"]
+    assert second.record["effort"]["pixels_added"] < first.record["effort"]["pixels_added"] + 60
+
+
+def test_what_is_decided_in_one_workspace_is_not_said_of_another(dock, work, saved, tmp_path, qtbot):
+    saved(dock)
+    mine = work.labels(2).copy()
+    first = dock.session.workspace.path
+    dock.header.create_workspace(tmp_path / "other")
+    qtbot.waitUntil(lambda: dock.session.workspace.path != first, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.recaller.busy, timeout=20_000)
+    assert work.marks[2].status not in DECIDED and "accepted" not in dock.correct.frames.words(2)
+    assert "rev" not in dock.correct.frames.words(2) and not dock.correct.withdraw_button.isEnabled()
+    np.testing.assert_array_equal(work.labels(2), mine)
+    dock.segment.threshold.setValue(0.9)
+    np.testing.assert_array_equal(work.labels(2), mine)
+    assert "rev 1" in saved(dock)
+    dock.header.open_workspace(first)
+    qtbot.waitUntil(lambda: dock.session.workspace.path == first, timeout=20_000)
+    qtbot.waitUntil(lambda: work.marks[2].status == ACCEPTED, timeout=20_000)
+
+
+def test_a_closed_dock_accepts_nothing(viewer, dock, work, qtbot):
+    path = dock.session.workspace
+    layer = work.mask.layer
+    viewer.layers.selection.active = layer
+    dock.close_session()
+    next(act for key, act in layer.keymap.items() if str(key) == "A")(layer)
+    dock.keys._press_accept()
+    viewer.theme = "light"
+    layer.paint((2, 50, 50), 1)
+    assert not dock.accepter.busy and path.dataset.heads() == []
