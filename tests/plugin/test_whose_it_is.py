@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Layer
 from qtpy.QtTest import QTest
+from stalled_disk import left_by_the_dead
 
 from napari_lightvessel import _preferences
 from napari_lightvessel._dock import LightVesselWidget
 from napari_lightvessel._marks import ACCEPTED, DECIDED
 from napari_lightvessel._recalling import fingerprint_of, standing
-from src_training import array_cine
+from src_training import array_cine, read_cine
+from src_training.journal import JournalFacts
 
 
 @pytest.fixture
@@ -255,3 +258,30 @@ def test_a_closed_dock_accepts_nothing(viewer, dock, work, qtbot):
     viewer.theme = "light"
     layer.paint((2, 50, 50), 1)
     assert not dock.accepter.busy and path.dataset.heads() == []
+
+
+# -- what a crash left -------------------------------------------------------------------------------------
+
+
+def test_edits_do_not_come_back_onto_another_file_of_that_name(viewer, dock, frames, tmp_path, qtbot):
+    """``IM0`` of another disc, of the same size and length."""
+    file = tmp_path / "IM0.tif"
+    tifffile.imwrite(file, frames, photometric="minisblack")
+    facts = JournalFacts("IM0.tif", str(file), frames.shape, fingerprint_of(read_cine(file)))
+    gone = left_by_the_dead(facts, {1: np.ones(frames.shape[1:], np.uint8)})
+    tifffile.imwrite(file, frames[:, ::-1], photometric="minisblack")
+    dock.recoverer._found([gone])
+    dock.recovery_bar.ask.yes.click()
+    line = dock.recovery_bar.line
+    qtbot.waitUntil(lambda: "shows other pictures than the edits were made on" in line.text(), timeout=20_000)
+    assert dock.session.state.edited_frames() == [] and gone.frames() == [1]
+    assert not dock.recovery_bar.ask.isHidden()
+
+
+def test_edits_are_kept_with_what_tells_their_cine_from_others(dock, work, qtbot):
+    qtbot.waitUntil(lambda: bool(work.fingerprint), timeout=20_000)
+    known, work.fingerprint = work.fingerprint, ""
+    work.journal = None
+    entry = dock.journalist._entry_of(work)
+    work.fingerprint = known  # it takes a while until it is found
+    assert dock.journalist._entry_of(work) is entry and entry.facts.fingerprint == known
