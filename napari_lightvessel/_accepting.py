@@ -88,9 +88,11 @@ _ASKED = ("share", "inverted")  # other findings may be a person's good reasons,
 class Accepter:
     """Takes decisions on frames of the Session's cine and saves them one after the other.
 
-    A frame that the disk refuses waits in the outbox. Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``.
+    A frame that the disk refuses waits in the outbox. Signals: ``saving(line)``, ``saved(line)``, ``failed(line)``;
+    ``deciding`` before a decision is taken: what is half typed counts.
     """
 
+    deciding = Signal()
     saving = Signal(str)
     saved = Signal(str)
     failed = Signal(str)
@@ -114,6 +116,7 @@ class Accepter:
 
     def accept_edits(self, state: CineState) -> None:
         """Every edited frame of this cine was reviewed, whether it is on the table or not."""
+        self.deciding.emit()
         for t in state.open_edits():
             self._take(state, t, ACCEPTED)
 
@@ -132,6 +135,7 @@ class Accepter:
         mark = save.state.marks[save.t]
         if found.revision is None or save.state.mask is None:
             return
+        self.session.look_at(save.state, save.t)
         mark.seen |= {head.sha for head in asked.heads}
         if found.labels is None:  # withdrawn
             mark.know(found.revision)
@@ -184,7 +188,12 @@ class Accepter:
     # -- deciding ------------------------------------------------------------------------------------------
 
     def _decide(self, status: str, region: Region | None = None) -> None:
+        if not self.session.is_open:
+            return
+        self.deciding.emit()
         reason, state, t = self.blocked(), self.session.state, self.session.frame
+        if status == ACCEPTED:
+            reason = reason or self.session.unseen_mask()
         if reason:
             self.failed.emit(reason)
         elif state is not None and t is not None:
@@ -238,7 +247,7 @@ class Accepter:
             self._job = None
             save.state.marks[save.t].saving = False
             self.session.frame_decided.emit(save.state, save.t)
-            self.failed.emit(f"Frame {save.t} is not saved. {problem.line}")
+            self.failed.emit(self.session.named(save.state, f"Frame {save.t} is not saved. {problem.line}"))
             self._next()
 
         self._job = _jobs.start(_append(save, moving), done=done, failed=failed)
@@ -253,8 +262,13 @@ class Accepter:
 
     def _on_saved(self, save: _Save, outcome: Revision | Kept, odd: str) -> None:
         mark = save.state.marks[save.t]
-        mark.status, mark.saving, mark.region = save.status, False, save.region is not None
-        mark.baseline = mark.stored = Plane.of(save.labels)
+        self._waiting = deque((_after(later, save, outcome), moving) for later, moving in self._waiting)
+        mark.saving = any(later.state is save.state and later.t == save.t for later, _ in self._waiting)
+        mark.baseline = Plane.of(save.labels)
+        if not self._is_here(save.workspace):
+            self._tell_elsewhere(save, mark)
+            return
+        mark.status, mark.region, mark.stored = save.status, save.region is not None, mark.baseline
         if isinstance(outcome, Kept):
             mark.saved = "waits here"
         else:
@@ -267,13 +281,24 @@ class Accepter:
         self.session.frame_decided.emit(save.state, save.t)
         if isinstance(outcome, Kept):
             self.kept.emit(outcome.entry, save.state, save.t)
-            self.failed.emit(
-                f"Frame {save.t} waits on this computer and is saved as soon as the disk takes it. {outcome.reason}"
-            )
+            waits = f"Frame {save.t} waits on this computer and is saved as soon as the disk takes it. {outcome.reason}"
+            self.failed.emit(self.session.named(save.state, waits))
         else:
             self.session.dataset_grew.emit()
-            self.saved.emit(saved_line(save.t, outcome, region=mark.region, odd=odd))
+            line = saved_line(save.t, outcome, region=mark.region, odd=odd)
+            self.saved.emit(self.session.named(save.state, line))
             self._seek_twin(save, outcome, odd)
+
+    def _is_here(self, workspace: Workspace) -> bool:
+        here = self.session.workspace
+        return here is not None and here.path == workspace.path
+
+    def _tell_elsewhere(self, save: _Save, mark: Mark) -> None:
+        """Another workspace was opened while the frame was on its way into the former one."""
+        mark.leave()
+        self.session.frame_decided.emit(save.state, save.t)
+        line = f"Saved · frame {save.t} · in {save.workspace.path.name}, which was open then"
+        self.saved.emit(self.session.named(save.state, line))
 
     def _seek_twin(self, save: _Save, saved: Revision, odd: str) -> None:
         """Say where the picture stands under another patient: after "Saved", for a large dataset takes a moment.
@@ -283,7 +308,8 @@ class Accepter:
 
         def done(twin: Revision | None) -> None:
             if twin is not None and job is self._seeking:
-                self.saved.emit(saved_line(save.t, saved, twin, region=save.region is not None, odd=odd))
+                line = saved_line(save.t, saved, twin, region=save.region is not None, odd=odd)
+                self.saved.emit(self.session.named(save.state, line))
 
         def failed(problem: _jobs.Problem) -> None:
             logger.warning("whether %s is there twice is not known: %s", saved.case, problem.line)
@@ -292,6 +318,22 @@ class Accepter:
             return next((other for _, other in twins_of(save.workspace.dataset, [saved])), None)
 
         job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
+
+
+def _after(later: _Save, save: _Save, outcome: Revision | Kept) -> _Save:
+    """A decision that was taken while an earlier one on its frame was being saved: it corrects that, from there on."""
+    same = later.state is save.state and later.t == save.t and later.workspace.path == save.workspace.path
+    if not same:
+        return later
+    mark = replace(
+        later.mark,
+        stored=Plane.of(save.labels),
+        seconds=max(0.0, later.mark.seconds - save.mark.seconds),
+        strokes=max(0, later.mark.strokes - save.mark.strokes),
+    )
+    if isinstance(outcome, Revision):
+        mark.know(outcome)
+    return replace(later, mark=mark)
 
 
 def _save_unasked(save: _Save, moving: Elsewhere | None) -> None:

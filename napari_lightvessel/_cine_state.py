@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_lightvessel._layers import MaskLayer
-from napari_lightvessel._marks import PROPOSED, Mark, Plane, is_vessel
+from napari_lightvessel._marks import KEPT, PROPOSED, Mark, Plane, is_vessel
 from src_training import Cine, mask_from_probability
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class CineState:
     probabilities: dict[int, np.ndarray] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)  # frames the network could not be shown, and why
     marks: list[Mark] = field(default_factory=list)
+    workspace: Path | None = None  # in which its decisions stand
     last_frame: int | None = None  # where one was in it last; None before it was ever in view
     journal: JournalEntry | None = None  # where its edits are kept until they are accepted
 
@@ -72,6 +74,13 @@ class CineState:
         """Whether one of its layers is in the viewer."""
         masked = self.mask is not None and self.mask.layer in viewer.layers
         return masked or (not self.outdated and self.image in viewer.layers)
+
+    def enter(self, workspace: Path) -> None:
+        """This workspace is open from now on: decisions of another one are none here."""
+        if self.workspace not in (None, workspace):
+            for mark in self.marks:
+                mark.leave()
+        self.workspace = workspace
 
     def ensure_mask(self, viewer: ViewerModel) -> MaskLayer:
         """The Labels layer, made when missing and put back when somebody removed it."""
@@ -115,7 +124,8 @@ class CineState:
 
     def protected(self, t: int) -> bool:
         """Whether a prediction must not touch frame ``t`` unasked."""
-        return self.marks[t].decided or self.edited(t)
+        mark = self.marks[t]
+        return mark.decided or self.edited(t) or (mark.saved in KEPT and bool(self.labels(t).any()))
 
     def take(self, prediction: Prediction) -> bool:
         """Keep a prediction's probability; show its mask unless the frame is a person's. True if shown."""

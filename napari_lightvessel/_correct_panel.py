@@ -51,6 +51,7 @@ class CorrectPanel(Section):
         self.session, self.accepter, self.recaller = session, accepter, recaller
         self.take_back = TakeBack(session)
         self._bound: WeakSet[Labels] = WeakSet()
+        self._named: CineState | None = None  # whose patient the field holds
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.setInterval(_LOOK_AGAIN_MS)
@@ -127,6 +128,7 @@ class CorrectPanel(Section):
         accepter.failed.connect(lambda text: self.line.tell(text, "bad"))
         accepter.saved.connect(lambda _text: self.name_bar.ask_once())
         accepter.asks.connect(lambda _question: self.line.tell(""))
+        accepter.deciding.connect(self._on_patient)
         self.take_back.told.connect(self.line.tell)
         self.recaller.overtaken.connect(self._on_overtaken)
 
@@ -206,10 +208,20 @@ class CorrectPanel(Section):
             self.line.tell("")
 
     def _on_patient(self) -> None:
-        state = self.session.state
-        if state is not None and state.patient != self.patient.text().strip():
-            self.take_back.seek_strays(state, self.patient.text().strip())
-            self.recaller.remember_patient(state, self.patient.text().strip())
+        state, typed = self._named, self.patient.text().strip()
+        self.patient.setModified(False)
+        if state is not None and state.patient != typed:
+            self.take_back.seek_strays(state, typed)
+            self.recaller.remember_patient(state, typed)
+
+    def _show_patient(self, state: CineState | None) -> None:
+        """What is being typed stays as long as its cine does, and is that cine's when another comes."""
+        if self.patient.isModified():
+            if state is self._named:
+                return
+            self._on_patient()
+        self._named = state
+        self.patient.setText(state.patient if state is not None else "")
 
     # -- showing -------------------------------------------------------------------------------------------
 
@@ -218,9 +230,9 @@ class CorrectPanel(Section):
         self.frames.show_state(state)
         self.next_button.setVisible(state is None or state.n_frames > 1)
         self.line.tell("")
+        self._show_patient(state)
         if state is not None:
             self.patient_row.setVisible(known_patient(state.cine.patient_id) is None)
-            self.patient.setText(state.patient)
             self._follow_layer(state)
         self._on_frame(self.session.frame)
 
@@ -231,7 +243,7 @@ class CorrectPanel(Section):
 
     def _on_marks(self, state: CineState) -> None:
         if state is self.session.state:
-            self.patient.setText(state.patient)
+            self._show_patient(state)
             self._follow_layer(state)
             self._show_edits()
             self._show_controls()
@@ -274,7 +286,8 @@ class CorrectPanel(Section):
 
     def _show_controls(self) -> None:
         reason, no_cine = self.accepter.blocked(), self.session.blocked()
-        no_mask = "" if self.session.mask_in_view() else "Segment or paint the frame first."
+        seen = self.session.mask_in_view()
+        no_mask = self.session.unseen_mask() if seen else "Segment or paint the frame first."
         allow(self.accept_button, reason or no_mask, "This frame is right: save it (A)")
         allow(self.region_button, reason or no_mask, "Only a part was reviewed: save that part")
         allow(self.no_vessel_button, reason, "There is no vessel on this frame: save an empty mask")
@@ -306,6 +319,8 @@ class CorrectPanel(Section):
 
     def _on_table(self, layer: Labels) -> bool:
         """Whether this Labels layer is the present cine's; told when it is not."""
+        if not self.session.is_open:  # the keys stay with the layer
+            return False
         owner = self.session.owner_of(layer)
         if owner is not None and owner is self.session.state:
             return True
@@ -313,14 +328,15 @@ class CorrectPanel(Section):
         return False
 
     def _on_pixels(self, _event: object) -> None:
-        self.session.effort.touch()
-        self._look_again.start()
+        if self.session.is_open:
+            self.session.effort.touch()
+            self._look_again.start()
 
     def _on_paint(self, event: Any) -> None:
         owner = self.session.owner_of(event.source)
-        if owner is not None and self.session.is_open:
+        if self.session.is_open and owner is not None:
             self.session.effort.stroke(owner, _layers.painted_frames(event.value, event.source))
-        self._look_again.start()
+            self._look_again.start()
 
     def _show_tool(self, _event: object = None) -> None:
         """Check the tool that a press on the canvas uses: none of ours while another layer is selected."""

@@ -118,13 +118,15 @@ class LightVesselWidget(QWidget):
 
     def _forget_solved(self, _event: object = None) -> None:
         """Why something was refused is said no more once that is not so."""
-        reasons = {self.accepter.blocked(), self.session.blocked()}
+        reasons = {self.accepter.blocked(), self.session.blocked(), self.session.unseen_mask()}
         for line in (self.segment.line, self.correct.line):
             if line.text() in self._reasons - reasons:
                 line.solved()
         self._reasons = reasons
 
     def _follow_theme(self, _event: object = None) -> None:
+        if not self.session.is_open:
+            return
         colours = Colours.of(self.viewer.theme)
         self.setStyleSheet(sheet(colours))
         for part in (self.segment.spark, self.correct.frames.painter):

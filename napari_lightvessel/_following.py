@@ -45,7 +45,8 @@ class Follower:
         changed: list[int] = []
 
         def step(found: Found) -> None:
-            if state.marks[found.t].case == found.case and self.recaller.take(state, found):
+            here = self.session.workspace is workspace and state.marks[found.t].case == found.case
+            if here and self.recaller.take(state, found):
                 changed.append(found.t)
 
         def done(_outcome: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -113,6 +113,8 @@ class Journalist:
             source = str(state.cine.source) if state.cine.source is not None else None
             facts = JournalFacts(state.image.name, source, state.cine.shape, state.fingerprint)
             state.journal = JournalEntry(facts)
+        elif state.journal.journal is None and state.fingerprint != state.journal.facts.fingerprint:
+            state.journal.facts = replace(state.journal.facts, fingerprint=state.fingerprint)
         self._entries[id(state)] = (state, state.journal)
         return state.journal
 

@@ -96,8 +96,10 @@ def forget_file(layer: Image) -> None:
 
 def known_states(viewer: ViewerModel) -> list[Any]:
     """The states that our Labels layers in this viewer carry."""
-    found = [layer.metadata.get(_STATE_KEY) for layer in viewer.layers if isinstance(layer, Labels)]
-    return [state for state in found if state is not None and state.mask is not None]
+    labels = [layer for layer in viewer.layers if isinstance(layer, Labels)]
+    found = [(layer.metadata.get(_STATE_KEY), layer) for layer in labels]
+    # A copy of a layer carries the metadata of the original.
+    return [state for state, layer in found if state is not None and state.mask and state.mask.layer is layer]
 
 
 def lone_labels(data: np.ndarray, name: str) -> Labels:
@@ -269,13 +271,20 @@ def _transform_of(image: Image) -> dict[str, Any]:
 
 
 def _keep_transform(image: Image, labels: Labels) -> None:
-    """Let the labels follow when the image is scaled, moved or turned later."""
+    """Let the labels follow when the image is scaled, moved or turned later; alone they cannot be moved off it."""
+    following = False
 
     def follow(_event: Any = None) -> None:
-        if labels.ndim != image.ndim:  # it was given other pixels, of which these are no mask
+        nonlocal following
+        if following or labels.ndim != image.ndim:  # it was given other pixels, of which these are no mask
             return
-        for name in _TRANSFORM:
-            setattr(labels, name, getattr(image, name))
+        following = True
+        try:
+            for name in _TRANSFORM:
+                setattr(labels, name, getattr(image, name))
+        finally:
+            following = False
 
     for name in _TRANSFORM:
         getattr(image.events, name).connect(follow)
+        getattr(labels.events, name).connect(follow)

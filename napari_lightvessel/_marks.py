@@ -21,6 +21,10 @@ ACCEPTED = "accepted"
 NO_VESSEL = "no_vessel"
 NOT_EVALUABLE = "not_evaluable"
 WITHDRAWN = "withdrawn"  # a note on a frame whose decision was taken back
+ELSEWHERE = "in another workspace"  # a note on a frame that was decided there, and not in the open one
+
+#: Notes on a mask that a person made and that is no unsaved edit.
+KEPT = frozenset({WITHDRAWN, ELSEWHERE})
 
 #: A person decided these: a prediction never replaces them unasked.
 DECIDED = frozenset({ACCEPTED, NO_VESSEL, NOT_EVALUABLE})
@@ -143,6 +147,15 @@ class Mark:
         self.know(revision)
         self.saved, self.model_id = revision.text, revision.model_id
         self.seconds, self.strokes = 0.0, 0
+
+    def leave(self) -> None:
+        """Another workspace is open: what was decided in the former one is not decided here; the mask stays."""
+        if self.decided or self.head is not None:
+            self.saved = ELSEWHERE
+        if self.status in DECIDED:
+            self.status = PROPOSED
+        self.stored = self.head = None
+        self.seen, self.case, self.region = frozenset(), "", False
 
     def know(self, revision: Revision) -> None:
         """The person knows of this revision: the next one may stand in for it."""

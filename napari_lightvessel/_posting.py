@@ -74,7 +74,7 @@ class Postman:
         entry, revision = posted
         self._count += 1
         state, t = self._frames.pop(entry, (None, 0))
-        if state is not None:
+        if state is not None and state.marks[t].decided:  # else another workspace was opened meanwhile
             state.marks[t].saved = revision.text
             state.marks[t].know(revision)
             self.session.frame_decided.emit(state, t)

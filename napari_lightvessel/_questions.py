@@ -54,14 +54,14 @@ class QuestionBar(AskBar):
 
     def _ask_odd(self, question: Odd) -> None:
         self._pose(
-            f"Frame {question.save.t}, its mask: {'; '.join(question.findings)}. Save it all the same?",
+            f"{_frame_of(question)}, its mask: {'; '.join(question.findings)}. Save it all the same?",
             ("Save it", lambda: self.accepter.save_odd(question)),
-            ("Look again", lambda: self.accepter.session.go_to(question.save.t)),
+            ("Look again", lambda: self.accepter.session.look_at(question.save.state, question.save.t)),
         )
 
     def _ask_meanwhile(self, question: Meanwhile) -> None:
         self._pose(
-            f"Frame {question.save.t} was saved meanwhile: {_who_and_what(question)}. It is not what you see here.",
+            f"{_frame_of(question)} was saved meanwhile: {_who_and_what(question)}. It is not the mask of this window.",
             ("Save mine", lambda: self.accepter.save_mine(question)),
             ("Look at it", lambda: self.accepter.show_theirs(question)),
         )
@@ -71,7 +71,8 @@ class QuestionBar(AskBar):
         under = "under another patient" if head.patient_key else "without a patient"
         called = f", {question.label}" if question.label else ""
         self._pose(
-            f"This picture was saved before {under} (case {head.text}{called}). Move it to {question.patient}?",
+            f"{_frame_of(question)}: this picture was saved before {under} (case {head.text}{called}). "
+            f"Move it to {question.patient}?",
             ("Move it", lambda: self.accepter.save_moved(question)),
             ("Keep both", lambda: self.accepter.save_apart(question)),
         )
@@ -133,6 +134,10 @@ class NameBar(AskBar):
             self.open(str(error))
             return
         self._changed()
+
+
+def _frame_of(question: Odd | Meanwhile | Elsewhere) -> str:
+    return f"{question.save.label}, frame {question.save.t}"
 
 
 def _about(question: _Question) -> tuple[int, int]:

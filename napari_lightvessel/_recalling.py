@@ -14,6 +14,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import DECIDED, IGNORE, PROPOSED, UNSURE, VESSEL, WITHDRAWN, Plane
 from napari_lightvessel._session import Session
 from src_training import Cine, Dataset, Frame, Revision
+from src_training.dataset import known_patient
 from src_training.errors import UnreadableCine
 
 _REGION_SHARE = 0.3  # more unreviewed pixels than this: a region was accepted, not the whole frame
@@ -94,18 +95,19 @@ class Recaller:
         def done(fingerprint: str) -> None:
             state.fingerprint = fingerprint
             known = _preferences.get("patients", {}).get(fingerprint, "")
-            if known and not state.patient:
+            its_own = known_patient(state.cine.patient_id)
+            if known and not state.patient and its_own is None:
                 state.patient = known
                 self.session.marks_changed.emit(state)
                 self.look()
 
         cine = state.cine
-        _jobs.start(lambda _cancelled: _fingerprint(cine), done=done, failed=lambda _p: None, visible=False)
+        _jobs.start(lambda _cancelled: fingerprint_of(cine), done=done, failed=lambda _p: None, visible=False)
 
     def take(self, state: CineState, found: Found) -> bool:
         """Let a frame follow the dataset, unless a person changed it here; whether it did."""
         mark, revision = state.marks[found.t], found.revision
-        if mark.saving:
+        if mark.saving or state is not self.session.state:  # it was left or closed meanwhile
             return False
         mark.case = found.case
         if revision is None:
@@ -180,6 +182,17 @@ def _shown(t: int, head: Revision) -> Found:
     return Found(t, head.case, head, labels, region and head.status == "accepted")
 
 
-def _fingerprint(cine: Cine) -> str:
-    first = np.ascontiguousarray(cine.stored(0))
-    return hashlib.sha256(f"{cine.shape}".encode() + first.tobytes()).hexdigest()[:24]
+def fingerprint_of(cine: Cine) -> str:
+    """By which an acquisition is known again, whatever its file is called; empty where nothing tells it from others.
+
+    Recordings of several patients may begin with the same blank or title frame: its middle and end count, too.
+    """
+    digest, tells = hashlib.sha256(f"{cine.shape}".encode()), False
+    for t in sorted({0, cine.shape[0] // 2, cine.shape[0] - 1}):
+        try:
+            frame = np.ascontiguousarray(cine.stored(t))
+        except UnreadableCine:  # told where the frame is shown
+            continue
+        tells = tells or bool((frame != frame.flat[0]).any())
+        digest.update(frame.tobytes())
+    return digest.hexdigest()[:24] if tells else ""

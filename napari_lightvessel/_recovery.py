@@ -15,8 +15,9 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._journalling import Journalist, journal_folder
 from napari_lightvessel._layers import lone_labels
 from napari_lightvessel._marks import PROPOSED, UNANNOTATED, Mark, Plane, count_words
+from napari_lightvessel._recalling import fingerprint_of
 from napari_lightvessel._session import Session
-from src_training import durable
+from src_training import Cine, durable
 from src_training.errors import LightVesselError
 from src_training.journal import Journal, Story, left_behind
 
@@ -102,7 +103,8 @@ class Recoverer:
         if state is None:
             self._show_alone(journal, read.edits)
         elif self._is_free(state):
-            self._aside(lambda: _take_over(journal), lambda _none: self._go_on(state, journal, read))
+            cine = state.cine
+            self._aside(lambda: _take_over(journal, cine), lambda _none: self._go_on(state, journal, read))
 
     def _is_free(self, state: CineState) -> bool:
         """Whether recovered edits would cover nothing; told when they would."""
@@ -210,7 +212,12 @@ def _read(journal: Journal) -> _Read:
     return _Read(edits, stories, damaged, source is not None and Path(source).exists())
 
 
-def _take_over(journal: Journal) -> None:
+def _take_over(journal: Journal, cine: Cine) -> None:
+    known, found = journal.facts.fingerprint, fingerprint_of(cine)
+    if known and found and known != found:  # IM0 of another disc, say
+        raise LightVesselError(
+            f"{cine.name} shows other pictures than the edits were made on. Put the former file back, then recover."
+        )
     try:
         journal.take_over()
     except OSError as error:

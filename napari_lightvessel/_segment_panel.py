@@ -237,9 +237,9 @@ class SegmentPanel(Section):
         self.line.tell(line, kind)
         self._show_controls()
 
-    def _on_asks(self, t: int) -> None:
+    def _on_asks(self, state: CineState, t: int) -> None:
         question = f"Frame {t} has your edits. Replace them with a new proposal? (Ctrl+Z brings them back.)"
-        self.ask.ask(question, "Replace", "Keep mine", lambda: self.segmenter.run_frame(replace=True))
+        self.ask.ask(question, "Replace", "Keep mine", lambda: self.segmenter.replace_frame(state, t))
 
 
 def _title(model: Model, live: bool) -> str:

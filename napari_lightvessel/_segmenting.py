@@ -27,13 +27,13 @@ class Segmenter:
     """Runs the network for the Session's cine; knows nothing of buttons.
 
     Signals: ``started(n)``, ``advanced(done, n, ms_per_frame)``, ``ended(line, kind)``,
-    ``asks(t)`` when the frame is a person's and they must say whether to replace it.
+    ``asks(state, t)`` when the frame is a person's and they must say whether to replace it.
     """
 
     started = Signal(int)
     advanced = Signal(int, int, float)
     ended = Signal(str, str)
-    asks = Signal(int)
+    asks = Signal(object, int)
 
     def __init__(self, session: Session, parent: QObject) -> None:
         self.session = session
@@ -60,15 +60,21 @@ class Segmenter:
         if self.session.state is not None and not self._is_refused():
             self._run(self.session.state, list(range(self.session.state.n_frames)))
 
-    def run_frame(self, replace: bool = False) -> None:
+    def run_frame(self) -> None:
         """Segment the shown frame; asks first when a person's work stands on it."""
         state, t = self.session.state, self.session.frame
         if state is None or t is None or self._is_refused():
             return
-        if state.protected(t) and not replace:
-            self.asks.emit(t)
+        if state.protected(t):
+            self.asks.emit(state, t)
             return
-        self._run(state, [t], replace=replace)
+        self._run(state, [t])
+
+    def replace_frame(self, state: CineState, t: int) -> None:
+        """Put a new proposal over a person's work on this frame, which comes into view; as one undoable step."""
+        if state is self.session.state and not self._is_refused():
+            self.session.go_to(t)
+            self._run(state, [t], replace=True)
 
     def cancel(self) -> None:
         """Stop after the frames in flight; what is done stays."""
@@ -175,7 +181,7 @@ class Segmenter:
         if state.mask is not None:
             state.mask.refresh()
         self.session.marks_changed.emit(state)
-        self.ended.emit(line, kind)
+        self.ended.emit(self.session.named(state, line), kind)
 
     # -- re-deriving ---------------------------------------------------------------------------------------
 

@@ -85,6 +85,17 @@ class Session:
         """Cines with edits that are not in a dataset, and the frames."""
         return [(state, frames) for state in self._states if (frames := state.edited_frames())]
 
+    def named(self, state: CineState, line: str) -> str:
+        """A line about one of the cines, which is named unless it is the one on the table."""
+        return line if state is self.state else f"{state.image.name}: {line}"
+
+    def look_at(self, state: CineState, t: int) -> None:
+        """Show frame ``t`` of any cine that is open."""
+        if state is not self.state and state.is_in(self.viewer):
+            self.viewer.layers.selection.active = state.layer_in(self.viewer)
+        if state is self.state:
+            self.go_to(t)
+
     def go_to(self, t: int) -> None:
         """Show frame ``t`` of the present cine."""
         if self.state is not None:
@@ -136,6 +147,17 @@ class Session:
             and self.state.mask.layer in self.viewer.layers
         )
 
+    def unseen_mask(self) -> str:
+        """Why nobody sees the mask that would be accepted; empty when it is in view, or there is none at all."""
+        mask = self.state.mask if self.state is not None else None
+        if mask is None:
+            return ""
+        if mask.layer not in self.viewer.layers:
+            return f"{mask.layer.name} is not in the layer list: nobody sees what would be saved."
+        if not mask.layer.visible:
+            return f"{mask.layer.name} is hidden. Show it (its eye in the layer list), then accept."
+        return ""
+
     # -- workspace and models ------------------------------------------------------------------------------
 
     def create_workspace(self, folder: str | Path) -> None:
@@ -182,8 +204,12 @@ class Session:
         if workspace is None:
             return
         self.workspace = workspace
+        for state in self._states:
+            state.enter(workspace.path)
         _preferences.put("workspace", str(workspace.path))
         self.workspace_changed.emit(workspace)
+        if self.state is not None:
+            self.marks_changed.emit(self.state)
         self.refresh_models()
 
     def _aside(self, act: Callable[[], Any], done: Callable[[Any], None]) -> None:
@@ -267,7 +293,8 @@ class Session:
         for state in self._states:
             if state.image is layer and not state.outdated:
                 return state
-        state = CineState(layer, _layers.cine_of(layer))
+        path = self.workspace.path if self.workspace is not None else None
+        state = CineState(layer, _layers.cine_of(layer), workspace=path)
         self._states.append(state)
         self._listen_to(layer)
         return state
@@ -381,7 +408,8 @@ class Session:
         if self.state is None:
             return
         layer = self.state.layer_in(self.viewer)
-        frame, doubt = _layers.frame_index(self.viewer, layer, self.state.n_frames), self.blocked()
+        frame = _layers.frame_index(self.viewer, layer, self.state.n_frames)
+        doubt = self.blocked() or self.unseen_mask()
         if frame is not None:
             self.state.last_frame = frame
         if (frame, doubt) != (self.frame, self._doubt) or force:

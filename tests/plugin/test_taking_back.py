@@ -92,7 +92,9 @@ def test_leaving_them_moves_nothing_and_the_next_accept_asks_again(dock, work, s
     assert question.isHidden() and standing(dock) == first
     dock.correct.accept_button.click()
     qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
-    assert question.text.text().startswith("This picture was saved before without a patient (case ")
+    assert question.text.text().startswith(
+        "IM5, frame 2: this picture was saved before without a patient (case "
+    )
     assert "IM5" in question.text.text() and standing(dock) == first
 
 

@@ -92,7 +92,7 @@ def test_a_raw_proposal_never_replaces_the_others_work_unasked(windows, saved, q
     question = other.correct.question
     qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
     assert question.text.text().startswith(
-        "Frame 2 was saved meanwhile: revision 1 by somebody unnamed (accepted)"
+        "IM5 of 1, frame 2 was saved meanwhile: revision 1 by somebody unnamed (accepted)"
     )
     (head,) = dataset(mine).heads()
     assert head.seq == 1 and other.session.state.marks[2].status == PROPOSED
