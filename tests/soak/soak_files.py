@@ -79,7 +79,7 @@ def _figures(outcome: Outcome, watch: Watch) -> Iterator[Figure]:
 def _meet(outcome: Outcome, number: int, folder: Path) -> None:
     """Damage the seed whose turn it is, read it, and remember what came of it."""
     name, seed, read = _turn(number)
-    path = folder / f"{number % 50}.dcm"
+    path = folder / f"{number % 50}{seed.ending}"
     path.write_bytes(damaged(seed, np.random.default_rng(number)))
     outcome.tried += 1
     began = time.monotonic()
@@ -140,7 +140,10 @@ def _called(*arguments: str) -> tuple[int, int]:
         env=clean_environment(threads=1),
     )
     told = [line for line in done.stderr.splitlines() if re.match(r"lightvessel: \d+\.dcm: ", line)]
-    remarks = r"lightvessel: \d+\.dcm: |\[\d+/\d+\] |\d+ of \d+ segmented$"
+    remarks = (
+        r"(lightvessel: )?\d+\.dcm: |vessels (look bright|are neither clearly dark nor bright) in \d+\.dcm"
+        r"|\d+ of \d+ segmented$"
+    )
     strange = [line for line in done.stderr.splitlines() if not re.match(remarks, line)]
     if done.returncode not in (0, 2):
         strange.append(f"exit code {done.returncode}")

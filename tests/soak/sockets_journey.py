@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     _do("segment", str(frames / "0.png"), "--output", str(folder / "masks"))
     for t in range(_FRAMES):
         pair = ("--image", str(frames / f"{t}.png"), "--mask", str(frames / f"{t}_mask.png"))
-        _do("dataset", "append", place, *pair, "--patient", "p-1")
+        _do("dataset", "append", place, *pair, "--patient", "p-1", "--accept-implausible")
     _do(
         "finetune",
         place,

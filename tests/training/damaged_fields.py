@@ -21,7 +21,7 @@ class Field(NamedTuple):
 
 
 def fields_of(data: bytes) -> tuple[Field, ...]:
-    """Every length, size, count and offset of a sound DICOM, TIFF, PNG, JPEG, WebP, GIF, BMP, NPY or video file."""
+    """Every length, size, count and offset of a sound DICOM, TIFF, PNG, JPEG, WebP, GIF, BMP, NPY, NIfTI or video file."""
     if data[128:132] == b"DICM":
         return (*_dicom(data), *_codestream(data))
     if data[:2] in (b"II", b"MM"):
@@ -41,6 +41,8 @@ def fields_of(data: bytes) -> tuple[Field, ...]:
         return tuple(Field(at + 4, 1) for name in _EBML for at in _all(data, name))
     if data[:2] == b"BM":
         return tuple(Field(at, 4) for at in (2, 10, 14, 18, 22, 28, 30, 34, 46))
+    if data[344:347] == b"n+1":
+        return (Field(0, 4), *(Field(at, 2) for at in (*range(40, 56, 2), 70, 72)), Field(108, 4))
     return (Field(8, 2),) if data[:6] == b"\x93NUMPY" else _codestream(data)
 
 

@@ -19,7 +19,7 @@ def damaged(seed: Seed, rng: np.random.Generator) -> bytes:
     """One to three kinds of damage."""
     broken = bytearray(seed.data)
     for _ in range(rng.integers(1, 4)):
-        damages = _DAMAGES if seed.fields else [one for one in _DAMAGES if one is not _lie]
+        damages = _DAMAGES if seed.fields else [one for one in _DAMAGES if one not in (_lie, _swap)]
         damages[rng.integers(len(damages))](broken, seed, rng)
     return seed.finish(bytes(broken)) if rng.random() < 0.8 else bytes(broken)
 

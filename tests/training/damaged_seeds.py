@@ -14,6 +14,7 @@ import av
 import cine_files as files
 import imagecodecs
 import numpy as np
+import SimpleITK
 import tifffile
 from damaged_fields import Field, data_set_at, fields_of, with_checksums
 from PIL import Image
@@ -33,11 +34,15 @@ def _as_it_is(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Seed:
-    """A sound file; ``finish`` is done to it after the damage, so that the damage is met further in."""
+    """A sound file; ``finish`` is done to it after the damage, so that the damage is met further in.
+
+    ``ending`` is that of its name, where the kind is told by it.
+    """
 
     write: Callable[[Path], Any]
     finish: Callable[[bytes], bytes] = _as_it_is
     prepare: Callable[[bytes], bytes] = _as_it_is
+    ending: str = ".dcm"
 
     @cached_property
     def data(self) -> bytes:
@@ -52,8 +57,9 @@ class Seed:
     @cached_property
     def _whole(self) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
-            self.write(Path(folder) / "seed")
-            return (Path(folder) / "seed").read_bytes()
+            path = Path(folder) / f"seed{self.ending}"
+            self.write(path)
+            return path.read_bytes()
 
 
 def _dicom(syntax: str, bits: int = 8, **kind: Any) -> Seed:
@@ -114,6 +120,13 @@ def _film(container: str, codec: str) -> Seed:
 
 def _npy(array: np.ndarray) -> Seed:
     return Seed(lambda path: np.save(path.open("wb"), array))
+
+
+def _volume(ending: str, mask: np.ndarray, compressed: bool = False) -> Seed:
+    def write(path: Path) -> None:
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(mask), str(path), compressed)
+
+    return Seed(write, ending=ending)
 
 
 def _deflated(data: bytes) -> bytes:
@@ -180,4 +193,8 @@ MASKS = {
     "mask BMP": _image("BMP", _MASK * np.uint8(255)),
     "mask JPEG": _image("JPEG", _MASK * np.uint8(255)),
     "mask NPY": _npy(np.stack([_MASK] * 2)),
+    "mask NIfTI": _volume(".nii", _MASK),
+    "mask NIfTI gzipped": _volume(".nii.gz", np.stack([_MASK] * 2), compressed=True),
+    "mask NRRD": _volume(".nrrd", np.stack([_MASK] * 2), compressed=True),
+    "mask MetaImage": _volume(".mha", _MASK),
 }
