@@ -32,7 +32,9 @@ class Vessels(StrEnum):
 VesselsOption = typer.Option(
     Vessels.AUTO, "--vessels", help="How vessels look in the pictures; auto looks and says what it found."
 )
-BrightAlias = typer.Option(False, "--invert", "--vessels-bright", hidden=True)
+BrightAlias = typer.Option(
+    False, "--invert", "--vessels-bright", hidden=True, help="Former names of --vessels bright."
+)
 JsonFlag = typer.Option(False, "--json", help="Results for machines: one JSON object a line on stdout.")
 
 

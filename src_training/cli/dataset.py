@@ -227,6 +227,7 @@ def label_case(
     workspace: Path = WorkspaceFolder,
     case: str = Case,
     text: str = typer.Argument(..., help="What you call it; empty: the name of its file again."),
+    json: bool = JsonFlag,
 ) -> None:
     """Give a case a name of your own, which stays on this computer and is shown by `list`."""
     from src_training.dataset.sources import Sources
@@ -234,7 +235,7 @@ def label_case(
     dataset = open_dataset(workspace)
     full = _case_of(dataset, case)
     Sources(dataset).call(full, text)
-    result(f"labelled {full} {text}".rstrip())
+    result(f"labelled {full} {text}".rstrip(), {"case": full, "label": text}, json)
 
 
 def withdraw_case(
@@ -243,10 +244,7 @@ def withdraw_case(
     annotator: str = Annotator,
     json: bool = JsonFlag,
 ) -> None:
-    """Take a frame back: nothing is deleted, and no training or export uses it any more.
-
-    Example: lightvessel dataset withdraw WORKSPACE 3fa9c0
-    """
+    """Take a frame back: nothing is deleted, and no training or export uses it any more."""
     from src_training.dataset.moving import withdraw
 
     dataset = open_dataset(workspace)
@@ -262,10 +260,7 @@ def move_case(
     annotator: str = Annotator,
     json: bool = JsonFlag,
 ) -> None:
-    """Give a frame to its patient: it is saved there, and withdrawn where it was.
-
-    Example: lightvessel dataset move WORKSPACE 3fa9c0 --patient P17
-    """
+    """Give a frame to its patient: it is saved there, and withdrawn where it was."""
     from src_training.dataset.moving import move
     from src_training.dataset.sources import Source, Sources
 
@@ -274,7 +269,7 @@ def move_case(
     heads = dataset.case_heads(full)
     if len({head.says for head in heads}) > 1:
         raise DatasetError(
-            f"case {full}: its revisions contradict each other. Settle them first: dataset append --resolve."
+            f"case {full}: its revisions contradict each other. Resolve them first: dataset append --resolve."
         )
     moved = move(dataset, heads[-1], patient, annotator)
     sources = Sources(dataset)

@@ -21,7 +21,7 @@ class Field(NamedTuple):
 
 
 def fields_of(data: bytes) -> tuple[Field, ...]:
-    """Every length, size, count and offset of a sound DICOM, TIFF, PNG, JPEG, WebP, GIF, BMP, NPY, NIfTI or video file."""
+    """Every length, size, count and offset of a sound file of a kind that is read."""
     if data[128:132] == b"DICM":
         return (*_dicom(data), *_codestream(data))
     if data[:2] in (b"II", b"MM"):

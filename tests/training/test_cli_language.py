@@ -65,6 +65,10 @@ class World:
         return str(copy)
 
     @property
+    def case(self) -> str:
+        return next(Workspace.open(Path(self.workspace)).dataset.cases())
+
+    @property
     def candidate(self) -> str:
         models = Workspace.open(Path(self.workspace)).models
         return next(model.id for model in models.list() if model.card.name == "candidate")
@@ -111,6 +115,12 @@ def on_workspace(*more: str) -> Row:
 def on_candidate(*more: str) -> Row:
     return Row(
         lambda world: [world.workspace, world.candidate, *more], lambda world: [world.workspace, "nobody"]
+    )
+
+
+def on_case(*more: str) -> Row:
+    return Row(
+        lambda world: [world.workspace, world.case, *more], lambda world: [world.workspace, "0", *more]
     )
 
 
@@ -185,6 +195,9 @@ TABLE = {
     ),
     "dataset verify": on_workspace(),
     "dataset list": on_workspace(),
+    "dataset label": on_case("spider view"),
+    "dataset withdraw": on_case(),
+    "dataset move": on_case("--patient", "p-9"),
     "dataset key export": Row(
         lambda world: [world.workspace, str(world.here / "key")],
         lambda world: [world.workspace, world.workspace + "/key"],

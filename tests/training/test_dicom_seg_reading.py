@@ -8,9 +8,9 @@ import highdicom
 import numpy as np
 import pytest
 from cine_files import write_dicom
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from src_training import Frame, Workspace, read_cine
 from src_training.cli import main
@@ -51,12 +51,13 @@ def write_source(path: Path, frames: int = T) -> Path:
         pages.astype(np.uint8),
         StudyInstanceUID=STUDY,
         SeriesInstanceUID=SERIES,
+        FrameOfReferenceUID=PLACE,
         InstanceNumber="1",
         **UIDS,
     )
 
 
-STUDY, SERIES = generate_uid(), generate_uid()
+STUDY, SERIES, PLACE = generate_uid(), generate_uid(), generate_uid()
 
 
 def described(number: int, label: str) -> highdicom.seg.SegmentDescription:
@@ -80,7 +81,7 @@ def segmentation(
     """What highdicom makes of masks (T, Y, X) for these files."""
     number = 1 if masks.dtype.kind == "f" else int(masks.max())
     made = highdicom.seg.Segmentation(
-        source_images=[dcmread(source) for source in sources],
+        source_images=[_placed(dcmread(source), at) for at, source in enumerate(sources)],
         pixel_array=masks,
         segmentation_type=kind,
         segment_descriptions=[described(n, LABELS[n - 1]) for n in range(1, number + 1)],
@@ -99,13 +100,36 @@ def segmentation(
     return path
 
 
+def _placed(source: Dataset, at: int) -> Dataset:
+    """With a place in space, which XA has not and highdicom asks of more than one frame."""
+    measures, orientation = Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [1, 1], 1
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    frames = []
+    for t in range(int(source.get("NumberOfFrames", 1))):
+        position, frame = Dataset(), Dataset()
+        position.ImagePositionPatient = [0, 0, at + t]
+        frame.PlanePositionSequence = [position]
+        frames.append(frame)
+    if len(frames) == 1:
+        source.pop("NumberOfFrames", None)
+        source.update(measures)
+        source.update(orientation)
+        source.ImagePositionPatient = [0, 0, at]
+    else:
+        shared = Dataset()
+        shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+        source.SharedFunctionalGroupsSequence = [shared]
+        source.PerFrameFunctionalGroupsSequence = frames
+    return source
+
+
 LABELS = ["Coronary arteries", "guiding catheter"]
 MEANING = np.array([0, 1, 255], np.uint8)
 KINDS = [
     ("BINARY", ExplicitVRLittleEndian),
     ("FRACTIONAL", ExplicitVRLittleEndian),
     ("FRACTIONAL", RLELossless),
-    ("FRACTIONAL", JPEG2000Lossless),
     ("LABELMAP", ExplicitVRLittleEndian),
     ("LABELMAP", RLELossless),
 ]
