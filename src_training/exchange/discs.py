@@ -112,7 +112,7 @@ def opened_disc(path: Path) -> Iterator[Disc]:
 
 def _read(name: str, folder: Path, index: Path | None) -> Disc:
     disc = Disc()
-    files = _walked(folder) if index is None else _listed(folder, index, disc)
+    files = _walked(folder, name, disc) if index is None else _listed(folder, index, disc)
     if len(files) > _MOST_FILES:
         raise UnreadableCine(
             printable(f"{name}: {len(files)} images; at most {_MOST_FILES}. Open a part of it.")
@@ -183,16 +183,19 @@ def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-def _walked(folder: Path) -> list[Path]:
-    """The DICOM files below a folder that has no index, in natural order."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not path.is_symlink()
-        and "__MACOSX" not in path.parts
-        and recognise(path) == "dicom"
-    ]
+def _walked(folder: Path, name: str, disc: Disc) -> list[Path]:
+    """The DICOM files below a folder that has no index, in natural order; that there are other pictures is told."""
+    found, others = [], 0
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and "__MACOSX" not in path.parts:
+            kind = recognise(path)
+            if kind == "dicom":
+                found.append(path)
+            others += kind not in ("dicom", None)
+    if others and found:
+        disc.remarks.append(
+            printable(f"{name}: {others} of its files are pictures or videos, no DICOM, and left out.")
+        )
     return sorted(found, key=lambda path: [natural_key(part) for part in path.relative_to(folder).parts])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import tifffile
+from PIL import Image
 from pydicom.fileset import FileSet
 
 from src_training.cli import main
@@ -98,6 +99,18 @@ def test_a_zip_of_many_files_without_an_index_is_a_list_of_runs_too(disc, tmp_pa
     (folder / "DICOMDIR").unlink()
     (folder / "autorun.inf").write_text("[autorun]")
     same(runs(packed(folder, tmp_path / "files.zip")), pixels)
+
+
+def test_pictures_among_the_files_of_a_zip_do_not_vanish_without_a_word(disc, tmp_path, capsys):
+    folder, pixels = disc
+    (folder / "DICOMDIR").unlink()
+    Image.fromarray(pixels[0][0]).save(folder / "shot.png")
+    (folder / "readme.txt").write_text("a viewer")
+    archive = packed(folder, tmp_path / "files.zip")
+    same(runs(archive), pixels)
+    assert main(["info", str(archive)]) == 0
+    line = "files.zip: 1 of its files are pictures or videos, no DICOM, and left out."
+    assert line in capsys.readouterr().err
 
 
 def test_names_are_found_in_whatever_case_the_disc_was_copied_with(disc, tmp_path):
