@@ -112,7 +112,8 @@ def _placed(source: Dataset, at: int) -> Dataset:
         frame.PlanePositionSequence = [position]
         frames.append(frame)
     if len(frames) == 1:
-        source.pop("NumberOfFrames", None)
+        if "NumberOfFrames" in source:
+            del source.NumberOfFrames
         source.update(measures)
         source.update(orientation)
         source.ImagePositionPatient = [0, 0, at]
