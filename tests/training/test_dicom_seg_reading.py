@@ -10,7 +10,7 @@ import pytest
 from cine_files import write_dicom
 from pydicom import Dataset, dcmread
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from src_training import Frame, Workspace, read_cine
 from src_training.cli import main
@@ -112,8 +112,8 @@ def _placed(source: Dataset, at: int) -> Dataset:
         frame.PlanePositionSequence = [position]
         frames.append(frame)
     if len(frames) == 1:
-        if "NumberOfFrames" in source:
-            del source.NumberOfFrames
+        source.SOPClassUID = CTImageStorage  # of XA highdicom takes one file only, as it may hold a run
+        del source.NumberOfFrames
         source.update(measures)
         source.update(orientation)
         source.ImagePositionPatient = [0, 0, at]
