@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src_training import durable
+from src_training.cine.beside import MASK_END
 from src_training.dataset.frame import Frame
 from src_training.dataset.mask_kinds import (
     is_drawn,
@@ -24,7 +25,7 @@ from src_training.dataset.mask_kinds import (
 )
 from src_training.dataset.masks import read_mask
 from src_training.errors import BadMask, DatasetError, UnreadableCine
-from src_training.naming import lying, masks_among, match
+from src_training.naming import lying, masks_among, match, stem
 
 if TYPE_CHECKING:
     from src_training.cine import Cine, Polarity
@@ -128,7 +129,12 @@ def match_pairs(
     matched.failures += pairing.ambiguous
     source_of = source_of or (lambda path: MaskFile(path, threshold, stacked=True))
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
-    matched.failures += [_unread(file, kind) for file in beside if (kind := unread_kind(file))]
+    in_one = same_folder(images, masks)  # then it may be a picture
+    matched.failures += [
+        _unread(file, kind)
+        for file in beside
+        if (kind := unread_kind(file)) and not (in_one and _may_be_image(file))
+    ]
     matched.remarks += [
         f"{lying(image, images).text}: no mask of this name; left out"
         for image in pairing.maskless
@@ -201,7 +207,13 @@ def _masks_among(files: Sequence[Path]) -> set[Path]:
     for file in files:
         of_folder[file.parent].append(file.name)
     called = {folder / name for folder, names in of_folder.items() for name in masks_among(names)}
-    return called | {file for file in files if is_drawn(file)}
+    with_mask = {(file.parent, MASK_END.sub("", stem(file.name))) for file in called}
+    # A volume beside a mask that is called after it is the picture: case1.nii.gz with case1_seg.nii.gz.
+    return called | {
+        file
+        for file in files
+        if is_drawn(file) and not (is_volume(file) and (file.parent, stem(file.name)) in with_mask)
+    }
 
 
 def same_folder(one: Path, other: Path) -> bool:

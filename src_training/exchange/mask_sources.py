@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from src_training.cine.sniff import recognise
-from src_training.dataset.folders import MaskFile, MaskSource, Matched, files_below, match_pairs
-from src_training.dataset.mask_kinds import is_drawn, is_outlined, is_volume
+from src_training.dataset.folders import MaskFile, MaskSource, Matched, files_below, match_pairs, same_folder
+from src_training.dataset.mask_kinds import is_drawn, is_mask_file, is_outlined, is_volume, looks_outlined
 from src_training.exchange.classes import Classes
 from src_training.exchange.dicom_seg_reading import match_segs
 from src_training.exchange.labelme import LabelmeMask
@@ -16,7 +16,7 @@ from src_training.exchange.numbered import NumberedMask, labels_of
 from src_training.exchange.voc import ColourMask, labelmap_of
 from src_training.exchange.volumes import VolumeMask
 from src_training.exchange.yolo import YoloMask, class_names
-from src_training.naming import Name, match, written
+from src_training.naming import Name, masks_among, match, written
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class Reading:
         pictures = files_below(images, leave_out=masks) if segs else []
         found = match_segs(segs, pictures, self.classes, self.threshold)
         if found.pairs or found.failures:
+            if others := _of_other_kinds(images, masks):
+                found.failures.append(
+                    f"{others[0].name}: {len(others)} masks of other kinds lie beside the DICOM segmentations of "
+                    f"{masks.name}; left out. Give them in a folder of their own."
+                )
             return found
         matched = match_pairs(images, masks, self.threshold, self.sources(masks, stacked=True))
         _refuse_contradictions(matched)
@@ -65,6 +70,15 @@ class Reading:
         if remark := self.classes.remark(names, masks.name):
             matched.remarks.append(remark)
         return matched
+
+
+def _of_other_kinds(images: Path, masks: Path) -> list[Path]:
+    """The masks of a folder that are no DICOM files; in the folder of the pictures those that are called masks."""
+    files = [file for file in files_below(masks, leave_out=images) if is_mask_file(file)]
+    if same_folder(images, masks):
+        called = masks_among(file.name for file in files)
+        files = [file for file in files if file.name in called]
+    return [file for file in files if not _is_dicom(file) and (not is_outlined(file) or looks_outlined(file))]
 
 
 def _refuse_contradictions(matched: Matched) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import highdicom
+import imagecodecs
 import numpy as np
 import pytest
 from cine_files import write_dicom
@@ -209,6 +210,28 @@ def test_ours_come_back_to_the_pixel(tmp_path):
     )
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("in_one", [True, False])
+def test_masks_of_other_kinds_beside_segmentations_are_told(tmp_path, capsys, in_one):
+    images = tmp_path / "images"
+    masks = images if in_one else tmp_path / "masks"
+    for folder in {images, masks}:
+        folder.mkdir()
+    for name in ("a", "b"):
+        write_source(images / f"{name}.dcm", 1)
+    first = (mask_of(0) == 1).astype(np.uint8)
+    before = Workspace.create(tmp_path / "before")
+    before.dataset.append(Frame.from_cine(read_cine(images / "a.dcm"), 0), first)
+    out = ["-o", str(tmp_path / "out"), "--format", "dicom-seg", "--source", str(images / "a.dcm")]
+    assert main(["dataset", "export", str(before.path), *out]) == 0
+    (written,) = (tmp_path / "out").rglob("*.dcm")
+    written.rename(masks / "s.dcm")
+    (masks / "b_mask.png").write_bytes(imagecodecs.png_encode(first))
+    made = Workspace.create(tmp_path / "ws")
+    code = main(["dataset", "import", str(made.path), "--images", str(images), "--masks", str(masks)])
+    assert code == 2 and len(list(made.dataset.heads())) == 1
+    assert "b_mask.png: 1 masks of other kinds lie beside" in capsys.readouterr().err
 
 
 def test_a_segmentation_of_another_picture_is_told(tmp_path):

@@ -741,3 +741,27 @@ def test_labels_of_nnunet_with_another_number_of_pages_go_to_no_frame(tmp_path, 
     made = Workspace.create(tmp_path / "ws")
     assert main(["dataset", "import", str(made.path), "--nnunet", str(folder)]) == 2
     assert not saved(made) and "for 4 frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("mask_end", ["_seg", "_mask", "-label"])
+def test_a_volume_with_its_mask_beside_it_is_a_picture(tmp_path, ending, mask_end):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name, values in (("case1", drawn(stripes())), (f"case1{mask_end}", stripes())):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(folder / f"{name}{ending}"))
+    made = Workspace.create(tmp_path / "ws")
+    assert main(["dataset", "import", str(made.path), "--images", str(folder), "--masks", str(folder)]) == 0
+    (head,) = made.dataset.heads()
+    assert np.array_equal(head.mask(), stripes()) and np.array_equal(head.image(), drawn(stripes()))
+
+
+def test_a_picture_beside_its_mask_is_not_called_a_mask_that_is_not_read(tmp_path, capsys):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    coded = imagecodecs.jpeg2k_encode(drawn(stripes()), level=0, reversible=True)
+    (folder / "a.jp2").write_bytes(coded)
+    (folder / "a_mask.png").write_bytes(imagecodecs.png_encode(stripes()))
+    code, (mask,) = imported(tmp_path, "--images", str(folder), "--masks", str(folder))
+    assert code == 0 and np.array_equal(mask, stripes())
+    assert "not read as a mask" not in capsys.readouterr().err
