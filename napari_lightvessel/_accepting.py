@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
+from napari.utils.notifications import show_info
 from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences, _session
@@ -113,6 +114,13 @@ class Accepter:
     def accept(self, region: Region | None = None) -> None:
         """The shown frame was reviewed, wholly or inside ``region`` (rows, columns)."""
         self._decide(ACCEPTED, region)
+
+    def accept_by_key(self) -> None:
+        """The same, where nobody need have looked at the dock: only while it is in sight."""
+        if self.session.in_sight:
+            self.accept()
+        elif self.session.is_open:
+            show_info("Nothing was accepted: the dock of LightVessel is not in sight. Open it, then press A.")
 
     def accept_edits(self, state: CineState) -> None:
         """Every edited frame of this cine was reviewed, whether it is on the table or not."""

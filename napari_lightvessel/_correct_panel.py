@@ -314,7 +314,11 @@ class CorrectPanel(Section):
         layer.events.selected_label.connect(self._show_tool)
         _tools.equip(layer, lambda place: self._fill(layer, place))
         bind_keys(
-            layer, allowed=self._on_table, accept=self.accepter.accept, go_next=self.go_next, step=self.step
+            layer,
+            allowed=self._on_table,
+            accept=self.accepter.accept_by_key,
+            go_next=self.go_next,
+            step=self.step,
         )
 
     def _on_table(self, layer: Labels) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QShowEvent
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lightvessel import _layers
@@ -61,7 +61,7 @@ class LightVesselWidget(QWidget):
         self.train = TrainPanel(self.session, self.trainer, self.losing, self.colours)
         self.keys = ViewerKeys(
             self.session,
-            accept=self.accepter.accept,
+            accept=self.accepter.accept_by_key,
             go_next=self.correct.go_next,
             step=self.correct.step,
             tell=lambda line: self.correct.line.tell(line, "bad"),
@@ -88,9 +88,15 @@ class LightVesselWidget(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # Qt's name
         """Once in a window, watch over its closing."""
         super().showEvent(event)
+        self.session.in_sight = True
         window = self.window()
         if self._closing is None and window is not None and window is not self:
             self._closing = AskBeforeClosing(self.session, window)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # Qt's name
+        """Know that the dock was closed, or put behind another one."""
+        super().hideEvent(event)
+        self.session.in_sight = event is None or event.spontaneous()  # a minimised window keeps its keys
 
     def _lay_out(self) -> None:
         body = QWidget()

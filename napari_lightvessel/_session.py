@@ -47,6 +47,7 @@ class Session:
         self.model: Model | None = None
         self.frame: int | None = 0  # None while the viewer shows no frame of the cine
         self.is_open = False
+        self.in_sight = True  # a dock that was closed or put behind another tells nobody anything
         self.covered = False
         self._doubt = ""  # why the canvas was not the cine alone, when that was last told
         self._footprint: tuple[float, ...] = ()  # where the cine on the table lies in the canvas

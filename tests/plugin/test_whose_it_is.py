@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from canvas_mouse import show
 from napari.layers import Layer
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from stalled_disk import left_by_the_dead
 
 from napari_lightvessel import _preferences
 from napari_lightvessel._dock import LightVesselWidget
 from napari_lightvessel._marks import ACCEPTED, DECIDED
+from napari_lightvessel._menu import open_dock
 from napari_lightvessel._recalling import fingerprint_of, standing
 from src_training import array_cine, read_cine
 from src_training.journal import JournalFacts
@@ -258,6 +261,26 @@ def test_a_closed_dock_accepts_nothing(viewer, dock, work, qtbot):
     viewer.theme = "light"
     layer.paint((2, 50, 50), 1)
     assert not dock.accepter.busy and path.dataset.heads() == []
+
+
+def test_a_key_accepts_nothing_while_the_dock_is_out_of_sight(make_napari_viewer, frames, tmp_path, qtbot):
+    viewer = make_napari_viewer()
+    show(viewer, qtbot)
+    panel, dock = viewer.window.add_plugin_dock_widget("napari-lightvessel", "LightVessel")
+    viewer.add_image(frames, name="IM5")
+    dock.correct.use_tool("paint")
+    dock.session.state.mask.layer.paint((dock.session.frame, 30, 30), 1)
+    dock.header.create_workspace(tmp_path / "w")
+    qtbot.waitUntil(lambda: dock.session.workspace is not None, timeout=20_000)
+    canvas = viewer.window._qt_viewer.canvas.native
+    panel.close()
+    QTest.keyClick(canvas, Qt.Key.Key_A)
+    assert not dock.accepter.busy and heads(dock) == []
+    open_dock(viewer)
+    qtbot.waitUntil(dock.isVisible, timeout=10_000)
+    QTest.keyClick(canvas, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: len(heads(dock)) == 1 and not dock.accepter.busy, timeout=20_000)
+    dock.close_session()
 
 
 # -- what a crash left -------------------------------------------------------------------------------------
