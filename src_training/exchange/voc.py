@@ -61,9 +61,12 @@ def labelmap_of(folder: Path, classes: Classes) -> dict[int, int] | None:
         return None
     try:
         lines = read_regular(path, _LARGEST).decode("utf-8-sig").splitlines()
-        names = dict(_entry(line) for line in lines if line.strip() and not line.startswith("#"))
+        entries = {_entry(line) for line in lines if line.strip() and not line.startswith("#")}
+        names = dict(entries)
+        if len(names) < len(entries):
+            raise ValueError("one colour is of two classes")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not lines of name:red,green,blue::"
+        reason = getattr(error, "strerror", None) or f"not lines of name:red,green,blue:: ({str(error)[:80]})"
         raise DatasetError(printable(f"{path.name}: {reason}. Export it again.")) from error
     return {_BORDER: IGNORE, **classes.values(names, path.name)}
 

@@ -672,6 +672,14 @@ def test_a_colour_that_the_labelmap_does_not_name_is_refused(tmp_path, capsys):
     )
 
 
+def test_a_colour_of_two_classes_is_neither(tmp_path, capsys):
+    labelmap = "background:0,0,0::\ncatheter:128,0,0::\nvessel:128,0,0::\n"
+    colours = np.stack([stripes() * np.uint8(128), *[np.zeros(SIZE, np.uint8)] * 2], -1)
+    masks = {"labelmap.txt": labelmap, "a.png": imagecodecs.png_encode(colours)}
+    assert imported(tmp_path, *two_folders(tmp_path, masks)) == (2, [])
+    assert "one colour is of two classes" in capsys.readouterr().err
+
+
 def test_a_list_of_monai_without_labels_changes_nothing(tmp_path):
     png = imagecodecs.png_encode(bar() * np.uint8(255))
     arguments = two_folders(tmp_path, {"a.png": png})
