@@ -24,7 +24,8 @@ from src_training.dataset.mask_kinds import (
     unread_kind,
 )
 from src_training.dataset.masks import read_mask
-from src_training.errors import BadMask, DatasetError, UnreadableCine
+from src_training.dataset.patients import known_patient
+from src_training.errors import BadMask, DatasetError, UnreadableCine, printable
 from src_training.naming import lying, masks_among, match, stem
 
 if TYPE_CHECKING:
@@ -260,7 +261,17 @@ def read_pair(
     stored = Frame.from_cine(cine, t, patient, vessels_bright=polarity.bright)
     first = files_in(image)[0] if as_cine else image
     silent = recognise(first) == "dicom" and (cine.burned_in or "").strip().upper() != "NO"
-    return LabelledFrame(stored, values, silent, cine.name, polarity, cine.remarks)
+    remarks = (*cine.remarks, *_contradicted(cine, patient))
+    return LabelledFrame(stored, values, silent, cine.name, polarity, remarks)
+
+
+def _contradicted(cine: Cine, patient: str | None) -> Iterator[str]:
+    """Ids of patients are often replaced on purpose: what was given counts, but nobody mixes two up in silence."""
+    given, stated = known_patient(patient), known_patient(cine.patient_id)
+    if given and stated and given != stated:
+        yield printable(
+            f"{cine.name}: its own PatientID is another than the patient given for it, who is taken."
+        )
 
 
 def check_size(mask: str, size: tuple[int, ...], image: str, wanted: tuple[int, ...]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 import typer
+from cine_files import write_dicom
 
 import src_training.cli
 from src_training.cli import dataset as dataset_commands
@@ -522,3 +523,17 @@ def test_what_was_read_otherwise_than_the_file_says_is_told_when_it_is_saved(
     )
     assert code == 0 and out[0].startswith("saved ")
     assert "nof_native_3.dcm: NumberOfFrames is 3, but the pixel data holds 5 frames: all 5 are read." in err
+
+
+def test_a_patient_given_for_a_file_of_another_one_is_taken_and_told(workspace, tmp_path, lightvessel):
+    frame, mask = picture(2, 96), tmp_path / "m.npy"
+    np.save(mask, (frame < frame.mean()).astype(np.uint8))
+    for given, stated, told in (("p-7", "4711", True), ("p-7", "P-7", False), ("p-7", "ANON", False)):
+        image = write_dicom(tmp_path / f"{stated}.dcm", frame[None].astype(np.uint8), PatientID=stated)
+        words = ("--image", image, "--mask", mask, "--patient", given, "--accept-implausible")
+        code, _, err = lightvessel("append", workspace, *words)
+        assert (
+            code == 0
+            and ("its own PatientID is another" in err) is told
+            and "4711" not in err.replace(image.name, "")
+        )
