@@ -7,6 +7,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
+    QLineEdit,
     QProgressBar,
     QSpinBox,
     QToolButton,
@@ -60,7 +61,7 @@ class SegmentPanel(Section):
         self.threshold.setRange(0.05, 0.95)
         self.threshold.setSingleStep(0.01)  # type: ignore[arg-type]
         self.threshold.setDecimals(2)
-        for box in self.threshold.findChildren(QAbstractSpinBox):
+        for box in self.threshold.findChildren((QAbstractSpinBox, QLineEdit)):
             box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the number can be typed, without a mouse as well
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 5000)
