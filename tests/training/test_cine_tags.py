@@ -215,10 +215,16 @@ def test_an_enhanced_object_keeps_them_in_the_groups_of_its_frames(tmp_path, syn
     assert (cine.grey.slope, cine.grey.intercept) == (2, -10)
 
 
-def test_what_the_object_itself_says_goes_before_its_frames_groups(tmp_path):
+def test_what_the_object_itself_says_fills_what_its_frames_groups_leave_open(tmp_path):
+    shared = [frame_of(FrameVOILUTSequence=WINDOW)]
+    cine = opened(tmp_path, PositionerPrimaryAngle="5", SharedFunctionalGroupsSequence=shared)
+    assert cine.projection == Projection(5, None)
+
+
+def test_what_its_frames_groups_say_goes_before_what_the_object_says(tmp_path):
     per_frame = [frame_of(PositionerPositionSequence=ANGLES)]
     cine = opened(tmp_path, PositionerPrimaryAngle="5", PerFrameFunctionalGroupsSequence=per_frame)
-    assert cine.projection == Projection(5, -20)
+    assert cine.projection == Projection(30, -20)
 
 
 def test_groups_that_are_no_sequences_are_missing(tmp_path):
