@@ -12,7 +12,7 @@ from durable_disks import SIZE, frame, mask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src_training.cine import Calibration, Projection, array_cine
+from src_training.cine import Calibration, Cine, Projection, array_cine
 from src_training.cine.cine import Grey
 from src_training.dataset import STATUSES, Dataset, Frame, Origin
 from src_training.dataset.blobs import mask_hash
@@ -202,8 +202,9 @@ def test_facts_of_the_frame_come_back(dataset):
     ],
 )
 def test_training_sees_the_frame_as_the_viewer_showed_it(dataset, grey):
-    cine = array_cine(np.random.default_rng(0).integers(0, 4096, (3, SIZE, SIZE)).astype(np.uint16))
-    cine._grey = grey
+    pixels = np.random.default_rng(0).integers(0, 4096, (3, SIZE, SIZE)).astype(np.uint16)
+    frames, _, header = array_cine(pixels).parts
+    cine = Cine(frames, name="run", grey=grey, header=header)
     saved = Dataset.open(dataset.folder).head(dataset.append(Frame.from_cine(cine, 2), mask(1)).case)
     np.testing.assert_array_equal(saved.frame(), cine.frame(2))
     np.testing.assert_array_equal(saved.image(), cine.stored(2))
