@@ -109,7 +109,7 @@ def test_an_odd_mask_is_left_out_unless_it_is_accepted_as_it_is(
     if what == "full":
         write(source / "masks" / "f1.png", np.ones((160, 160), np.uint8))
     code, out, err = take_in(source)
-    (told,) = [one for one in err.splitlines() if one.startswith("f1.png: ")]
+    (told,) = [one for one in err.splitlines() if one.startswith("lightvessel: f1.png: ")]
     assert (code, len(out)) == (2, 2) and line in told and "--accept-implausible" in told
     one = ["--image", source / "images" / "f1.png", "--mask", source / "masks" / "f1.png"]
     code, out, err = lightvessel("dataset", "append", workspace.path, *one)

@@ -395,7 +395,10 @@ def labelme_pair(tmp_path: Path, named: str) -> Path:
 
 
 def test_labels_that_nobody_can_tell_are_asked_for_once_for_all_files(tmp_path, capsys):
-    files = {f"{name}.json": labelme([outline(label, BAR)]) for name, label in (("a", "rib"), ("b", "aorta"))}
+    files = {
+        f"{name}.json": labelme([outline(label, BAR)], imagePath=f"{name}.png")
+        for name, label in (("a", "rib"), ("b", "aorta"))
+    }
     arguments = two_folders(tmp_path, files)
     (tmp_path / "images" / "b.png").write_bytes(imagecodecs.png_encode(drawn(bar(), 1)))
     code, masks = imported(tmp_path, *arguments)
