@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from src_training.cine import array_cine, polarity_of, read_cine, synthetic_cine
+from src_training.cine import Polarity, array_cine, polarity_of, read_cine, synthetic_cine
 from src_training.cine.cine import Cine
 from src_training.cli import main
 from src_training.errors import UnreadableCine
@@ -176,3 +176,10 @@ def test_a_dicom_of_bright_vessels_is_noticed(tmp_path, capsys):
     files.write_dicom(tmp_path / "run.dcm", stack)
     (record,), _ = segment(capsys, tmp_path / "run.dcm", "-o", tmp_path / "out")
     assert record["vessels_bright"] is True and record["polarity"] == "detected"
+
+
+@pytest.mark.parametrize("side", [96, 128, 160, 191])
+@pytest.mark.parametrize("seed", [1, 4])
+def test_of_a_picture_too_small_to_tell_dark_is_assumed(seed, side):
+    cine = synthetic_cine(seed, n_frames=12, shape=(side, 256)).cine
+    assert polarity_of(cine) == Polarity(False, "assumed")
