@@ -46,7 +46,7 @@ def main(seconds: float) -> None:
 
 def gap_of_a_recovery(dock: LightVesselWidget, seconds: float) -> float:
     """A dead process's edits on frame 2 of another cine come back."""
-    state = opened(dock, np.ones((6, 512, 512), np.uint8))
+    state = opened(dock, np.random.default_rng(0).integers(0, 255, (6, 512, 512), np.uint8))
     labels = np.pad(np.ones((20, 20), np.uint8), 246)
     facts = JournalFacts("other", None, state.cine.shape, state.fingerprint)
     journal = left_by_the_dead(facts, {2: labels})
