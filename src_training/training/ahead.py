@@ -30,11 +30,13 @@ def batches(
         yield from DataLoader(
             drawn, batch_size=None, num_workers=loaders, prefetch_factor=_AHEAD, generator=own
         )
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    # Of one that dies while it hands over a batch only the connection is lost, before torch notices.
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise RunError(
-            f"a process that makes batches ahead ended ({str(error).splitlines()[0]}). "
+            f"a process that makes batches ahead ended ({reason}). "
             "Resume with fewer: --set loaders=0 needs none."
         ) from error
 
