@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from src_training.cine.beside import MASK_END
-from src_training.cine.sniff import SUFFIXES
+from src_training.cine.sniff import SUFFIXES, same_name
 
 _ENDINGS = (
     *SUFFIXES,
@@ -151,21 +150,16 @@ def masks_among(leaves: Iterable[str]) -> set[str]:
     }
 
 
-def same(text: str) -> str:
-    """A name for comparing: letters with accents are one sign or two, as the computer that wrote it has it."""
-    return unicodedata.normalize("NFC", text)
-
-
 # -- how well two names fit ----------------------------------------------------------------------------------
 
 
 def _decoded(text: str) -> str:
-    return same(unquote(text))
+    return same_name(unquote(text))
 
 
 @functools.lru_cache(maxsize=1 << 16)  # the same folders and names come again and again
 def _loose(text: str) -> str:
-    return same(_decoded(text).casefold())
+    return same_name(_decoded(text).casefold())
 
 
 def _loosest(text: str) -> str:
@@ -174,7 +168,7 @@ def _loosest(text: str) -> str:
 
 # From the strictest on; folders are never the same but for zeros: run_1 and run_01 are two runs.
 _READINGS: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
-    (same, same),
+    (same_name, same_name),
     (_decoded, _decoded),
     (_loose, _loose),
     (_loosest, _loose),
@@ -192,8 +186,10 @@ def _candidates(
         for at in by_key.get(_loosest(called), ()):
             rank = _rank(name, called, there[at], masks)
             if rank is not None:
-                identical = same(called) == same(stem(there[at].leaf)) and rank[1] == 0
-                identical = identical and [*map(same, name.folders)] == [*map(same, there[at].folders)]
+                identical = same_name(called) == same_name(stem(there[at].leaf)) and rank[1] == 0
+                identical = identical and [*map(same_name, name.folders)] == [
+                    *map(same_name, there[at].folders)
+                ]
                 found.setdefault(at, (int(not identical), without_end, *rank))
     return found
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from src_training.cine import Polarity
     from src_training.dataset.folders import MaskSource
     from src_training.evaluation import EvalItem, Evaluation
-    from src_training.exchange.mask_sources import Reading
     from src_training.inference import Predictor
 
 
@@ -116,9 +115,7 @@ def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
     )
 
 
-def matched_pairs(
-    images: Path, masks: Path, reading: Reading | None = None
-) -> tuple[list[tuple[Path, MaskSource]], int]:
+def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, MaskSource]], int]:
     """Images with what reads their mask, matched as an import does, and how many masks or images have no place.
 
     Those, and images without a mask, are said. Raises LightVesselError when a folder is missing or nothing matches.
@@ -130,7 +127,7 @@ def matched_pairs(
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     if images != masks:  # of masks, what is no image may be read all the same
         say_left_out([images])
-    matched = (reading or Reading()).match(images, masks)
+    matched = Reading().match(images, masks)
     for line in matched.failures:
         say(f"lightvessel: {line}")
     if not matched.pairs:

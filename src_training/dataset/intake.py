@@ -129,14 +129,15 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
 ) -> Iterator[Looked]:
+    from src_training.cine import polarity_of
+
     folder = image.is_dir()
     cine = open_image(image, as_cine=folder)
     frames: Sequence[int | None] = frames_of(mask, cine.shape) or [None]
+    bright = polarity_of(cine, vessels_bright).bright  # once for all its pages
     drawn = 0
     for t in frames:
-        labelled = read_pair(
-            image, mask, patient=patient, frame=t, vessels_bright=vessels_bright, as_cine=folder
-        )
+        labelled = read_pair(image, mask, patient=patient, frame=t, vessels_bright=bright, as_cine=folder)
         if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
             drawn += 1
             name = called if t is None else f"{called} frame {t}"

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src_training.cine.sniff import same_name
 from src_training.dataset.patients import known_patient, patient_key
 from src_training.errors import DatasetError
-from src_training.naming import common_folder, lying, match, same, written
+from src_training.naming import common_folder, lying, match, written
 from src_training.regular import read_regular
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def read_patients(path: Path) -> list[Row]:
                 f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
             )
         row = Row(number, cells[name_at].strip(), cells[patient_at].strip())
-        if found.setdefault(same(row.image), row).patient != row.patient:
+        if found.setdefault(same_name(row.image), row).patient != row.patient:
             raise DatasetError(
                 f"{path.name}: line {number} gives {row.image} a second patient. Keep one of them."
             )
