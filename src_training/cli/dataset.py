@@ -12,13 +12,20 @@ import typer
 
 from src_training.cli import importing
 from src_training.cli.common import BrightAlias, JsonFlag, Vessels, VesselsOption, result, say, told_polarity
+from src_training.cli.mask_reading import (
+    BackgroundClasses,
+    ClassesFile,
+    IgnoreClasses,
+    InvertMasks,
+    Threshold,
+    VesselClasses,
+    told_classes,
+)
 from src_training.cli.saving import (
     AcceptImplausible,
     Annotator,
     DistinctPatients,
-    InvertMasks,
     Status,
-    Threshold,
     WorkspaceFolder,
     open_dataset,
     remark,
@@ -91,6 +98,10 @@ def append(
     frame: int = typer.Option(None, "--frame", help="Which frame of a cine; the first is 0."),
     status: str = Status,
     threshold: float = Threshold,
+    vessel_classes: str = VesselClasses,
+    ignore_classes: str = IgnoreClasses,
+    background_classes: str = BackgroundClasses,
+    classes: Path = ClassesFile,
     annotator: str = Annotator,
     vessels: Vessels = VesselsOption,
     vessels_bright: bool = BrightAlias,
@@ -106,12 +117,12 @@ def append(
     from src_training.dataset.intake import Inverted, check_plausible
     from src_training.dataset.outbox import save_or_keep
     from src_training.dataset.patient_table import check_alike
-    from src_training.exchange.classes import Classes, remembered
     from src_training.exchange.mask_sources import Reading
 
     bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
-    reading = Reading(threshold, Classes(remembered(str(dataset.facts["uuid"]))))
+    known = told_classes(vessel_classes, ignore_classes, background_classes, classes, dataset)
+    reading = Reading(threshold, known)
     drawn = reading.sources(mask.parent)(mask)
     source = Inverted(drawn) if invert_masks else drawn
     labelled = read_pair(image, source, patient=patient, frame=frame, vessels_bright=bright)

@@ -11,8 +11,11 @@ from src_training.cli import common
 from src_training.cli.examples import EXAMPLES
 
 HELP_NAMES = ("-h", "--help")
-# Former names of options, which are understood and not shown.
-_FORMER = {"--mask-threshold": "--threshold"}
+# Former names of options, which are understood and not shown; only where they were ever given: the threshold of an
+# evaluation is one of probabilities to whoever types it.
+FORMER: dict[tuple[str, ...], dict[str, str]] = {
+    ("dataset", name): {"--mask-threshold": "--threshold"} for name in ("append", "import")
+}
 
 
 def _tell_version(asked: bool) -> None:
@@ -73,8 +76,9 @@ def _dress(command: Any, context: Any, path: tuple[str, ...]) -> None:
     for param in [*command.params, command.get_help_option(context)]:
         if getattr(param, "is_flag", False):
             param.metavar = ""  # "<bool>" beside a flag says that it wants a word after it
-        for former in [_FORMER[name] for name in getattr(param, "opts", ()) if name in _FORMER]:
-            _understand(param, former)
+        for name, former in FORMER.get(path, {}).items():
+            if name in getattr(param, "opts", ()):
+                _understand(param, former)
     for name, below in (inner or {}).items():
         _dress(below, typer.Context(below, info_name=name, parent=context), (*path, name))
 

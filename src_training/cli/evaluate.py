@@ -22,13 +22,22 @@ from src_training.cli.common import (
     say_remarks,
     told_polarity,
 )
-from src_training.cli.saving import InvertMasks
+from src_training.cli.mask_reading import (
+    BackgroundClasses,
+    ClassesFile,
+    IgnoreClasses,
+    InvertMasks,
+    Threshold,
+    VesselClasses,
+    told_classes,
+)
 from src_training.errors import BadMask, LightVesselError
 
 if TYPE_CHECKING:
     from src_training.cine import Polarity
     from src_training.dataset.folders import MaskSource
     from src_training.evaluation import EvalItem, Evaluation
+    from src_training.exchange.classes import Classes
     from src_training.inference import Predictor
 
 
@@ -63,6 +72,11 @@ def evaluate_command(
     partial: bool = PartialFlag,
     vessels: Vessels = VesselsOption,
     vessels_bright: bool = BrightAlias,
+    threshold: float = Threshold,
+    vessel_classes: str = VesselClasses,
+    ignore_classes: str = IgnoreClasses,
+    background_classes: str = BackgroundClasses,
+    classes: Path = ClassesFile,
     invert_masks: bool = InvertMasks,
     per_frame: bool = typer.Option(False, "--per-frame", help="Also one line for each frame."),
     as_json: bool = JsonFlag,
@@ -76,7 +90,8 @@ def evaluate_command(
     from src_training.evaluation import evaluate
 
     bright = told_polarity(vessels, vessels_bright)
-    pairs, ambiguous = matched_pairs(images, masks)
+    known = told_classes(vessel_classes, ignore_classes, background_classes, classes)
+    pairs, ambiguous = matched_pairs(images, masks, threshold, known)
     predictor = load_predictor(model, workspace, runtime=runtime)
     other = load_predictor(against, workspace, runtime=runtime) if against else None
     items, bad = readable_items(pairs, partial=partial, bright=bright, invert=invert_masks, as_json=as_json)
@@ -115,7 +130,9 @@ def _tell_difference(one: Evaluation, other: Evaluation, as_json: bool) -> None:
     )
 
 
-def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, MaskSource]], int]:
+def matched_pairs(
+    images: Path, masks: Path, threshold: float | None, classes: Classes
+) -> tuple[list[tuple[Path, MaskSource]], int]:
     """Images with what reads their mask, matched as an import does, and how many masks or images have no place.
 
     Those, and images without a mask, are said. Raises LightVesselError when a folder is missing or nothing matches.
@@ -127,7 +144,7 @@ def matched_pairs(images: Path, masks: Path) -> tuple[list[tuple[Path, MaskSourc
             raise LightVesselError(f"{folder}: no such folder. Give a folder of files.")
     if images != masks:  # of masks, what is no image may be read all the same
         say_left_out([images])
-    matched = Reading().match(images, masks)
+    matched = Reading(threshold, classes).match(images, masks)
     for line in matched.failures:
         say(f"lightvessel: {line}")
     if not matched.pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,20 @@ from src_training.cli.common import (
     say,
     told_polarity,
 )
+from src_training.cli.mask_reading import (
+    BackgroundClasses,
+    ClassesFile,
+    IgnoreClasses,
+    InvertMasks,
+    Threshold,
+    VesselClasses,
+    told_classes,
+)
 from src_training.cli.saving import (
     AcceptImplausible,
     Annotator,
     DistinctPatients,
-    InvertMasks,
     Status,
-    Threshold,
     WorkspaceFolder,
     remark,
     remark_twins,
@@ -73,22 +80,10 @@ def import_frames(
     nnunet: Path = typer.Option(
         None, "--nnunet", metavar="FOLDER", help="A dataset of nnU-Net v2.", readable=False
     ),
-    vessel_classes: str = typer.Option(
-        None, "--vessel-classes", metavar="A,B", help="Classes that are vessel."
-    ),
-    ignore_classes: str = typer.Option(
-        None, "--ignore-classes", metavar="A,B", help="Classes that nobody shall judge (255)."
-    ),
-    background_classes: str = typer.Option(
-        None, "--background-classes", metavar="A,B", help="Classes that are background."
-    ),
-    classes: Path = typer.Option(
-        None,
-        "--classes",
-        metavar="JSON",
-        help="The same in a file: vessel, ignore, background.",
-        readable=False,
-    ),
+    vessel_classes: str = VesselClasses,
+    ignore_classes: str = IgnoreClasses,
+    background_classes: str = BackgroundClasses,
+    classes: Path = ClassesFile,
     patients: Path = typer.Option(
         None, "--patients", metavar="CSV", help="Image name, patient id.", readable=False
     ),
@@ -118,8 +113,7 @@ def import_frames(
     bright = told_polarity(vessels, vessels_bright)
     dataset, origin = writable(workspace), Origin(status, annotator)
     rows = read_patients(patients) if patients else []
-    said = {"vessel": vessel_classes, "ignore": ignore_classes, "background": background_classes}
-    known = _classes(dataset, said, classes)
+    known = told_classes(vessel_classes, ignore_classes, background_classes, classes, dataset)
     with contextlib.ExitStack() as stack:
         if source is not None and not (images or masks or coco or nnunet):
             found = stack.enter_context(_opened(source, threshold, known))
@@ -147,16 +141,6 @@ def import_frames(
             all_saved = _save_heads(dataset, found, as_json)
     if not all_saved:
         raise typer.Exit(2)
-
-
-def _classes(dataset: Dataset, said: Mapping[str, str | None], file: Path | None) -> Classes:
-    """What is said now over what was said before; remembered."""
-    from src_training.exchange.classes import Classes, remember, remembered, told_by
-
-    uuid = str(dataset.facts["uuid"])
-    told = remembered(uuid) | told_by(said, file)
-    remember(uuid, told)
-    return Classes(told)
 
 
 @contextlib.contextmanager

@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from src_training.dataset.outbox import Kept
 
 WorkspaceFolder = typer.Argument(..., metavar="WORKSPACE", help="The workspace's folder.", readable=False)
-Threshold = typer.Option(None, "--mask-threshold", help="Mask values of at least this are vessel.")
 Status = typer.Option("accepted", "--status", help="What was decided about the frames.")
 Annotator = typer.Option(
     own_pseudonym, "--annotator", help="A pseudonym of who does it. Default: the one of your settings."
 )
-InvertMasks = typer.Option(False, "--invert-masks", help="Masks are black on white: 0 is vessel.")
 AcceptImplausible = typer.Option(
     False, "--accept-implausible", help="Take masks that do not fit their picture, too."
 )

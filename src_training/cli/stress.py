@@ -16,6 +16,15 @@ from src_training.cli.common import (
     told_polarity,
 )
 from src_training.cli.evaluate import PartialFlag
+from src_training.cli.mask_reading import (
+    BackgroundClasses,
+    ClassesFile,
+    IgnoreClasses,
+    InvertMasks,
+    Threshold,
+    VesselClasses,
+    told_classes,
+)
 
 _COLUMNS = ("dice", "cldice", "precision", "recall")
 _SHOWN = {"drawn": "synthetic"}  # rows whose name in cards and records is an older one
@@ -40,6 +49,12 @@ def stress(
     partial: bool = PartialFlag,
     vessels: Vessels = VesselsOption,
     vessels_bright: bool = BrightAlias,
+    threshold: float = Threshold,
+    vessel_classes: str = VesselClasses,
+    ignore_classes: str = IgnoreClasses,
+    background_classes: str = BackgroundClasses,
+    classes: Path = ClassesFile,
+    invert_masks: bool = InvertMasks,
     as_json: bool = JsonFlag,
 ) -> int:
     """Mean per-image metrics under every stress, and on synthetic trees with recall of thin and wide vessels.
@@ -51,8 +66,10 @@ def stress(
     from src_training.evaluation.stress import VARIANTS, drawn_set, evenly, stress_report
 
     bright = told_polarity(vessels, vessels_bright)
-    pairs, ambiguous = matched_pairs(images, masks)
-    items, bad = readable_items(evenly(pairs, frames), partial=partial, bright=bright, as_json=as_json)
+    known = told_classes(vessel_classes, ignore_classes, background_classes, classes)
+    pairs, ambiguous = matched_pairs(images, masks, threshold, known)
+    chosen = evenly(pairs, frames)
+    items, bad = readable_items(chosen, partial=partial, bright=bright, invert=invert_masks, as_json=as_json)
     predictor = load_predictor(model, None)
     drawn = drawn_set([item.image for item in items], trees, seed=0)
     one_more = counting(len(items) * (1 + len(VARIANTS)) + trees, f"frames judged with {predictor.model.id}")

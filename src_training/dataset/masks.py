@@ -15,7 +15,7 @@ from src_training.decoding.process import Lost
 from src_training.errors import BadMask
 
 _UNSURE = 2  # the label of the dock's second brush
-_CURE = "Save the mask as 0 and 1, or say where vessel starts (--mask-threshold)."
+CURE = "Save the mask as 0 and 1, or say where vessel starts (--mask-threshold)."
 
 
 def read_mask(
@@ -81,10 +81,10 @@ def _meaning(name: str, values: NDArray, threshold: float | None) -> NDArray[np.
     if values.dtype == bool:
         return values.astype(np.uint8)
     if values.dtype.kind not in "uif":
-        raise BadMask(f"{name}: values of type {values.dtype}, not numbers. {_CURE}")
+        raise BadMask(f"{name}: values of type {values.dtype}, not numbers. {CURE}")
     found = np.unique(values)
     if not np.isfinite(found).all():
-        raise BadMask(f"{name}: holds NaN or infinite values. {_CURE}")
+        raise BadMask(f"{name}: holds NaN or infinite values. {CURE}")
     if threshold is not None:
         return _above(name, values, found, threshold)
     if np.isin(found, (0, 1)).all():
@@ -96,7 +96,7 @@ def _meaning(name: str, values: NDArray, threshold: float | None) -> NDArray[np.
     if np.isin(found, (0, 1, _UNSURE)).all() and 1 in found:
         return np.where(values == _UNSURE, IGNORE, values).astype(np.uint8)
     raise BadMask(
-        f"{name}: holds the values {_listed(found)}; a mask has 0 and 1, 0 and 255, or 0, 1 and 255. {_CURE}"
+        f"{name}: holds the values {_listed(found)}; a mask has 0 and 1, 0 and 255, or 0, 1 and 255. {CURE}"
     )
 
 

@@ -68,7 +68,7 @@ class Classes:
             return {key: VESSEL if value is None else value for key, value in found.items()}
         if unknown:
             raise DatasetError(
-                printable(f"{where}: {kind} that may be vessel or not: {_listed(unknown)}. {_CURE}")
+                printable(f"{where}: {kind} that may be vessel or not: {_listed(unknown)}. {CURE}")
             )
         return {key: value for key, value in found.items() if value is not None}
 
@@ -195,7 +195,4 @@ def _listed(names: list[str]) -> str:
     return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-_CURE = (
-    "Say what they are, by name: --vessel-classes A,B, --ignore-classes C, --background-classes D; "
-    "it is remembered for this workspace."
-)
+CURE = "Say what they are, by name: --vessel-classes A,B, --ignore-classes C, --background-classes D."

@@ -64,9 +64,11 @@ def write_labels(folder: Path) -> None:
 def labels_of(folder: Path, classes: Classes) -> tuple[str, dict[int, int]] | None:
     """The file above ``folder`` that names the numbers of its masks, and what each is; None without one.
 
+    The folder may be one run's within that of the masks, so the two folders above are looked at, the nearer first.
     Raises DatasetError for a file that is none, and for classes that may be vessel or not.
     """
-    path = next((folder.parent / name for name in _LISTS if (folder.parent / name).is_file()), None)
+    above = (there / name for there in folder.absolute().parents[:2] for name in _LISTS)
+    path = next((file for file in above if file.is_file()), None)
     record = None if path is None else read_record(path, "labels by number")
     if path is None or record is None or (path.name != LABELS_FILE and "labels" not in record):
         return None

@@ -135,3 +135,47 @@ def test_nothing_in_common_is_an_error(folders, capsys):
         path.rename(path.with_name("other-" + path.name))
     assert run(folders) == 2
     assert "no image has a mask" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "stress"])
+def test_the_cure_of_a_mask_with_greys_is_one_that_works(command, folders, capsys):
+    quick = {"evaluate": [], "stress": ["--frames", "1", "--trees", "1"]}[command]
+    call = [
+        command,
+        *("--images", str(folders / "images")),
+        *("--masks", str(folders / "masks")),
+        "--json",
+        *quick,
+    ]
+    assert main(call) == 0
+    as_they_were = capsys.readouterr().out
+    for path in (folders / "masks").iterdir():
+        vessel = imagecodecs.png_decode(path.read_bytes()) > 0
+        path.write_bytes(imagecodecs.png_encode(np.where(vessel, 200, 55).astype(np.uint8)))
+    assert main(call) == 2 and "--mask-threshold" in capsys.readouterr().err
+    assert main([*call, "--mask-threshold", "128"]) == 0
+    assert capsys.readouterr().out == as_they_were
+
+
+@pytest.mark.parametrize("below", ["", "run 1"], ids=["as given", "in a folder of the run"])
+def test_the_cure_of_a_class_that_nobody_can_tell_is_one_that_works(below, folders, capsys):
+    assert run(folders, "--json") == 0
+    as_they_were = capsys.readouterr().out
+    (folders / "labels.json").write_text(json.dumps({"labels": {"0": "background", "3": "thing"}}))
+    (folders / "masks" / below).mkdir(exist_ok=True)
+    for path in [*(folders / "masks").glob("*.png")]:
+        vessel = imagecodecs.png_decode(path.read_bytes()) > 0
+        path.unlink()
+        drawn = imagecodecs.png_encode(vessel * np.uint8(3))
+        (folders / "masks" / below / path.name).write_bytes(drawn)
+    given = [
+        "evaluate",
+        "--images",
+        str(folders / "images"),
+        "--masks",
+        str(folders / "masks" / below),
+        "--json",
+    ]
+    assert main(given) == 2 and "thing" in (said := capsys.readouterr().err) and "--vessel-classes" in said
+    assert main([*given, "--vessel-classes", "thing"]) == 0
+    assert capsys.readouterr().out == as_they_were

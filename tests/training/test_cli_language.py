@@ -5,6 +5,7 @@ A new command without a row in the table fails here.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -20,9 +21,11 @@ from model_folders import QUICK_TUNING, go_live_with_tiny, stage_tiny, told
 
 from src_training import Workspace, __version__, synthetic_cine
 from src_training.cli import build_app, main
-from src_training.cli.dressing import dressed, leaves
+from src_training.cli.dressing import FORMER, dressed, leaves
 from src_training.cli.examples import EXAMPLES
 from src_training.dataset import Frame
+from src_training.dataset.masks import CURE as MASK_CURE
+from src_training.exchange.classes import CURE as CLASS_CURE
 from src_training.training.quick_frames import write_quick_arcade
 
 COMMAND = dressed(build_app())
@@ -378,15 +381,10 @@ def test_bad_files_among_good_ones_are_records_with_an_error(world, capsys):
         assert errors[0]["error"] in err
 
 
-FORMER = {
-    "dataset append": ("--mask-threshold", "--threshold"),
-    "dataset import": ("--mask-threshold", "--threshold"),
-}
-
-
-@pytest.mark.parametrize("name", FORMER)
-def test_a_former_name_of_an_option_is_understood_and_not_shown(name, world, capsys):
-    now, former = FORMER[name]
+@pytest.mark.parametrize(
+    ("name", "now", "former"), [(" ".join(path), *pair) for path in FORMER for pair in FORMER[path].items()]
+)
+def test_a_former_name_of_an_option_is_understood_and_not_shown(name, now, former, world, capsys):
     assert main([*name.split(), "-h"]) == 0
     shown = capsys.readouterr().out
     assert now in shown and f" {former}" not in shown
@@ -424,3 +422,34 @@ def test_a_models_description_is_no_dump(capsys):
     assert main(["models", "describe", "small"]) == 0
     out = capsys.readouterr().out
     assert "{" not in out and "0.49 M parameters" in out and "precision=0.56 " in out
+
+
+def test_every_option_that_a_message_names_is_one_of_a_command():
+    elsewhere = {
+        "--help",
+        "--version",
+        "--force-reinstall",
+        "--no-deps",
+        "--tour",
+    }  # the root's own; pip's; the demo's
+    known = {option for leaf in LEAVES.values() for param in leaf.params for option in param.opts}
+    named = {}
+    for package in ("src_training", "napari_lightvessel"):
+        for file in (Path(__file__).parents[2] / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    named |= dict.fromkeys(
+                        re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", node.value), file.name
+                    )
+    known |= {former for names in FORMER.values() for former in names.values()}
+    assert {option: file for option, file in named.items() if option not in known | elsewhere} == {}
+
+
+READ_MASKS = ["dataset append", "dataset import", "evaluate", "stress"]
+
+
+@pytest.mark.parametrize("name", READ_MASKS)
+def test_what_cures_a_mask_is_understood_wherever_masks_are_read(name):
+    taken = {option for param in LEAVES[name].params for option in param.opts}
+    cures = re.findall(r"--[a-z-]+", f"{MASK_CURE} {CLASS_CURE}")
+    assert {"--invert-masks", "--classes", *cures} <= taken and len(cures) == 4
