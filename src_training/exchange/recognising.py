@@ -1,4 +1,4 @@
-"""What lies in a folder from elsewhere: a dataset of LightVessel, images with masks, COCO or nnU-Net v2."""
+"""What lies in a folder from elsewhere: a dataset of LightVessel, images with masks or among them, COCO, nnU-Net."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src_training import durable
-from src_training.dataset.folders import Matched
+from src_training.dataset.folders import Matched, files_below, pair_up
+from src_training.dataset.mask_kinds import is_mask_file, is_outlined, looks_outlined
 from src_training.errors import DatasetError, printable
 from src_training.exchange.arriving import match_coco
 from src_training.exchange.classes import Classes
@@ -43,7 +44,7 @@ def recognise(
     raise DatasetError(
         printable(
             f"{name}: nothing in it can be imported. Give a workspace or dataset of LightVessel, images/ with masks/, "
-            "images/ with annotations/*.json (COCO), or imagesTr with labelsTr (nnU-Net v2)."
+            "f1_mask.png beside f1.png, images/ with annotations/*.json (COCO), or imagesTr with labelsTr (nnU-Net v2)."
         )
     )
 
@@ -62,7 +63,16 @@ def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Ma
     whole = any((folder / name).is_dir() for name in ("images", _VOC[0]))
     parts = [folder] if whole else [folder, *(folder / split for split in _SPLITS)]
     found = [one for part in parts for one in _pictures(part, threshold, classes)]
+    if not found and _hold_their_masks(folder):
+        found = [Reading(threshold, classes or Classes()).match(folder, folder)]
     return _joined(folder.name, found) if found else None
+
+
+def _hold_their_masks(folder: Path) -> bool:
+    """Whether masks lie among their pictures: ``f1_mask.png`` beside ``f1.png``, or as labelme puts its files."""
+    files = files_below(folder)
+    masks = [file for file in files if is_mask_file(file) and (not is_outlined(file) or looks_outlined(file))]
+    return bool(pair_up(files, masks, folder, folder).pairs)
 
 
 def _pictures(folder: Path, threshold: float | None, classes: Classes | None) -> list[Matched]:
@@ -82,8 +92,6 @@ def _pictures(folder: Path, threshold: float | None, classes: Classes | None) ->
     found += [
         match_coco(path, _part_of(images, path), classes) for path in listed if path.suffix.lower() == ".json"
     ]
-    if not found and any(path.suffix.lower() == ".json" for path in _visible(images)):  # as labelme puts them
-        found.append(reading.match(images, images))
     return found
 
 

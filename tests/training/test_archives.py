@@ -315,6 +315,18 @@ def test_patients_of_an_archive_of_images_come_from_the_csv(lightvessel, ours, t
     assert code == 0 and keys[0] == keys[1] != keys[2] and "unknown" not in err
 
 
+@pytest.mark.parametrize("folder", ["", "run 1/", "a/b/"])
+def test_masks_may_lie_among_their_pictures(lightvessel, ours, tmp_path, folder):
+    picture = made.png(SIZE, SIZE, bytes([0, *[90] * SIZE]) * SIZE)
+    line = made.png(SIZE, SIZE, bytes([0, 1, *[0] * (SIZE - 1)]) * SIZE)
+    files = {f"{folder}f1.png": picture, f"{folder}f1_mask.png": line, f"{folder}f2.png": picture}
+    source = zip_of(tmp_path / "a.zip", *files.items())
+    code, out, err = arrived(lightvessel, ours, source, "--accept-implausible")
+    (head,) = ours.dataset.heads()
+    assert (code, len(out)) == (0, 1) and head.mask()[:, 0].all() and not head.mask()[:, 1:].any()
+    assert "f2.png: no mask of this name; left out" in err
+
+
 @pytest.mark.parametrize(
     ("files", "line"),
     [

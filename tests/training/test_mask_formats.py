@@ -356,14 +356,17 @@ def test_every_shape_of_labelme_that_has_an_area_is_drawn_in_its_order(tmp_path)
     assert np.array_equal(LabelmeMask(tmp_path / "a.json").read(0, ONE), expected)
 
 
-def test_json_beside_its_picture_as_labelme_saves_it_is_its_mask(tmp_path):
-    folder = tmp_path / "drawn"
-    folder.mkdir()
+@pytest.mark.parametrize("below", ["", "run 7", "images"])
+@pytest.mark.parametrize("as_one", [True, False], ids=["one folder", "images and masks"])
+def test_json_beside_its_picture_as_labelme_saves_it_is_its_mask(tmp_path, as_one, below):
+    folder = tmp_path / "drawn" / below
+    folder.mkdir(parents=True)
     (folder / "a.png").write_bytes(imagecodecs.png_encode(drawn(bar())))
     (folder / "a.json").write_text(labelme([outline("vessel", BAR)]))
     (folder / "settings.json").write_text("{}")  # what is no annotation is nobody's lost work
     (folder / "remarks.txt").write_text("drawn on Monday")
-    code, (mask,) = imported(tmp_path, "--images", str(folder), "--masks", str(folder))
+    given = [str(tmp_path / "drawn")] if as_one else ["--images", str(folder), "--masks", str(folder)]
+    code, (mask,) = imported(tmp_path, *given)
     assert code == 0 and np.array_equal(mask, bar())
 
 
