@@ -102,10 +102,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except typer.Abort:
         code = Cancelled.exit_code
     except wrong_call as error:
-        if line := wrong_call_line(error):
-            return _end(line, 2)
-        error.show()  # type: ignore[attr-defined]
-        code = 2
+        return _end(wrong_call_line(error), 2)
     # Ctrl-C inside a command arrives as Abort or as this code, depending on typer's version.
     if code == Cancelled.exit_code:
         raise Cancelled("cancelled")

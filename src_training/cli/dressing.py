@@ -58,17 +58,15 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def wrong_call_line(error: Any) -> str:
-    """What is wrong with a call, in one line that names the help; empty when the help itself was the answer."""
-    said = error.format_message()
-    if not said.strip() or said.lstrip().startswith("Usage:"):
-        return ""
-    line = " ".join(said.split()).rstrip(".")
+    """What is wrong with a call, in one line that names the help."""
+    line = " ".join(error.format_message().split()).rstrip(".")
     line += "" if line.endswith("?") else "."
     context = getattr(error, "ctx", None)
     return f"{line} See: {context.command_path} -h" if context else line
 
 
 def _dress(command: Any, context: Any, path: tuple[str, ...]) -> None:
+    _answer_nothing_with_the_help(command)
     inner = getattr(command, "commands", None)
     if inner is None and not command.hidden:
         command.params.append(_quiet_option())
@@ -81,6 +79,20 @@ def _dress(command: Any, context: Any, path: tuple[str, ...]) -> None:
                 _understand(param, former)
     for name, below in (inner or {}).items():
         _dress(below, typer.Context(below, info_name=name, parent=context), (*path, name))
+
+
+def _answer_nothing_with_the_help(command: Any) -> None:
+    """A call without words is a wrong one, exit 2; to click before 8.2 it was none."""
+    parse = command.parse_args
+
+    def parse_args(context: Any, words: list[str]) -> Any:
+        if words or not command.no_args_is_help or context.resilient_parsing:
+            return parse(context, words)
+        if text := context.get_help():  # empty where it was printed at once
+            typer.echo(text)
+        raise typer.Exit(2)
+
+    command.parse_args = parse_args
 
 
 def _understand(param: Any, former: str) -> None:
