@@ -52,11 +52,11 @@ test-installed: setup
 # Reading, dataset, exchange and segmenting with the lowest versions that setup.py claims, on Python 3.11.
 test-lowest: $(LOWEST)/.ready
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q --numprocesses 2 $(addprefix tests/training/,test_cine_*.py test_dataset*.py \
-	  test_exchange.py test_archives.py test_cli_segment.py test_predictor.py test_preprocess.py test_models.py test_loop.py)
+	  test_exchange.py test_archives.py test_mask_formats.py test_cli_segment.py test_cli_evaluate.py test_predictor.py test_preprocess.py test_models.py test_loop.py)
 
 $(LOWEST)/.ready: setup.py constraints-lowest.txt
 	test -x $(LOWEST)/bin/python || $(PYTHON311) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[pyqt5,formats,video]' pytest pytest-timeout pytest-xdist hypothesis
+	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[pyqt5,formats,video]' pytest pytest-timeout pytest-xdist hypothesis nibabel
 	@touch $@
 
 # Every promise of docs/reliability.md in its full form, as one table: make soak, or make soak PARTS="appends files"
