@@ -258,10 +258,12 @@ def move_case(
     case: str = Case,
     patient: str = typer.Option(..., "--patient", help="Patient id; only its keyed hash is stored."),
     annotator: str = Annotator,
+    distinct_patients: bool = DistinctPatients,
     json: bool = JsonFlag,
 ) -> None:
     """Give a frame to its patient: it is saved there, and withdrawn where it was."""
     from src_training.dataset.moving import move
+    from src_training.dataset.patient_table import check_alike
     from src_training.dataset.sources import Source, Sources
 
     dataset = writable(workspace)
@@ -271,6 +273,8 @@ def move_case(
         raise DatasetError(
             f"case {full}: its revisions contradict each other. Resolve them first: dataset append --resolve."
         )
+    if not distinct_patients:
+        check_alike([("--patient", patient)], dataset)
     moved = move(dataset, heads[-1], patient, annotator)
     sources = Sources(dataset)
     known = sources.read().get(full, Source(frame=moved.frame_index))

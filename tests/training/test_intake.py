@@ -282,6 +282,8 @@ def test_a_table_says_the_same_in_every_encoding(tmp_path, encoding, delimiter):
         ["Bild;Patientennummer;", "f.png;A17;"],
         ["sep=;", "Image;Patient", "f.png;A17"],
         ["f.png,A17"],
+        ["image,patient", '"=""f.png""","=""A17"""'],
+        ["image,patient", "f.png,'A17"],
     ],
 )
 def test_a_patient_is_taken_from_the_column_of_patients(tmp_path, lines):
@@ -297,6 +299,13 @@ def test_a_table_of_several_columns_that_could_be_the_patient_is_refused(tmp_pat
     with pytest.raises(
         DatasetError, match=r"p\.csv: line 1 does not say which .* Call them so: image, patient"
     ):
+        read_patients(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("shortened", ["1.23E+11", '"4,7E+09"', "2E+12"])
+def test_a_patient_that_a_spreadsheet_has_shortened_is_refused(tmp_path, shortened):
+    (tmp_path / "p.csv").write_text(f"image,patient\nf0.png,{shortened}\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"p\.csv: line 2: .* shortened.* the format Text"):
         read_patients(tmp_path / "p.csv")
 
 
