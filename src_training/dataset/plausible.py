@@ -56,12 +56,13 @@ class Judgement:
 
     @property
     def text(self) -> str:
-        """What is odd and what to do about it in the shell, on one line; empty when nothing is."""
-        if not self.findings:
-            return ""
-        return " ".join(
-            [f"{self.oddity}.", *(one.cure for one in self.findings), f"Or take it as it is: {ACCEPT}."]
-        )
+        """What is odd and what to do about it where masks are saved, on one line; empty when nothing is."""
+        return f"{self.hint} Or take it as it is: {ACCEPT}." if self.findings else ""
+
+    @property
+    def hint(self) -> str:
+        """What is odd and where it may come from, on one line; empty when nothing is."""
+        return " ".join([f"{self.oddity}.", *(one.cure for one in self.findings)]) if self.findings else ""
 
     @property
     def oddity(self) -> str:
