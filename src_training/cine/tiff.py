@@ -14,6 +14,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, FrameSource, Grey, Header, plain_dtype, to_grey
+from src_training.cine.colours import remarks_on
 from src_training.cine.orientation import UPRIGHT, of_pages, remark, upright, upright_size
 from src_training.errors import UnreadableCine
 
@@ -34,7 +35,8 @@ def open_tiff(path: Path) -> Cine:
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
         turn = _orientation(path, tif, frames)
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
-    header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remark(turn))
+    remarks = (*remark(turn), *_remarks_on_colours(path, frames))
+    header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remarks)
     source = frames if turn == UPRIGHT else TurnedFrames(frames, turn)
     return Cine(source, name=path.name, source=path, grey=grey, header=header)
 
@@ -101,6 +103,38 @@ class TurnedFrames:
     def decode(self, t: int) -> np.ndarray:
         """The stored values of frame ``t``, upright."""
         return upright(self.lying.decode(t), self.orientation)
+
+
+def _remarks_on_colours(path: Path, frames: PageFrames | RawFrames) -> tuple[str, ...]:
+    """Of the first, middle and last page, each once."""
+    if not isinstance(frames, PageFrames) or frames.planes:
+        return ()
+    count = len(frames.pages)
+    told: dict[str, None] = {}
+    with tifffile.TiffFile(path) as tif:
+        for n in sorted({frames.pages[0], frames.pages[count // 2], frames.pages[-1]}):
+            page = tif.pages[n]
+            assert isinstance(page, TiffPage)
+            told |= dict.fromkeys(_page_remarks(page))
+    return tuple(told)
+
+
+def _page_remarks(page: TiffPage) -> tuple[str, ...]:
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        return remarks_on(_through_palette(page, page.asarray(maxworkers=1)))
+    if page.photometric in _GREY and page.samplesperpixel == 1:
+        return ()
+    picture = page.asarray(maxworkers=1)
+    if not (_is_rgb(page) or page.photometric in _GREY) or picture.ndim != 3:
+        return ()
+    return remarks_on(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture)
+
+
+def _through_palette(page: TiffPage, picture: np.ndarray) -> np.ndarray:
+    """(Y, X) places in the colour map of a page → (Y, X, 3); maps hold 16 bits, of which some writers fill 8."""
+    assert page.colormap is not None
+    shift = 8 if page.colormap.max() > 255 else 0
+    return (page.colormap.T[picture] >> shift).astype(np.uint8)
 
 
 def _orientation(path: Path, tif: tifffile.TiffFile, frames: PageFrames | RawFrames) -> int:
@@ -233,9 +267,7 @@ def _truncated(path: Path) -> UnreadableCine:
 
 def _page_grey(page: TiffPage, picture: np.ndarray) -> np.ndarray:
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        # Colour maps hold 16-bit entries, whose high byte is the colour; some writers store it alone.
-        shift = 8 if page.colormap.max() > 255 else 0
-        return to_grey((page.colormap.T[picture] >> shift).astype(np.uint8), rgb=True)
+        return to_grey(_through_palette(page, picture), rgb=True)
     if _is_rgb(page) and picture.ndim == 3:
         return to_grey(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture, rgb=True)
     if picture.ndim == 3:
