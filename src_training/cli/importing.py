@@ -226,7 +226,7 @@ class _Import:
 
         Raises DatasetError when two patients look alike, unless they are said to be distinct.
         """
-        from src_training.dataset.intake import Looked, look_at
+        from src_training.dataset.intake import Looked, Undrawn, look_at
         from src_training.dataset.patient_table import check_alike, owners_of
 
         if not distinct_patients:
@@ -238,6 +238,8 @@ class _Import:
         for one in look_at(ours, owners.of_image, self._origin.status, vessels_bright=self._bright):
             if isinstance(one, Looked):
                 found.append(one)
+            elif isinstance(one, Undrawn):
+                say(one.line)
             else:
                 self._tell_bad(one.image, one.line)
         if not distinct_patients:

@@ -339,7 +339,9 @@ def _may_be_image(file: Path) -> bool:
 
 def _chosen(name: str, n_frames: int, frame: int | None) -> int:
     if frame is None and n_frames > 1:
-        raise UnreadableCine(f"{name}: {n_frames} frames; which one has the mask? Choose it with --frame.")
+        raise UnreadableCine(
+            f"{name}: {n_frames} frames; which one has the mask? Choose it with --frame of lightvessel dataset append."
+        )
     t = frame or 0
     if not 0 <= t < n_frames:
         raise UnreadableCine(f"{name}: has frames 0 to {n_frames - 1}, not {t}. Choose one of them.")

@@ -80,6 +80,13 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Undrawn:
+    """A line about the pages of a stack on which nothing is drawn."""
+
+    line: str
+
+
+@dataclass(frozen=True)
 class Unread:
     """A pair that cannot be read, or whose stack has nothing drawn, in a line."""
 
@@ -89,8 +96,8 @@ class Unread:
 
 def look_at(
     matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool | None
-) -> Iterator[Looked | Unread]:
-    """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn.
+) -> Iterator[Looked | Undrawn | Unread]:
+    """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn, and a line.
 
     Holds one frame at a time. ``vessels_bright`` None: each cine is looked at.
     """
@@ -128,7 +135,7 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
-) -> Iterator[Looked]:
+) -> Iterator[Looked | Undrawn]:
     from src_training.cine import polarity_of
 
     folder = image.is_dir()
@@ -146,3 +153,5 @@ def _frames(
             yield Looked(image, mask, t, name, labelled.frame.patient, judgement, ignored)
     if not drawn:
         raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(frames)} pages. Check the file.")
+    if drawn < len(frames):
+        yield Undrawn(f"{mask.name}: {drawn} of {len(frames)} pages are drawn; the other frames are left out")

@@ -19,7 +19,7 @@ from made_angiograms import angiogram
 from src_training import Frame, Workspace
 from src_training.cli import main
 from src_training.dataset.folders import match_pairs
-from src_training.dataset.intake import Looked, Unread, look_at
+from src_training.dataset.intake import Looked, Undrawn, Unread, look_at
 from src_training.dataset.patient_table import Row, check_alike, owners_of, read_patients
 from src_training.errors import DatasetError
 
@@ -418,6 +418,9 @@ def test_frame_t_has_page_t(tmp_path, drawn):
     if not any(drawn):
         assert [type(one) for one in found] == [Unread] and "nothing is drawn" in found[0].line
         return
+    undrawn = [one.line for one in found if isinstance(one, Undrawn)]
+    assert undrawn == [] if all(drawn) else f"{sum(drawn)} of {len(drawn)} pages are drawn" in undrawn[0]
+    found = [one for one in found if isinstance(one, Looked)]
     assert all(isinstance(one, Looked) and not one.judgement.findings for one in found)
     assert [one.frame for one in found] == [t for t, is_drawn in enumerate(drawn) if is_drawn]
     for one in found:

@@ -341,7 +341,7 @@ def test_every_shape_of_labelme_that_has_an_area_is_drawn_in_its_order(tmp_path)
     blob[1:3, 1:5] = 255
     png = base64.b64encode(imagecodecs.png_encode(blob)).decode()
     shapes = [
-        outline("vessel", [[2, 2], [30, 12]], "rectangle"),
+        outline("vessel", [[2, 2], [30, 2], [30, 12], [2, 12]]),
         outline("background", [[10, 4], [20, 8]], "rectangle"),
         outline("LAD", [[40, 20], [43, 24]], "circle"),
         outline("catheter", [[5, 30], [10, 33]], "mask", mask=png),
@@ -408,6 +408,8 @@ def test_labels_that_nobody_can_tell_are_asked_for_once_for_all_files(tmp_path, 
 
 DAMAGED_LABELME = {
     "a line": (labelme([outline("vessel", BAR[:2], "linestrip")]), "a linestrip has no area"),
+    "a box": (labelme([outline("LAD", BAR[::2], "rectangle")]), "a rectangle is no outline of a vessel"),
+    "a turned box": (labelme([outline("vessel", BAR, "oriented_rectangle")]), "is no outline of a vessel"),
     "a strange shape": (labelme([outline("vessel", BAR, "cloud")]), "a shape of the kind cloud"),
     "two points": (labelme([outline("vessel", BAR[:2])]), "three finite points"),
     "far": (labelme([outline("vessel", [[0, 0], [1e300, 1], [2, 2]])]), "far outside"),

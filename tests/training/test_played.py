@@ -182,7 +182,7 @@ def test_page_t_of_an_animated_mask_belongs_to_frame_t(tmp_path, kind):
     (tmp_path / "m").write_bytes(animation(kind, drawn))
     for t in range(9):
         np.testing.assert_array_equal(read_mask(tmp_path / "m", frame=t, of=9), drawn[t] == 255)
-    with pytest.raises(BadMask, match="9 pages; which one"):
+    with pytest.raises(BadMask, match="9 pages for one image"):
         read_mask(tmp_path / "m")
     with pytest.raises(BadMask, match="9 pages for 8 frames"):
         read_mask(tmp_path / "m", frame=0, of=8)
