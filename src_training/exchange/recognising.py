@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from src_training import durable
+from src_training.cine.sniff import SUFFIXES
 from src_training.dataset.folders import Matched
+from src_training.dataset.mask_kinds import is_mask_file
 from src_training.errors import DatasetError, printable
 from src_training.exchange.arriving import match_coco
 from src_training.exchange.classes import Classes
@@ -21,6 +23,7 @@ _COCO_ENDING = ".coco.json"
 _INSTANCES = "instances_"
 _MASKS = ("masks", "labels")
 _VOC = ("JPEGImages", "SegmentationClass")
+_BESIDE = ("images", "annotations", "Annotations", "ImageSets", "SegmentationObject", *_VOC)
 _PACKER = "__MACOSX"
 
 
@@ -62,7 +65,28 @@ def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Ma
     whole = any((folder / name).is_dir() for name in ("images", _VOC[0]))
     parts = [folder] if whole else [folder, *(folder / split for split in _SPLITS)]
     found = [one for part in parts for one in _pictures(part, threshold, classes)]
-    return _joined(folder.name, found) if found else None
+    if not found:
+        return None
+    joined = _joined(folder.name, found)
+    joined.remarks += _passed_over(folder, joined, whole)
+    return joined
+
+
+def _passed_over(folder: Path, matched: Matched, whole: bool) -> Iterator[str]:
+    """A line for each folder with pictures or masks that nothing was taken from: other parts, and other masks."""
+    taken = [path for image, mask in matched.pairs for path in (image, getattr(mask, "path", image))]
+    used = {above for path in [*taken, *matched.images] for above in path.parents}
+    parts = [] if whole else [folder / split for split in _SPLITS if (folder / split).is_dir()]
+    for place in (folder, *parts):
+        masks = next((place / name for name in _MASKS if (place / name).is_dir()), None)
+        for inside in filter(Path.is_dir, _visible(place)):
+            is_known = inside in used or inside == masks or inside in parts or inside.name in _BESIDE
+            if not is_known and _holds_pictures(inside):
+                yield f"{inside.relative_to(folder).as_posix()}: a folder that is not looked into; import it by itself"
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(is_mask_file(path) or path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
 
 
 def _pictures(folder: Path, threshold: float | None, classes: Classes | None) -> list[Matched]:

@@ -248,6 +248,28 @@ def test_masks_of_runs_in_folders_go_to_their_runs(take_in, workspace, tmp_path)
         np.testing.assert_array_equal(by_picture(workspace)[angiogram(at)[0].tobytes()], angiogram(at)[1])
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([("masks", "labels")], ["labels"]),
+        ([("images", "testing/images"), ("masks", "testing/masks")], ["testing"]),
+        ([("images", "train/images"), ("masks", "train/masks")], ["train"]),
+        ([("images", "raw/a/b")], ["raw"]),
+        ([], []),
+    ],
+)
+def test_folders_of_a_dataset_that_nothing_is_taken_from_are_told(take_in, tmp_path, more, told):
+    source = pairs(tmp_path / "in", 1)
+    (source / "docs").mkdir()
+    (source / "docs" / "notes.md").write_text("drawn on Monday")
+    for name, copy in more:
+        shutil.copytree(source / name, source / copy)
+    code, out, err = take_in(source)
+    assert (code, len(out)) == (0, 1)
+    passed = [line.split(": ")[0] for line in err.splitlines() if "not looked into" in line]
+    assert passed == told
+
+
 # -- whose it is ---------------------------------------------------------------------------------------------
 
 CSV = field("csv-of-excel") / "csv"
