@@ -20,6 +20,7 @@ from src_training.cli.saving import (
     Status,
     Threshold,
     WorkspaceFolder,
+    newest,
     open_dataset,
     remark,
     remark_twins,
@@ -119,10 +120,13 @@ def append(
         check_alike([(image.name, labelled.frame.patient)], dataset)
     if not accept_implausible:
         check_plausible(mask.name, labelled, status)
+    before = newest(dataset, labelled.frame)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
     if not tell_saved(outcome, as_json):
         raise typer.Exit(2)
+    if before is not None and outcome != before:
+        say(f"it takes the place of {before.name} ({before.status}), which is kept")
     remember_source(dataset, outcome, image, patient)
     remark_twins(dataset, [outcome])
 

@@ -18,6 +18,7 @@ from made_angiograms import angiogram
 
 from src_training import Frame, Workspace
 from src_training.cli import main
+from src_training.dataset import Origin
 from src_training.dataset.folders import match_pairs
 from src_training.dataset.intake import Looked, Undrawn, Unread, look_at
 from src_training.dataset.patient_table import Row, check_alike, owners_of, read_patients
@@ -268,6 +269,34 @@ def test_folders_of_a_dataset_that_nothing_is_taken_from_are_told(take_in, tmp_p
     assert (code, len(out)) == (0, 1)
     passed = [line.split(": ")[0] for line in err.splitlines() if "not looked into" in line]
     assert passed == told
+
+
+@pytest.mark.parametrize("decided", ["corrected", "withdrawn"])
+def test_an_import_takes_the_place_of_nobodys_decision_unasked(take_in, workspace, tmp_path, decided):
+    source = pairs(tmp_path / "in", 2)
+    assert take_in(source)[0] == 0
+    first = angiogram(0)[0].tobytes()
+    (head,) = [head for head in workspace.dataset.heads() if head.image().tobytes() == first]
+    changed = head.mask() & (np.arange(head.shape[1]) < 90)
+    if decided == "corrected":
+        workspace.dataset.revise(head, Origin(annotator="r2"), changed.astype(np.uint8))
+    else:
+        workspace.dataset.revise(head, Origin("rejected"))
+    code, out, err = take_in(source)
+    assert (code, len(out)) == (2, 1) and f"case {head.case}). To take" in err and "1 of 2 saved" in err
+    stands = workspace.dataset.head(head.case)
+    assert stands.status == ("accepted" if decided == "corrected" else "rejected") and stands.seq == 2
+    assert take_in(source, "--overwrite")[0] == 0
+    assert workspace.dataset.head(head.case).says == head.says
+
+
+def test_two_masks_of_one_picture_do_not_replace_each_other(take_in, workspace, tmp_path):
+    source = pairs(tmp_path / "in", 1)
+    shutil.copy(source / "images" / "f0.png", source / "images" / "f1.png")
+    write(source / "masks" / "f1.png", angiogram(0)[1] * (np.arange(160) < 90).astype(np.uint8))
+    code, out, err = take_in(source)
+    assert (code, len(out)) == (2, 1) and "f1.png: another mask of this very frame stands here" in err
+    np.testing.assert_array_equal(by_picture(workspace)[angiogram(0)[0].tobytes()], angiogram(0)[1])
 
 
 # -- whose it is ---------------------------------------------------------------------------------------------
