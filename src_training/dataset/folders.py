@@ -303,24 +303,25 @@ def files_below(folder: Path, *, leave_out: Path | None = None) -> list[Path]:
     found = files_in(folder)
     if leave_out is not None and same_folder(folder, leave_out):
         leave_out = None
-    for inside in _folders_in(folder, _DEEPEST):
+    for inside in _folders_in(folder, _DEEPEST, frozenset([folder.resolve()])):
         if leave_out is None or not same_folder(inside, leave_out):
             found += files_in(inside)
     return found
 
 
-def _folders_in(folder: Path, deepest: int) -> Iterator[Path]:
+def _folders_in(folder: Path, deepest: int, above: frozenset[Path]) -> Iterator[Path]:
+    """The folders in ``folder``; links are followed, but not to one of those ``above``, which would have no end."""
     from src_training.cine import natural_key
 
     try:
-        inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
+        inside = {entry: entry.resolve() for entry in folder.iterdir() if entry.is_dir()}
     except OSError as error:
         cure = durable.cure_for_reading(error)
         raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
     for entry in sorted(inside, key=lambda one: natural_key(one.name)):
-        if not entry.name.startswith(".") and deepest:
+        if not entry.name.startswith(".") and deepest and inside[entry] not in above:
             yield entry
-            yield from _folders_in(entry, deepest - 1)
+            yield from _folders_in(entry, deepest - 1, above | {inside[entry]})
 
 
 def _unread(file: Path, kind: str) -> str:

@@ -271,6 +271,16 @@ def test_folders_of_a_dataset_that_nothing_is_taken_from_are_told(take_in, tmp_p
     assert passed == told
 
 
+def test_runs_that_are_linked_into_a_folder_are_taken_once_and_a_loop_ends(take_in, tmp_path):
+    source, elsewhere = pairs(tmp_path / "in", 1), pairs(tmp_path / "elsewhere", 2)
+    for name in ("images", "masks"):
+        (source / name / "run").symlink_to(elsewhere / name)
+        (elsewhere / name / "back").symlink_to(source / name)
+        (elsewhere / name / "f0.png").unlink()
+    code, out, err = take_in("--images", source / "images", "--masks", source / "masks")
+    assert (code, len(out)) == (0, 2), err
+
+
 @pytest.mark.parametrize("decided", ["corrected", "withdrawn"])
 def test_an_import_takes_the_place_of_nobodys_decision_unasked(take_in, workspace, tmp_path, decided):
     source = pairs(tmp_path / "in", 2)
