@@ -34,8 +34,9 @@ def open_tiff(path: Path) -> Cine:
             raise _truncated(path)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
         turn = _orientation(path, tif, frames)
+        channels = _channels(tif)
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
-    remarks = (*remark(turn), *_remarks_on_colours(path, frames))
+    remarks = (*remark(turn), *_remarks_on_colours(path, frames), *channels)
     header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remarks)
     source = frames if turn == UPRIGHT else TurnedFrames(frames, turn)
     return Cine(source, name=path.name, source=path, grey=grey, header=header)
@@ -213,6 +214,17 @@ def _check_axes(path: Path, series: tifffile.TiffPageSeries) -> None:
             f"axes {series.axes} {series.shape}; a cine has time, rows and columns",
             "Save one channel and one slice as a (T, Y, X) stack.",
         )
+
+
+def _channels(tif: tifffile.TiffFile) -> tuple[str, ...]:
+    """Of a file that calls its frames channels: they may be a picture and what was drawn on it."""
+    found = [
+        n
+        for series in tif.series[:1]
+        for axis, n in zip(series.axes, series.shape, strict=True)
+        if axis == "C"
+    ]
+    return tuple(f"its {n} channels are taken as frames" for n in found if n > 1)
 
 
 def _check_one_acquisition(path: Path, tif: tifffile.TiffFile) -> None:

@@ -123,7 +123,8 @@ def match_pairs(
     """
     there = files_below(images, leave_out=masks)
     beside = files_below(masks, leave_out=images)
-    drawn = [file for file in beside if is_mask_file(file)]
+    unread = {file: kind for file in beside if (kind := unread_kind(file))}
+    drawn = [file for file in beside if is_mask_file(file) and file not in unread]
     matched = Matched(images.name, there)
     pairing = pair_up(there, drawn, images, masks)
     _add_runs(matched, pairing, images, masks)
@@ -132,9 +133,7 @@ def match_pairs(
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
     in_one = same_folder(images, masks)  # then it may be a picture
     matched.failures += [
-        _unread(file, kind)
-        for file in beside
-        if (kind := unread_kind(file)) and not (in_one and _may_be_image(file))
+        _unread(file, kind) for file, kind in unread.items() if not (in_one and _may_be_image(file))
     ]
     matched.remarks += [
         f"{lying(image, images).text}: no mask of this name; left out"
@@ -325,7 +324,8 @@ def _folders_in(folder: Path, deepest: int, above: frozenset[Path]) -> Iterator[
 
 
 def _unread(file: Path, kind: str) -> str:
-    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD."
+    other = " Or export COCO, and give it by --coco." if file.suffix.lower() == ".json" else ""
+    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD.{other}"
 
 
 def _may_be_image(file: Path) -> bool:

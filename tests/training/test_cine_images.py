@@ -90,6 +90,12 @@ COLOURED = {
     "TIFF": (as_tiff(MARKED, photometric="rgb"), [IN_COLOUR]),
     "TIFF, the last page": (as_tiff(np.stack([AS_COLOUR] * 2 + [MARKED]), photometric="rgb"), [IN_COLOUR]),
     "TIFF, grey as colour": (as_tiff(AS_COLOUR, photometric="rgb"), []),
+    "TIFF of channels": (
+        as_tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "CYX"}),
+        ["its 2 channels are taken as frames"],
+    ),
+    "TIFF of times": (as_tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "TYX"}), []),
+    "TIFF of slices": (as_tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "ZYX"}), []),
     "TIFF palette": (saved("TIFF", Image.fromarray(MARKED).quantize(256)), [IN_COLOUR]),
     "NPY": (as_npy(MARKED), [IN_COLOUR]),
     "NPY, four frames behind each other": (as_npy(np.dstack([MARKED, GREY])), [IN_COLOUR, SEE_THROUGH]),

@@ -295,12 +295,22 @@ def test_a_damaged_volume_is_a_mask_or_one_line(tmp_path_factory, ending, damage
 # -- kinds that are not read ---------------------------------------------------------------------------------
 
 
+JSON_OF = {
+    "the JSON of VIA": '{"_via_settings": {}, "_via_img_metadata": {"a.png9": {"filename": "a.png", "regions": []}}}',
+    "the JSON of VIA or makesense.ai": '{"a.png9": {"regions": [{"shape_attributes": {"name": "polygon"}}]}}',
+    "the JSON of Supervisely": '{"size": {}, "objects": [{"classTitle": "vessel", "geometryType": "polygon"}]}',
+    "the JSON of Label Studio": '[{"annotations": [{"result": [{"value": {"brushlabels": ["vessel"]}}]}]}]',
+}
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.mat", "MATLAB"), ("a.h5", "HDF5"), ("a.roi", "ImageJ"), ("a.hdr", "Analyze")],
+    [("a.mat", "MATLAB"), ("a.h5", "HDF5"), ("a.roi", "ImageJ"), ("a.hdr", "Analyze")]
+    + [(name, kind) for name in ("a.json", "export.json") for kind in JSON_OF],
 )
 def test_a_kind_that_is_not_read_is_named_as_that_kind(tmp_path, capsys, name, kind):
-    code, masks = imported(tmp_path, *two_folders(tmp_path, {name: b"whatever"}))
+    content = JSON_OF[kind].encode() if kind in JSON_OF else b"whatever"
+    code, masks = imported(tmp_path, *two_folders(tmp_path, {name: content}))
     said = capsys.readouterr().err
     assert code == 2 and not masks
     assert f"{name}: " in said and kind in said and "which is not read as a mask. Save it as" in said
