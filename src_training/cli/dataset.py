@@ -119,7 +119,7 @@ def append(
     if not distinct_patients:
         check_alike([(image.name, labelled.frame.patient)], dataset)
     if not accept_implausible:
-        check_plausible(mask.name, labelled, status)
+        check_plausible(source, labelled, status)
     before = newest(dataset, labelled.frame)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])

@@ -218,8 +218,9 @@ def _items(
             frame = vessels_dark(cine.frame(t)) if polarity.bright else cine.frame(t)
             # That a single frame has no vessels can be so, and is judged.
             status = "accepted" if (truth == VESSEL).any() else "no_vessel"
-            odd = judge(cine.frame(t), truth, status, vessels_bright=polarity.bright)
-            items.append(EvalItem(name, None, frame, truth, polarity.bright, odd.hint))
+            found = judge(cine.frame(t), truth, status, vessels_bright=polarity.bright)
+            odd = (found.of_inverted if invert else found).hint
+            items.append(EvalItem(name, None, frame, truth, polarity.bright, odd))
     if not items:
         raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(cine)} pages. Check the file.")
     if len(items) < len(cine):

@@ -305,10 +305,10 @@ class _Import:
         turned_over = [one for one in odd if one.judgement.has("inverted")]
         if len(turned_over) > len(looked) / 2 and len(turned_over) > 1 and not self._accept:
             mean = sum(one.judgement.share for one in turned_over) / len(turned_over)
+            (cure, *_) = (find.cure for find in turned_over[0].judgement.findings if find.code == "inverted")
             raise DatasetError(
                 f"{len(turned_over)} of {len(looked)} masks are black on white, as it seems: vessel on {mean:.0%} of "
-                "the field. Nothing was saved. Vessels are their 0: --invert-masks. Or take them as they are: "
-                "--accept-implausible."
+                f"the field. Nothing was saved. {cure} Or take them as they are: --accept-implausible."
             )
         for one in odd:
             if self._accept:

@@ -110,10 +110,10 @@ def look_at(
             yield Unread(image, naming(error, called, mask.name))
 
 
-def check_plausible(name: str, labelled: LabelledFrame, status: str) -> None:
-    """Raise BadMask, saying what is odd and the cure, unless the mask called ``name`` can be that of its frame."""
-    if text := judge_frame(labelled.frame, labelled.mask, status).text:
-        raise BadMask(f"{name}: {text}")
+def check_plausible(mask: MaskSource, labelled: LabelledFrame, status: str) -> None:
+    """Raise BadMask, saying what is odd and the cure, unless the mask that was read can be that of its frame."""
+    if text := _judged(mask, labelled, status).text:
+        raise BadMask(f"{mask.name}: {text}")
 
 
 def naming(error: Exception, image: str, mask: str) -> str:
@@ -133,6 +133,11 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(mask == IGNORE, mask, 1 - mask).astype(np.uint8)
 
 
+def _judged(mask: MaskSource, labelled: LabelledFrame, status: str) -> Judgement:
+    found = judge_frame(labelled.frame, labelled.mask, status)
+    return found.of_inverted if isinstance(mask, Inverted) else found
+
+
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
 ) -> Iterator[Looked | Undrawn]:
@@ -148,7 +153,7 @@ def _frames(
         if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
             drawn += 1
             name = called if t is None else f"{called} frame {t}"
-            judgement = judge_frame(labelled.frame, labelled.mask, status)
+            judgement = _judged(mask, labelled, status)
             ignored = float((labelled.mask == IGNORE).mean())
             yield Looked(image, mask, t, name, labelled.frame.patient, judgement, ignored)
     if not drawn:

@@ -121,6 +121,19 @@ def test_an_odd_mask_is_left_out_unless_it_is_accepted_as_it_is(
     assert (code, len(out)) == (0, 3) and "taken as it is" in err
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_has_sound_masks_turned_over_is_told_to_leave_that_out(
+    take_in, lightvessel, workspace, tmp_path, count
+):
+    source = pairs(tmp_path / "in", count)
+    one = ["--image", source / "images" / "f0.png", "--mask", source / "masks" / "f0.png"]
+    for code, out, err in (
+        take_in(source, "--invert-masks"),
+        lightvessel("dataset", "append", workspace.path, *one, "--invert-masks"),
+    ):
+        assert (code, out) == (2, []) and "Leave out --invert-masks. Or take" in err
+
+
 def test_append_takes_an_inverted_mask_that_is_said_to_be_one(lightvessel, workspace):
     one = ["--image", ROW / "inv" / "images" / "a1.png", "--mask", ROW / "inv" / "masks" / "a1.png"]
     code, out, err = lightvessel("dataset", "append", workspace.path, *one)
