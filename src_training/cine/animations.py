@@ -12,6 +12,7 @@ import numpy as np
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine
+from src_training.cine.colours import EVERY, remarks_on
 from src_training.cine.orientation import UPRIGHT, of_image, remark, upright
 from src_training.cine.played import Picture, check_played_bytes, open_played
 
@@ -24,11 +25,15 @@ def open_animation(path: Path, kind: str) -> Cine:
     data = path.read_bytes()
     turn = of_image(data) if kind != "gif" else UPRIGHT
 
+    told: dict[str, None] = {}
+
     def play() -> Iterator[Picture]:
-        for page in pages(path.name, data):
+        for t, page in enumerate(pages(path.name, data)):
+            if t % EVERY == 0 and page.mode not in ("1", "L"):
+                told.update(dict.fromkeys(remarks_on(np.array(page.convert("RGB")))))
             yield Picture(upright(np.array(page.convert("L")), turn), page.info.get("duration"))
 
-    return open_played(path, play, f"{kind} duration", lambda _found: remark(turn))
+    return open_played(path, play, f"{kind} duration", lambda _found: (*remark(turn), *told))
 
 
 def pages(name: str, data: bytes) -> Iterator[Image.Image]:
@@ -40,7 +45,7 @@ def pages(name: str, data: bytes) -> Iterator[Image.Image]:
         # The size is checked right here, by our own measure.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with readable(name, "reading the header"):
-            image = Image.open(io.BytesIO(data))
+            image = _gif(data) if data.startswith(b"GIF8") else Image.open(io.BytesIO(data))
         with image:
             check_size(name, image.height, image.width, 8)
             count = getattr(image, "n_frames", 1)
@@ -51,6 +56,21 @@ def pages(name: str, data: bytes) -> Iterator[Image.Image]:
             for t in range(first, count):
                 image.seek(t)
                 yield image
+
+
+def _gif(data: bytes) -> Image.Image:
+    """A GIF whose pictures are all put together in colour.
+
+    Pillow keeps one that begins with a plain grey table in one channel, and pastes the places in a later picture's own
+    table there as if they were grey values.
+    """
+    from PIL import GifImagePlugin
+
+    class InColour(GifImagePlugin.GifImageFile):
+        def _is_palette_needed(self, p: bytes) -> bool:
+            return True
+
+    return InColour(io.BytesIO(data))
 
 
 def _check_whole(name: str, data: bytes) -> None:

@@ -120,8 +120,12 @@ class Instance:
         SeriesInstanceUID and StudyInstanceUID.
     person : str or None
         A hash of the patient's name and date of birth, which themselves stay with the decoder.
-    number, series_number : int or None
-        InstanceNumber and SeriesNumber.
+    number, series_number, acquisition : int or None
+        InstanceNumber, SeriesNumber and AcquisitionNumber.
+    object : str or None
+        SOPInstanceUID: a copy has the same.
+    kind : str or None
+        The first three words of ImageType: original or derived, and which of two planes.
     times : tuple
         Microseconds for each way in which a time can be stated; the same place is the same way in every file.
     """
@@ -131,6 +135,9 @@ class Instance:
     person: str | None = None
     number: int | None = None
     series_number: int | None = None
+    acquisition: int | None = None
+    object: str | None = None
+    kind: str | None = None
     times: tuple[int | None, ...] = ()
 
 

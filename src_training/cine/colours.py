@@ -9,10 +9,29 @@ from src_training.cine.cine import luminance
 
 #: Colour models whose first or equal components are the grey values.
 MODELS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+EVERY = 8  # so often a picture of an animation or video is looked at for colours
 _LOSSLESS_ERROR, _LOSSY_ERROR = (
     2,
     8,
 )  # of 255: what a conversion or a lossy codec may have done to equal components
+
+
+def remarks_on(picture: np.ndarray) -> tuple[str, ...]:
+    """What a person should know of a decoded picture (Y, X) or (Y, X, 1 to 4) of which grey values are read."""
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    told: tuple[str, ...] = ()
+    if channels in (3, 4) and is_coloured(picture[..., :3]):
+        told += ("in colour, read as luminance: what was drawn on it in colour is in its grey values",)
+    if channels in (2, 4) and picture[..., -1].min() != picture[..., -1].max():
+        told += ("partly transparent: what is hidden there is read, too",)
+    return told
+
+
+def is_coloured(colour: np.ndarray) -> bool:
+    """Whether red, green and blue (Y, X, 3) differ by more than a lossy codec does to grey."""
+    spread = colour.max(-1).astype(np.float64) - colour.min(-1)
+    largest = 1.0 if colour.dtype.kind in "bf" else float(np.iinfo(colour.dtype).max)
+    return bool((spread > largest * _LOSSY_ERROR / 255).any())
 
 
 def as_grey(colour: np.ndarray, name: str, *, lossy: bool, by_components: bool) -> np.ndarray:

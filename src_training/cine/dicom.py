@@ -81,14 +81,14 @@ def open_dicom(path: Path) -> Cine:
     # 8-bit pixels in big-endian words lie swapped in pairs.
     swapped = not tags.little_endian and layout.bits_allocated == 8 and pixels.vr == "OW"
     lossy = syntax not in _LOSSLESS
+    compressed = pixels.length is None
+    frames = DicomFrames(path, inflated, layout, pieces, compressed=compressed, lossy=lossy, swapped=swapped)
     about = replace(
         header(tags, layout),
         instance=instance(tags),
-        remarks=tuple(_remarks(stated, len(pieces), tags, layout)),
+        remarks=(*_remarks(stated, len(pieces), tags, layout), *_remark_on_bits(frames)),
         **_of_each(common, of_frames, layout, len(pieces)),
     )
-    compressed = pixels.length is None
-    frames = DicomFrames(path, inflated, layout, pieces, compressed=compressed, lossy=lossy, swapped=swapped)
     if layout.samples > 1:
         _check_colours(frames)
     return Cine(
@@ -158,6 +158,10 @@ class DicomFrames:
             return self._swapped_back(t)
         with _open(self.path, self.inflated) as stream:
             return b"".join(encapsulated.read_at(stream, *piece) for piece in self.pieces[t])
+
+    def words(self, t: int) -> np.ndarray:
+        """The words of an uncompressed frame as they lie in the file."""
+        return self._words(self._read(t))
 
     def _words(self, data: bytes) -> np.ndarray:
         layout = self.layout
@@ -354,6 +358,22 @@ def _remarks(stated: int | None, there: int, tags: Tags, layout: PixelLayout) ->
         yield "its VOI lookup table neither rises nor falls and is not applied"
     if stated is not None and stated != there:
         yield f"NumberOfFrames is {stated}, but the pixel data holds {there} frames: all {there} are read"
+
+
+def _remark_on_bits(frames: DicomFrames) -> Iterator[str]:
+    """Whether an uncompressed frame in the middle has bits beyond those that the header calls grey values."""
+    layout = frames.layout
+    beyond = (1 << layout.bits_allocated) - (1 << (layout.high_bit + 1))
+    if frames.compressed or layout.samples > 1 or not beyond:
+        return
+    found = frames.words(len(frames.pieces) // 2) & layout.word.type(beyond)
+    if (
+        found[found != beyond] if layout.signed else found
+    ).any():  # the sign may go on to the end of the word
+        yield (
+            f"bits beyond its BitsStored ({layout.bits_stored}) are set and not shown: an overlay, or "
+            "grey values that are cut off, as the header is wrong"
+        )
 
 
 def _index(

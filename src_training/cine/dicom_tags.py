@@ -19,7 +19,9 @@ from src_training.cine.cine import LARGEST, Calibration, CalibrationStatus, Grey
 
 TAGS = {
     "SpecificCharacterSet": 0x00080005,
+    "ImageType": 0x00080008,
     "SOPClassUID": 0x00080016,
+    "SOPInstanceUID": 0x00080018,
     "AcquisitionDate": 0x00080022,
     "ContentDate": 0x00080023,
     "AcquisitionDateTime": 0x0008002A,
@@ -40,6 +42,7 @@ TAGS = {
     "StudyInstanceUID": 0x0020000D,
     "SeriesInstanceUID": 0x0020000E,
     "SeriesNumber": 0x00200011,
+    "AcquisitionNumber": 0x00200012,
     "InstanceNumber": 0x00200013,
     "SamplesPerPixel": 0x00280002,
     "PlanarConfiguration": 0x00280006,

@@ -14,6 +14,7 @@ from src_training.cine.animations import open_animation
 from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
 from src_training.cine.codecs import decode_jpeg, decode_jpeg2000, jpeg2000_header, jpeg_header
+from src_training.cine.colours import remarks_on
 from src_training.cine.orientation import UPRIGHT, of_image, remark, upright, upright_size
 from src_training.cine.sniff import Kind
 
@@ -31,7 +32,7 @@ def open_image(path: Path, kind: Kind) -> Cine:
     check_size(path.name, rows, columns, 8)
     turn = of_image(data) if kind in _TURNED else UPRIGHT
     frames = ImageFrames(path, kind, (1, *upright_size(rows, columns, turn)), np.dtype(dtype), turn)
-    header = Header(remarks=remark(turn))
+    header = Header(remarks=(*remark(turn), *_remarks_on_colours(kind, data, path.name)))
     return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=header)
 
 
@@ -46,7 +47,8 @@ def open_npy(path: Path) -> Cine:
         frames = NpyFrames(path, rgb=rgb, array=array)
     check_frames(path.name, frames.shape[0])
     check_size(path.name, *frames.shape[1:], bytes_per_pixel=frames.dtype.itemsize)
-    header = Header(is_multiframe_file=array.ndim - rgb == 3)
+    first = array if array.ndim - rgb == 2 else array[0]
+    header = Header(is_multiframe_file=array.ndim - rgb == 3, remarks=remarks_on(first) if rgb else ())
     return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=header)
 
 
@@ -89,6 +91,15 @@ class NpyFrames(ArrayFrames):
 
 def _open_again(path: Path, rgb: bool) -> NpyFrames:
     return NpyFrames(path, rgb=rgb)
+
+
+def _remarks_on_colours(kind: Kind, data: bytes, name: str) -> tuple[str, ...]:
+    if (kind == "png" and data[25] == 0) or (kind == "jpeg" and jpeg_header(data, name).components == 1):
+        return ()
+    try:
+        return remarks_on(_DECODERS[kind](data))
+    except Exception:  # noqa: BLE001 - decoders raise what they like, and decoding the frame tells it
+        return ()
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -16,6 +16,7 @@ _TIMES = (
     ("AcquisitionTime",),
     ("ContentDate", "ContentTime"),
 )
+_WORDS_OF_KIND = 3
 _WHEN = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)?(\d\d)?(?:\.(\d{1,6}))?([+-]\d{4})?")
 _START = datetime(1900, 1, 1)
 
@@ -28,6 +29,9 @@ def instance(tags: Tags) -> Instance:
         person=_person(tags),
         number=_whole(tags.number("InstanceNumber")),
         series_number=_whole(tags.number("SeriesNumber")),
+        acquisition=_whole(tags.number("AcquisitionNumber")),
+        object=tags.text("SOPInstanceUID"),
+        kind=_kind(tags),
         times=tuple(_moment(keywords, tags) for keywords in _TIMES),
     )
 
@@ -41,6 +45,11 @@ def _person(tags: Tags) -> str | None:
     name = " ".join(re.split(r"[\^=\s]+", (tags.text("PatientName") or "").casefold())).strip()
     birth = re.sub(r"\D", "", tags.text("PatientBirthDate") or "")
     return hashlib.sha256(f"{name}|{birth}".encode()).hexdigest()[:16] if name else None
+
+
+def _kind(tags: Tags) -> str | None:
+    words = [word.strip().upper() for word in (tags.text("ImageType") or "").split("\\")]
+    return "\\".join(words[:_WORDS_OF_KIND]) or None
 
 
 def _moment(keywords: tuple[str, ...], tags: Tags) -> int | None:

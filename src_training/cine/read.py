@@ -16,8 +16,9 @@ from src_training.cine.beside import masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Calibration, Cine, Header, about_one_value
 from src_training.cine.series import Series, difference, grouped, listed, stored_as
-from src_training.cine.sniff import SUFFIXES, recognise
+from src_training.cine.sniff import DICOM_SUFFIXES, SUFFIXES, recognise
 
+_INDEX = "DICOMDIR"
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
 _SPLIT = "Put the files of each into a folder of its own, or open them one by one."
@@ -65,13 +66,22 @@ def find_inputs(paths: Iterable[str | os.PathLike], *, masks: bool = False) -> l
 def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
     """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones.
 
-    Nor masks that lie beside their images, unless ``masks`` are wanted.
+    Nor masks that lie beside their images, unless ``masks`` are wanted; nor what lies beside the index of a disc, if
+    none of it is DICOM: these are pictures of the viewer that is on the disc.
     """
     files = [entry for entry in _files(folder) if _may_be_image(entry)]
+    if files and index_of(folder) is not None and not any(map(_may_be_dicom, files)):
+        return []
     if not masks:
         beside = masks_beside(files)
         files = [file for file in files if file not in beside]
     return sorted(files, key=lambda file: (natural_key(file.name), file.name))
+
+
+def index_of(folder: Path) -> Path | None:
+    """The DICOMDIR of a disc, in any case of letters; None where there is none."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return next((one for one in entries if one.name.upper() == _INDEX and one.is_file()), None)
 
 
 def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -83,6 +93,13 @@ def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
     return sorted(
         file for file in files if file.suffix.lower() not in _COMPANIONS and not _may_be_image(file)
     )
+
+
+def folders_left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The folders directly in those among ``paths`` whose own images are looked at, by name; not the hidden ones."""
+    found = [Path(path) for path in paths if os.path.isdir(path)]
+    inside = [entry for folder in found if _has_images(folder) for entry in folder.iterdir()]
+    return sorted(entry for entry in inside if entry.is_dir() and not entry.name.startswith("."))
 
 
 def left_out_masks(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -269,8 +286,22 @@ def _files(folder: Path) -> list[Path]:
     return [
         entry
         for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.name.upper() != "DICOMDIR" and may_be_file(entry)
+        if not entry.name.startswith(".") and entry.name.upper() != _INDEX and may_be_file(entry)
     ]
+
+
+def _has_images(folder: Path) -> bool:
+    try:
+        return bool(images_in(folder))
+    except OSError:
+        return False
+
+
+def _may_be_dicom(entry: Path) -> bool:
+    try:
+        return entry.suffix.lower() in DICOM_SUFFIXES or recognise(entry) == "dicom"
+    except OSError:
+        return True
 
 
 def _may_be_image(entry: Path) -> bool:

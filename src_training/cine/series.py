@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,9 +32,9 @@ class Series:
 def grouped(cines: Iterable[Cine]) -> list[Series]:
     """The acquisitions whose files these cines are, given in natural order of their names.
 
-    Files are of one acquisition when patient, study, series, projection, kind, size and pixels agree. What a file
-    does not state agrees with anything, but for the patient: who is not named may be anybody. A file of several
-    frames is an acquisition of its own.
+    Files are of one acquisition when patient, study, series, acquisition, kind, projection, size and pixels agree. What
+    a file does not state agrees with anything, but for the patient: who is not named may be anybody. A file of several
+    frames is an acquisition of its own; so are copies of files.
     """
     groups = _split(list(cines), lambda members: [id(m) if len(m) > 1 else 0 for m in members], strict=True)
     for trait in (*_TRAITS, _PIXELS):
@@ -52,6 +53,10 @@ def difference(members: Sequence[Cine]) -> str | None:
         others = [(member, value) for member, value in stated if value != stated[0][1]]
         if others:
             (first, is_known), (other, other_known) = stated[0], others[0]
+            if trait is _COPIES:
+                return (
+                    f"{_original_of(other, members).name} and {other.name} are one object twice ({trait.tag})"
+                )
             if is_known is None or other_known is None:
                 return f"{trait.tag} is stated in one of {first.name} and {other.name} only"
             return f"{first.name} and {other.name} are of different {trait.what} ({trait.tag})"
@@ -85,7 +90,9 @@ def _ordered(members: list[Cine]) -> tuple[tuple[Cine, ...], str]:
         if len(set(keys)) == len(members) and is_usable:
             places = sorted(range(len(members)), key=keys.__getitem__)
             return tuple(members[place] for place in places), name
-    return tuple(members), "their names"
+    numbers = ways[0][1]
+    again = ", as InstanceNumber says the same of several" if len({*numbers}) < len(numbers) > 1 else ""
+    return tuple(members), "their names" + (again if None not in numbers else "")
 
 
 def _split(
@@ -127,15 +134,41 @@ def _angles(of: Callable[[Cine], float | None]) -> Callable[[Sequence[Cine]], Va
     return values
 
 
+def _acquisitions(members: Sequence[Cine]) -> Values:
+    """AcquisitionNumber; nothing where it only counts the files."""
+    numbers = [member.parts[2].instance.acquisition for member in members]
+    known = [number for number in numbers if number is not None]
+    return list(numbers) if len({*known}) < len(known) else [None] * len(numbers)
+
+
+def _copies(members: Sequence[Cine]) -> Values:
+    """How often the object of a file was there before it."""
+    seen: Counter[str | None] = Counter()
+    found: Values = []
+    for member in members:
+        one = member.parts[2].instance.object
+        found.append(None if one is None else seen[one])
+        seen[one] += 1
+    return found
+
+
+def _original_of(copy: Cine, members: Sequence[Cine]) -> Cine:
+    return next(one for one in members if one.parts[2].instance.object == copy.parts[2].instance.object)
+
+
 def _patient(cine: Cine) -> str | None:
     return None if cine.patient_id is None else " ".join(cine.patient_id.casefold().split())
 
 
+_COPIES = _Trait("copies", "SOPInstanceUID", _copies)
 _TRAITS = (
     _Trait("patients", "PatientID", _each(_patient), strict=True),
     _Trait("patients", "PatientName, PatientBirthDate", _each(lambda cine: cine.parts[2].instance.person)),
     _Trait("studies", "StudyInstanceUID", _each(lambda cine: cine.parts[2].instance.study)),
     _Trait("series", "SeriesInstanceUID", _each(lambda cine: cine.parts[2].instance.series)),
+    _COPIES,
+    _Trait("acquisitions", "AcquisitionNumber", _acquisitions),
+    _Trait("kinds or planes", "ImageType", _each(lambda cine: cine.parts[2].instance.kind)),
     _Trait("projections", "PositionerPrimaryAngle", _angles(lambda cine: cine.projection.primary_deg)),
     _Trait("projections", "PositionerSecondaryAngle", _angles(lambda cine: cine.projection.secondary_deg)),
     _Trait(

@@ -14,6 +14,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, FrameSource, Grey, Header, plain_dtype, to_grey
+from src_training.cine.colours import remarks_on
 from src_training.cine.orientation import UPRIGHT, of_pages, remark, upright, upright_size
 from src_training.errors import UnreadableCine
 
@@ -33,8 +34,10 @@ def open_tiff(path: Path) -> Cine:
             raise _truncated(path)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
         turn = _orientation(path, tif, frames)
+        channels = _channels(tif)
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
-    header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remark(turn))
+    remarks = (*remark(turn), *_remarks_on_colours(path, frames), *channels)
+    header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remarks)
     source = frames if turn == UPRIGHT else TurnedFrames(frames, turn)
     return Cine(source, name=path.name, source=path, grey=grey, header=header)
 
@@ -101,6 +104,38 @@ class TurnedFrames:
     def decode(self, t: int) -> np.ndarray:
         """The stored values of frame ``t``, upright."""
         return upright(self.lying.decode(t), self.orientation)
+
+
+def _remarks_on_colours(path: Path, frames: PageFrames | RawFrames) -> tuple[str, ...]:
+    """Of the first, middle and last page, each once."""
+    if not isinstance(frames, PageFrames) or frames.planes:
+        return ()
+    count = len(frames.pages)
+    told: dict[str, None] = {}
+    with tifffile.TiffFile(path) as tif:
+        for n in sorted({frames.pages[0], frames.pages[count // 2], frames.pages[-1]}):
+            page = tif.pages[n]
+            assert isinstance(page, TiffPage)
+            told |= dict.fromkeys(_page_remarks(page))
+    return tuple(told)
+
+
+def _page_remarks(page: TiffPage) -> tuple[str, ...]:
+    if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        return remarks_on(_through_palette(page, page.asarray(maxworkers=1)))
+    if page.photometric in _GREY and page.samplesperpixel == 1:
+        return ()
+    picture = page.asarray(maxworkers=1)
+    if not (_is_rgb(page) or page.photometric in _GREY) or picture.ndim != 3:
+        return ()
+    return remarks_on(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture)
+
+
+def _through_palette(page: TiffPage, picture: np.ndarray) -> np.ndarray:
+    """(Y, X) places in the colour map of a page → (Y, X, 3); maps hold 16 bits, of which some writers fill 8."""
+    assert page.colormap is not None
+    shift = 8 if page.colormap.max() > 255 else 0
+    return (page.colormap.T[picture] >> shift).astype(np.uint8)
 
 
 def _orientation(path: Path, tif: tifffile.TiffFile, frames: PageFrames | RawFrames) -> int:
@@ -181,6 +216,17 @@ def _check_axes(path: Path, series: tifffile.TiffPageSeries) -> None:
         )
 
 
+def _channels(tif: tifffile.TiffFile) -> tuple[str, ...]:
+    """Of a file that calls its frames channels: they may be a picture and what was drawn on it."""
+    found = [
+        n
+        for series in tif.series[:1]
+        for axis, n in zip(series.axes, series.shape, strict=True)
+        if axis == "C"
+    ]
+    return tuple(f"its {n} channels are taken as frames" for n in found if n > 1)
+
+
 def _check_one_acquisition(path: Path, tif: tifffile.TiffFile) -> None:
     """Of the several images that OME or ImageJ name each is its own; pages of others without a name are frames."""
     images = [series for series in tif.series if not series.keyframe.is_reduced]
@@ -233,9 +279,7 @@ def _truncated(path: Path) -> UnreadableCine:
 
 def _page_grey(page: TiffPage, picture: np.ndarray) -> np.ndarray:
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        # Colour maps hold 16-bit entries, whose high byte is the colour; some writers store it alone.
-        shift = 8 if page.colormap.max() > 255 else 0
-        return to_grey((page.colormap.T[picture] >> shift).astype(np.uint8), rgb=True)
+        return to_grey(_through_palette(page, picture), rgb=True)
     if _is_rgb(page) and picture.ndim == 3:
         return to_grey(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture, rgb=True)
     if picture.ndim == 3:

@@ -12,12 +12,14 @@ import numpy as np
 
 from src_training.cine.budget import check_size, readable, unreadable
 from src_training.cine.cine import Cine, luminance
+from src_training.cine.colours import EVERY, remarks_on
 from src_training.cine.played import Picture, open_played
 from src_training.cine.sniff import container_of
 
 if TYPE_CHECKING:
     import av
 
+_WITHOUT_COLOUR = ("gray", "gray10le", "gray12le", "gray16le", "gray16be", "monow", "monob")
 _INSTALL = 'Install it (pip install "napari-lightvessel[video]"), or export the cine as DICOM.'
 
 
@@ -30,12 +32,14 @@ def open_video(path: Path) -> Cine:
     with readable(path.name, "reading the video"):
         announced = _announced(path)
 
+    told: dict[str, None] = {}
+
     def remark(found: int) -> tuple[str, ...]:
         if announced in (0, found):
-            return ()
-        return (f"the video announces {announced} pictures and holds {found}: it may be cut",)
+            return tuple(told)
+        return (f"the video announces {announced} pictures and holds {found}: it may be cut", *told)
 
-    return open_played(path, lambda: _pictures(path), "frame rate", remark)
+    return open_played(path, lambda: _pictures(path, told), "frame rate", remark)
 
 
 @contextmanager
@@ -61,7 +65,8 @@ def _track(path: Path, container: av.container.InputContainer) -> av.VideoStream
     return video
 
 
-def _pictures(path: Path) -> Iterator[Picture]:
+def _pictures(path: Path, told: dict[str, None]) -> Iterator[Picture]:
+    """All of them; ``told`` gets what is remarked on their colours."""
     with _opened(path) as container:
         video = _track(path, container)
         ms = _ms(video.average_rate)
@@ -69,6 +74,8 @@ def _pictures(path: Path) -> Iterator[Picture]:
             if frame.is_corrupt:
                 raise unreadable(path.name, f"picture {number} is damaged", "Copy or export it again.")
             check_size(path.name, frame.height, frame.width, 8)
+            if number % EVERY == 0 and frame.format.name not in _WITHOUT_COLOUR:
+                told.update(dict.fromkeys(remarks_on(frame.to_ndarray(format="rgb24"))))
             turns = round(frame.rotation / 90)
             yield Picture(np.ascontiguousarray(np.rot90(_grey(frame), turns)), ms)
 

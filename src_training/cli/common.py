@@ -169,6 +169,15 @@ def say_left_out(paths: Iterable[Path]) -> None:
         say(f"{len(names)} file(s) left out, which are no images: {listed(names)}")
 
 
+def say_left_out_folders(paths: Iterable[Path], output: Path) -> None:
+    """Say which folders in those among ``paths`` are not looked into; ``output`` is nobody's picture."""
+    from src_training.cine.read import folders_left_out
+
+    folders = [folder for folder in folders_left_out(paths) if folder.resolve() != output.resolve()]
+    if names := [folder.name for folder in folders]:
+        say(f"{len(names)} folder(s) in it not looked into: {listed(names)}. Give them, too.")
+
+
 def say_left_out_masks(paths: Iterable[Path]) -> None:
     """Say how many files of the folders among ``paths`` are passed over because they are masks of others there."""
     from src_training.cine.read import left_out_masks

@@ -27,6 +27,7 @@ from src_training.cli.saving import (
     DistinctPatients,
     Status,
     WorkspaceFolder,
+    newest,
     open_dataset,
     remark,
     remark_twins,
@@ -129,11 +130,14 @@ def append(
     if not distinct_patients:
         check_alike([(image.name, labelled.frame.patient)], dataset)
     if not accept_implausible:
-        check_plausible(mask.name, labelled, status)
+        check_plausible(source, labelled, status)
+    before = newest(dataset, labelled.frame)
     outcome = save_or_keep(dataset, labelled.frame, labelled.mask, origin, resolve=resolve)
     remark([labelled])
     if not tell_saved(outcome, as_json):
         raise typer.Exit(2)
+    if before is not None and outcome != before:
+        say(f"it takes the place of {before.name} ({before.status}), which is kept")
     remember_source(dataset, outcome, image, patient)
     remark_twins(dataset, [outcome])
 
@@ -269,10 +273,12 @@ def move_case(
     case: str = Case,
     patient: str = typer.Option(..., "--patient", help="Patient id; only its keyed hash is stored."),
     annotator: str = Annotator,
+    distinct_patients: bool = DistinctPatients,
     json: bool = JsonFlag,
 ) -> None:
     """Give a frame to its patient: it is saved there, and withdrawn where it was."""
     from src_training.dataset.moving import move
+    from src_training.dataset.patient_table import check_alike
     from src_training.dataset.sources import Source, Sources
 
     dataset = writable(workspace)
@@ -282,6 +288,8 @@ def move_case(
         raise DatasetError(
             f"case {full}: its revisions contradict each other. Resolve them first: dataset append --resolve."
         )
+    if not distinct_patients:
+        check_alike([("--patient", patient)], dataset)
     moved = move(dataset, heads[-1], patient, annotator)
     sources = Sources(dataset)
     known = sources.read().get(full, Source(frame=moved.frame_index))

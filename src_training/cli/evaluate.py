@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from src_training.inference import Predictor
 
 
+_MOST_ODD = 5
 PartialFlag = typer.Option(
     False, "--partial", help="The masks outline some vessels only: other vessel-like ridges are not judged."
 )
@@ -105,7 +106,10 @@ def evaluate_command(
     result(
         [f"{predictor.model.id} on {len(items)} frames", *lines],
         {"model": predictor.model.id, **{k: round(v, 6) for k, v in summary.items()}, "n": len(items)}
-        | {"vessels_bright": sum(item.vessels_bright for item in items)},
+        | {
+            "vessels_bright": sum(item.vessels_bright for item in items),
+            "odd": sum(bool(item.odd) for item in items),
+        },
         as_json,
     )
     if other is not None:
@@ -181,6 +185,7 @@ def readable_items(
             bad += 1
             failure(image, error, as_json)
     say_polarity(polarities)
+    _say_odd(items)
     if not items:
         raise LightVesselError(f"none of {len(pairs)} frames with a mask can be read. Give other folders.")
     if partial:
@@ -188,6 +193,16 @@ def readable_items(
 
         items = [beyond_outlines_ignored(item) for item in items]
     return items, bad
+
+
+def _say_odd(items: list[EvalItem]) -> None:
+    odd = [f"{item.name}: {item.odd}" for item in items if item.odd]
+    for line in odd[:_MOST_ODD]:
+        say(line)
+    if odd:
+        say(
+            f"{len(odd)} of {len(items)} masks do not look like those of their frames, and count all the same"
+        )
 
 
 def _items(
@@ -199,6 +214,7 @@ def _items(
     from src_training.dataset.folders import check_size, open_image
     from src_training.dataset.frame import VESSEL
     from src_training.dataset.intake import frames_of, inverted
+    from src_training.dataset.plausible import judge
     from src_training.evaluation import EvalItem
 
     cine = open_image(image, as_cine=image.is_dir())
@@ -217,7 +233,11 @@ def _items(
         if is_single or (truth == VESSEL).any():
             name = stem_of(image) if is_single else f"{stem_of(image)} frame {t}"
             frame = vessels_dark(cine.frame(t)) if polarity.bright else cine.frame(t)
-            items.append(EvalItem(name, None, frame, truth, polarity.bright))
+            # That a single frame has no vessels can be so, and is judged.
+            status = "accepted" if (truth == VESSEL).any() else "no_vessel"
+            found = judge(cine.frame(t), truth, status, vessels_bright=polarity.bright)
+            odd = (found.of_inverted if invert else found).hint
+            items.append(EvalItem(name, None, frame, truth, polarity.bright, odd))
     if not items:
         raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(cine)} pages. Check the file.")
     if len(items) < len(cine):

@@ -37,6 +37,7 @@ from src_training.cli.saving import (
     DistinctPatients,
     Status,
     WorkspaceFolder,
+    newest,
     remark,
     remark_twins,
     remember_source,
@@ -46,7 +47,7 @@ from src_training.cli.saving import (
 from src_training.errors import BadMask, DatasetError, NotSaved, UnreadableCine
 
 if TYPE_CHECKING:
-    from src_training.dataset import Dataset, Frame, Origin, Revision
+    from src_training.dataset import Dataset, Origin, Revision
     from src_training.dataset.folders import LabelledFrame, Matched
     from src_training.dataset.intake import Looked
     from src_training.dataset.patient_table import Owners, Row
@@ -95,6 +96,9 @@ def import_frames(
     invert_masks: bool = InvertMasks,
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
+    overwrite: bool = typer.Option(
+        False, "--overwrite", help="Take the place of other masks of the same frames, and of withdrawn ones."
+    ),
     preview: bool = typer.Option(
         False, "--preview", help="Only list share, contrast and polarity of every mask; save nothing."
     ),
@@ -102,9 +106,10 @@ def import_frames(
 ) -> None:
     """Save many frames with their masks: an archive or folder, two folders, COCO polygons, or nnU-Net v2.
 
-    All are looked at before one is saved. What is bad or implausible is reported, the rest is saved (exit 2). Nothing
-    is written where the frames come from. A stack of masks belongs to the frames of a cine of its name. Of a workspace
-    of LightVessel, what stands in it is saved with its status and its patients; what contradicts yours is a conflict.
+    All are looked at before one is saved. What is bad or implausible, or contradicts what somebody decided about the
+    same frame, is reported, the rest is saved (exit 2). Nothing is written where the frames come from. A stack of masks
+    belongs to the frames of a cine of its name. Of a workspace of LightVessel, what stands in it is saved with its
+    status and its patients; what contradicts yours is a conflict.
     Of classes whose names do not tell you are asked once; the answer is remembered for the workspace.
     """
     from src_training.dataset import Origin
@@ -120,7 +125,7 @@ def import_frames(
         else:
             found = _matched(source, images, masks, coco, nnunet, threshold, known)
         if not isinstance(found, Path):
-            work = _Import(dataset, origin, bright, accept_implausible, as_json)
+            work = _Import(dataset, origin, bright, accept_implausible, overwrite, as_json)
             looked = work.look(
                 found, rows, patients.name if patients else "", invert_masks, distinct_patients
             )
@@ -131,6 +136,7 @@ def import_frames(
             or threshold is not None
             or bright is not None
             or invert_masks
+            or overwrite
             or preview
         ):
             raise DatasetError(
@@ -197,10 +203,11 @@ class _Import:
         origin: Origin,
         bright: bool | None,
         accept_implausible: bool,
+        overwrite: bool,
         as_json: bool,
     ) -> None:
         self._dataset, self._origin, self._bright = dataset, origin, bright
-        self._accept, self._as_json = accept_implausible, as_json
+        self._accept, self._overwrite, self._as_json = accept_implausible, overwrite, as_json
         self._bad = 0
 
     def look(
@@ -210,7 +217,7 @@ class _Import:
 
         Raises DatasetError when two patients look alike, unless they are said to be distinct.
         """
-        from src_training.dataset.intake import Looked, look_at
+        from src_training.dataset.intake import Looked, Undrawn, look_at
         from src_training.dataset.patient_table import check_alike, owners_of
 
         if not distinct_patients:
@@ -222,6 +229,8 @@ class _Import:
         for one in look_at(ours, owners.of_image, self._origin.status, vessels_bright=self._bright):
             if isinstance(one, Looked):
                 found.append(one)
+            elif isinstance(one, Undrawn):
+                say(one.line)
             else:
                 self._tell_bad(one.image, one.line)
         if not distinct_patients:
@@ -257,7 +266,9 @@ class _Import:
                     vessels_bright=self._bright,
                     as_cine=one.image.is_dir(),
                 )
-                before = _newest(self._dataset, labelled.frame)
+                before = newest(self._dataset, labelled.frame)
+                if not self._overwrite:
+                    _check_contradicts_nobody(before, labelled, self._origin.status)
                 outcome = save_or_keep(self._dataset, labelled.frame, labelled.mask, self._origin)
                 if tell_saved(outcome, self._as_json):
                     saved.append((labelled, outcome))
@@ -278,10 +289,10 @@ class _Import:
         turned_over = [one for one in odd if one.judgement.has("inverted")]
         if len(turned_over) > len(looked) / 2 and len(turned_over) > 1 and not self._accept:
             mean = sum(one.judgement.share for one in turned_over) / len(turned_over)
+            (cure, *_) = (find.cure for find in turned_over[0].judgement.findings if find.code == "inverted")
             raise DatasetError(
                 f"{len(turned_over)} of {len(looked)} masks are black on white, as it seems: vessel on {mean:.0%} of "
-                "the field. Nothing was saved. Vessels are their 0: --invert-masks. Or take them as they are: "
-                "--accept-implausible."
+                f"the field. Nothing was saved. {cure} Or take them as they are: --accept-implausible."
             )
         for one in odd:
             if self._accept:
@@ -321,10 +332,18 @@ def _prepared(matched: Matched, owners: Owners, invert: bool) -> Matched:
     return Matched(matched.where, matched.images, pairs)
 
 
-def _newest(dataset: Dataset, frame: Frame) -> Revision | None:
-    with contextlib.suppress(DatasetError, UnreadableCine):  # saving says what is wrong
-        return dataset.find(frame)
-    return None
+def _check_contradicts_nobody(before: Revision | None, labelled: LabelledFrame, status: str) -> None:
+    """Raise BadMask where a person's decision about this very frame would lose its place, which nobody asked for."""
+    from src_training.dataset.blobs import mask_hash
+
+    if before is None or before.status == "proposed" or status == "rejected":
+        return
+    if before.status == "rejected":
+        raise BadMask(f"was withdrawn here (case {before.case}). To take it in again: --overwrite.")
+    if before.says[1] != mask_hash(labelled.mask):
+        raise BadMask(
+            f"another mask of this very frame stands here (case {before.case}). To take its place: --overwrite."
+        )
 
 
 def _summary(saved: int, found: int, known: int) -> str:

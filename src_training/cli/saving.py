@@ -11,9 +11,10 @@ import typer
 
 from src_training.annotator import own_pseudonym
 from src_training.cli.common import listed, result, say, say_polarity, say_remarks
+from src_training.errors import DatasetError, UnreadableCine
 
 if TYPE_CHECKING:
-    from src_training.dataset import Dataset, Revision
+    from src_training.dataset import Dataset, Frame, Revision
     from src_training.dataset.folders import LabelledFrame
     from src_training.dataset.outbox import Kept
 
@@ -42,6 +43,13 @@ def writable(workspace: Path) -> Dataset:
     dataset = open_dataset(workspace)
     dataset.site_key()  # a missing key is told before anything is decoded
     return dataset
+
+
+def newest(dataset: Dataset, frame: Frame) -> Revision | None:
+    """What stands in a dataset about this very frame; None where nothing does."""
+    with contextlib.suppress(DatasetError, UnreadableCine):  # saving says what is wrong
+        return dataset.find(frame)
+    return None
 
 
 def tell_saved(outcome: Revision | Kept, as_json: bool = False) -> TypeGuard[Revision]:

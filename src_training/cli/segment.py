@@ -24,6 +24,7 @@ from src_training.cli.common import (
     result,
     say,
     say_left_out,
+    say_left_out_folders,
     say_left_out_masks,
     say_polarity,
     say_remarks,
@@ -135,6 +136,7 @@ def plan(
 
     say_left_out(inputs)
     say_left_out_masks(inputs)
+    say_left_out_folders(inputs, output)
     sources = list(inputs) if as_cine else find_inputs(inputs)
     jobs = [job for source in sources for job in _jobs(source, discs, as_cine=as_cine)]
     _refuse_collisions(jobs, output, probability)

@@ -123,7 +123,8 @@ def match_pairs(
     """
     there = files_below(images, leave_out=masks)
     beside = files_below(masks, leave_out=images)
-    drawn = [file for file in beside if is_mask_file(file)]
+    unread = {file: kind for file in beside if (kind := unread_kind(file))}
+    drawn = [file for file in beside if is_mask_file(file) and file not in unread]
     matched = Matched(images.name, there)
     pairing = pair_up(there, drawn, images, masks)
     _add_runs(matched, pairing, images, masks)
@@ -132,9 +133,7 @@ def match_pairs(
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
     in_one = same_folder(images, masks)  # then it may be a picture
     matched.failures += [
-        _unread(file, kind)
-        for file in beside
-        if (kind := unread_kind(file)) and not (in_one and _may_be_image(file))
+        _unread(file, kind) for file, kind in unread.items() if not (in_one and _may_be_image(file))
     ]
     matched.remarks += [
         f"{lying(image, images).text}: no mask of this name; left out"
@@ -303,28 +302,30 @@ def files_below(folder: Path, *, leave_out: Path | None = None) -> list[Path]:
     found = files_in(folder)
     if leave_out is not None and same_folder(folder, leave_out):
         leave_out = None
-    for inside in _folders_in(folder, _DEEPEST):
+    for inside in _folders_in(folder, _DEEPEST, frozenset([folder.resolve()])):
         if leave_out is None or not same_folder(inside, leave_out):
             found += files_in(inside)
     return found
 
 
-def _folders_in(folder: Path, deepest: int) -> Iterator[Path]:
+def _folders_in(folder: Path, deepest: int, above: frozenset[Path]) -> Iterator[Path]:
+    """The folders in ``folder``; links are followed, but not to one of those ``above``, which would have no end."""
     from src_training.cine import natural_key
 
     try:
-        inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
+        inside = {entry: entry.resolve() for entry in folder.iterdir() if entry.is_dir()}
     except OSError as error:
         cure = durable.cure_for_reading(error)
         raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
     for entry in sorted(inside, key=lambda one: natural_key(one.name)):
-        if not entry.name.startswith(".") and deepest:
+        if not entry.name.startswith(".") and deepest and inside[entry] not in above:
             yield entry
-            yield from _folders_in(entry, deepest - 1)
+            yield from _folders_in(entry, deepest - 1, above | {inside[entry]})
 
 
 def _unread(file: Path, kind: str) -> str:
-    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD."
+    other = " Or export COCO, and give it by --coco." if file.suffix.lower() == ".json" else ""
+    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD.{other}"
 
 
 def _may_be_image(file: Path) -> bool:
@@ -339,7 +340,9 @@ def _may_be_image(file: Path) -> bool:
 
 def _chosen(name: str, n_frames: int, frame: int | None) -> int:
     if frame is None and n_frames > 1:
-        raise UnreadableCine(f"{name}: {n_frames} frames; which one has the mask? Choose it with --frame.")
+        raise UnreadableCine(
+            f"{name}: {n_frames} frames; which one has the mask? Choose it with --frame of lightvessel dataset append."
+        )
     t = frame or 0
     if not 0 <= t < n_frames:
         raise UnreadableCine(f"{name}: has frames 0 to {n_frames - 1}, not {t}. Choose one of them.")

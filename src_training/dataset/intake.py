@@ -80,6 +80,13 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Undrawn:
+    """A line about the pages of a stack on which nothing is drawn."""
+
+    line: str
+
+
+@dataclass(frozen=True)
 class Unread:
     """A pair that cannot be read, or whose stack has nothing drawn, in a line."""
 
@@ -89,8 +96,8 @@ class Unread:
 
 def look_at(
     matched: Matched, patient_of: dict[Path, str], status: str, *, vessels_bright: bool | None
-) -> Iterator[Looked | Unread]:
-    """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn.
+) -> Iterator[Looked | Undrawn | Unread]:
+    """Every frame that has a mask, in the order of the pairs; of a stack those whose page is drawn, and a line.
 
     Holds one frame at a time. ``vessels_bright`` None: each cine is looked at.
     """
@@ -103,10 +110,10 @@ def look_at(
             yield Unread(image, naming(error, called, mask.name))
 
 
-def check_plausible(name: str, labelled: LabelledFrame, status: str) -> None:
-    """Raise BadMask, saying what is odd and the cure, unless the mask called ``name`` can be that of its frame."""
-    if text := judge_frame(labelled.frame, labelled.mask, status).text:
-        raise BadMask(f"{name}: {text}")
+def check_plausible(mask: MaskSource, labelled: LabelledFrame, status: str) -> None:
+    """Raise BadMask, saying what is odd and the cure, unless the mask that was read can be that of its frame."""
+    if text := _judged(mask, labelled, status).text:
+        raise BadMask(f"{mask.name}: {text}")
 
 
 def naming(error: Exception, image: str, mask: str) -> str:
@@ -126,9 +133,14 @@ def inverted(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(mask == IGNORE, mask, 1 - mask).astype(np.uint8)
 
 
+def _judged(mask: MaskSource, labelled: LabelledFrame, status: str) -> Judgement:
+    found = judge_frame(labelled.frame, labelled.mask, status)
+    return found.of_inverted if isinstance(mask, Inverted) else found
+
+
 def _frames(
     image: Path, called: str, mask: MaskSource, patient: str | None, status: str, vessels_bright: bool | None
-) -> Iterator[Looked]:
+) -> Iterator[Looked | Undrawn]:
     from src_training.cine import polarity_of
 
     folder = image.is_dir()
@@ -141,8 +153,10 @@ def _frames(
         if t is None or (labelled.mask == VESSEL).any() or not promises_vessels(status):
             drawn += 1
             name = called if t is None else f"{called} frame {t}"
-            judgement = judge_frame(labelled.frame, labelled.mask, status)
+            judgement = _judged(mask, labelled, status)
             ignored = float((labelled.mask == IGNORE).mean())
             yield Looked(image, mask, t, name, labelled.frame.patient, judgement, ignored)
     if not drawn:
         raise BadMask(f"{mask.name}: nothing is drawn on any of its {len(frames)} pages. Check the file.")
+    if drawn < len(frames):
+        yield Undrawn(f"{mask.name}: {drawn} of {len(frames)} pages are drawn; the other frames are left out")

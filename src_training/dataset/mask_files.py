@@ -86,7 +86,9 @@ def plane_of(name: str, values: NDArray, frame: int | None, of: int | None, stac
     if len(values) == 1:
         return values[0]
     if frame is None:
-        raise BadMask(f"{name}: {len(values)} pages; which one belongs to the image? Choose it with --frame.")
+        raise BadMask(
+            f"{name}: {len(values)} pages for one image; which one belongs to it? Save that page by itself."
+        )
     if of is not None and len(values) != of:
         raise BadMask(f"{name}: {len(values)} pages for {of} frames. Give one page, or one for every frame.")
     if not 0 <= frame < len(values):
@@ -95,8 +97,8 @@ def plane_of(name: str, values: NDArray, frame: int | None, of: int | None, stac
 
 
 def _grey(name: str, values: NDArray) -> NDArray:
-    """(Y, X, 2 to 4) colour whose channels are equal, as one channel."""
-    if not (values.ndim == 3 and values.shape[-1] in (2, 3, 4) and values.shape[0] > 4):
+    """(Y, X, 1 to 4) colour whose channels are equal, as one channel."""
+    if not (values.ndim == 3 and values.shape[-1] in (1, 2, 3, 4) and values.shape[0] > 4):
         return values
     colour, alpha = values[..., :3], None
     if values.shape[-1] in (2, 4):

@@ -43,6 +43,13 @@ _UNREAD = {
     ".pdf": "a PDF",
 }
 _LABELME_KEYS = (b'"shapes"', b'"imagePath"', b'"imageData"')
+_JSON_OF = {
+    b'"_via_': "VIA",
+    b'"shape_attributes"': "VIA or makesense.ai",
+    b'"geometryType"': "Supervisely",
+    b'"brushlabels"': "Label Studio",
+    b'"polygonlabels"': "Label Studio",
+}
 _HEAD = 1 << 16  # bytes
 # What lies beside masks by custom: names of classes and the like.
 _COMPANIONS = (
@@ -93,8 +100,19 @@ def is_drawn(path: Path) -> bool:
 
 
 def unread_kind(path: Path) -> str | None:
-    """What a file is that is no mask of a kind that is read, where its name says so."""
-    return _UNREAD.get(path.suffix.lower())
+    """What a file is that is no mask of a kind that is read, where its name, or a JSON's beginning, says so."""
+    return _unread_json(path) if path.suffix.lower() == ".json" else _UNREAD.get(path.suffix.lower())
+
+
+def _unread_json(path: Path) -> str | None:
+    try:
+        with open_regular(path) as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    if any(key in head for key in _LABELME_KEYS):
+        return None
+    return next((f"the JSON of {program}" for key, program in _JSON_OF.items() if key in head), None)
 
 
 def kind_of_volume(path: Path) -> str:

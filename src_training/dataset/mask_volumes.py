@@ -62,7 +62,9 @@ class Volume:
         if pages == 1:
             return self.layers[:, 0]
         if frame is None:
-            raise BadMask(f"{name}: {pages} frames; which one belongs to the image? Choose it with --frame.")
+            raise BadMask(
+                f"{name}: {pages} frames for one image; which one belongs to it? Save that frame by itself."
+            )
         if of is not None and pages != of:
             raise BadMask(f"{name}: {pages} frames, but its cine has {of}. Give one, or one for every frame.")
         if not 0 <= frame < pages:

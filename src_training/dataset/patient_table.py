@@ -32,6 +32,8 @@ _SEPARATOR = re.compile(
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _NUMBER = re.compile(r"[0-9]+")
+_TEXT_FOR_EXCEL = re.compile(r'="(.*)"|\'(.*)')  # so people keep its leading zeros
+_SHORTENED = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+")
 _WIDEST = 12  # digits, of the numbers that hospitals give
 _CURE = "Write one patient in one way, or say that they are two: --distinct-patients."
 
@@ -57,7 +59,7 @@ class Owners:
 def read_patients(path: Path) -> list[Row]:
     """The rows of a CSV of image name and patient id, with or without a header, in UTF-8 or UTF-16 with its mark.
 
-    Raises DatasetError when it cannot be read, or gives one name two patients.
+    Raises DatasetError when it cannot be read, gives one name two patients, or holds what Excel left of a long number.
     """
     rows = _rows(path)
     name_at, patient_at, start = _columns(path.name, [cells for _, cells in rows]) if rows else (0, 1, 0)
@@ -67,7 +69,12 @@ def read_patients(path: Path) -> list[Row]:
             raise DatasetError(
                 f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
             )
-        row = Row(number, cells[name_at].strip(), cells[patient_at].strip())
+        row = Row(number, _cell(cells[name_at]), _cell(cells[patient_at]))
+        if _SHORTENED.fullmatch(row.patient):
+            raise DatasetError(
+                f"{path.name}: line {number}: its patient is a number that a spreadsheet has shortened, so that others "
+                "may look the same. Give that column the format Text, enter the ids again, and save it."
+            )
         if found.setdefault(same_name(row.image), row).patient != row.patient:
             raise DatasetError(
                 f"{path.name}: line {number} gives {row.image} a second patient. Keep one of them."
@@ -186,6 +193,12 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 def _decoded(content: bytes) -> str:
     return content.decode("utf-16" if content[:2] in _UTF16_MARKS else "utf-8-sig")
+
+
+def _cell(written: str) -> str:
+    text = written.strip()
+    told = _TEXT_FOR_EXCEL.fullmatch(text)
+    return (told[1] or told[2] or "").strip() if told else text
 
 
 def _columns(table: str, rows: list[list[str]]) -> tuple[int, int, int]:

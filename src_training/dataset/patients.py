@@ -15,17 +15,30 @@ _PLACEHOLDER = re.compile(
     r"|(de-?identified|removed|redacted|unknown|undefined|unnamed|not ?available|not ?known|patient|test"
     r"|no ?(id|name)|none|null|n/?a|nan|nil|id|x+)[\W_]*"
 )
+_WRITTEN_AS_FRACTION = re.compile(r"([0-9]+)\.0+")  # how tables of numbers write whole ones
 
 
 def known_patient(patient: str | None) -> str | None:
-    """A patient id in one spelling (case, width and spaces aside), or None for blanks and placeholders.
+    """A patient id in one spelling, or None for blanks and placeholders.
 
-    ``p12`` and ``P12`` are one patient: taking two for one only makes a split coarser, taking one for two
-    puts the same patient on both sides of it.
+    Case, width, spaces, kinds of dashes, letters that nobody sees and ``.0`` behind a number are no part of it:
+    ``p12`` and ``P12`` are one patient. Taking two for one only makes a split coarser, taking one for two puts the
+    same patient on both sides of it.
     """
     folded = unicodedata.normalize("NFKC", patient or "").casefold()
-    text = " ".join(unicodedata.normalize("NFKC", folded).replace("\0", " ").split())
+    plain = "".join(map(_plain, unicodedata.normalize("NFKC", folded)))
+    # Letters that stood apart may have come together.
+    text = " ".join(unicodedata.normalize("NFKC", plain).split())
+    if number := _WRITTEN_AS_FRACTION.fullmatch(text):
+        text = number[1]
     return None if _PLACEHOLDER.fullmatch(text) else text
+
+
+def _plain(letter: str) -> str:
+    kind = unicodedata.category(letter)
+    if kind == "Pd" or letter == "\N{MINUS SIGN}":
+        return "-"
+    return " " if letter == "\0" else "" if kind == "Cf" else letter
 
 
 def patient_key(site_key: bytes, patient: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ SMALLEST_CONTRAST = 0.3
 CLEAR_CONTRAST = 0.5
 ACCEPT = "--accept-implausible"
 INVERT = "--invert-masks"
+_NOT_INVERTED = f"Leave out {INVERT}."
 
 _PROMISE_NOTHING = ("no_vessel", "not_evaluable", "rejected")
 _SIDE = 256  # vessels are a few pixels wide at about this size; finer ones are noise
@@ -56,12 +57,13 @@ class Judgement:
 
     @property
     def text(self) -> str:
-        """What is odd and what to do about it in the shell, on one line; empty when nothing is."""
-        if not self.findings:
-            return ""
-        return " ".join(
-            [f"{self.oddity}.", *(one.cure for one in self.findings), f"Or take it as it is: {ACCEPT}."]
-        )
+        """What is odd and what to do about it where masks are saved, on one line; empty when nothing is."""
+        return f"{self.hint} Or take it as it is: {ACCEPT}." if self.findings else ""
+
+    @property
+    def hint(self) -> str:
+        """What is odd and where it may come from, on one line; empty when nothing is."""
+        return " ".join([f"{self.oddity}.", *(one.cure for one in self.findings)]) if self.findings else ""
 
     @property
     def oddity(self) -> str:
@@ -74,6 +76,12 @@ class Judgement:
         if self.contrast is None or abs(self.contrast) < SMALLEST_CONTRAST:
             return ""
         return "dark" if (self.contrast > 0) != self.vessels_bright else "bright"
+
+    @property
+    def of_inverted(self) -> Judgement:
+        """The same where somebody had the mask turned over: what looks black on white was not."""
+        told = [replace(one, cure=_NOT_INVERTED) if one.code == "inverted" else one for one in self.findings]
+        return replace(self, findings=tuple(told))
 
     def has(self, code: str) -> bool:
         """Whether this was found."""

@@ -23,7 +23,8 @@ _FRAMES_AT_ONCE = 2
 class EvalItem:
     """One frame to be judged on: image (Y, X), truth (Y, X) uint8 of 0, 1 and 255 = ignore.
 
-    The vessels of ``image`` are dark; ``vessels_bright`` says that it was turned over for that.
+    The vessels of ``image`` are dark; ``vessels_bright`` says that it was turned over for that. ``odd`` is what speaks
+    against the truth being that of this image.
     """
 
     name: str
@@ -31,6 +32,7 @@ class EvalItem:
     image: NDArray
     truth: NDArray[np.uint8]
     vessels_bright: bool = False
+    odd: str = ""
 
 
 @dataclass(frozen=True)

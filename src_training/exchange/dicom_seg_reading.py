@@ -77,7 +77,7 @@ class SegMask:
             return plane >= self.threshold
         if self.facts["kind"] == _FRACTIONAL and not np.isin(plane, (0, self.facts["most"])).all():
             raise BadMask(
-                f"{self.name}: holds parts of {self.facts['most']}. Say from which on it is vessel (--threshold)."
+                f"{self.name}: holds parts of {self.facts['most']}. Say from which on it is vessel (--mask-threshold)."
             )
         return plane != 0
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from src_training.cine.apart import ask_file
 from src_training.cine.cine import Cine
-from src_training.cine.read import cine_of, natural_key, read_cine
+from src_training.cine.read import cine_of, index_of, natural_key, read_cine
 from src_training.cine.series import grouped
 from src_training.cine.sniff import DICOM_SUFFIXES, recognise, stem_of
 from src_training.errors import UnreadableCine, printable
@@ -57,7 +57,7 @@ def is_disc(path: Path) -> bool:
 
     try:
         if path.is_dir():
-            return _index_in(path) is not None and not images_in(path)
+            return index_of(path) is not None and not images_in(path)
         if not path.is_file():
             return False
         with path.open("rb") as file:
@@ -102,7 +102,7 @@ def opened_disc(path: Path) -> Iterator[Disc]:
 
     with contextlib.ExitStack() as stack:
         if path.is_dir() or path.name.upper() == _INDEX:
-            folder, index = (path, _index_in(path)) if path.is_dir() else (path.parent, path)
+            folder, index = (path, index_of(path)) if path.is_dir() else (path.parent, path)
         else:
             folder = stack.enter_context(unpacked(path))
             index = _index_below(folder)
@@ -113,6 +113,13 @@ def opened_disc(path: Path) -> Iterator[Disc]:
 def _read(name: str, folder: Path, index: Path | None) -> Disc:
     disc = Disc()
     files = _walked(folder, name, disc) if index is None else _listed(folder, index, disc)
+    if index is not None and (strangers := len({*_dicom_below(folder)} - {*files})):
+        disc.remarks.append(
+            printable(
+                f"{index.name}: {strangers} DICOM files on the disc that it does not list are left out. "
+                "Give them by themselves."
+            )
+        )
     if len(files) > _MOST_FILES:
         raise UnreadableCine(
             printable(f"{name}: {len(files)} images; at most {_MOST_FILES}. Open a part of it.")
@@ -185,13 +192,9 @@ def _entries(folder: Path) -> list[Path]:
 
 def _walked(folder: Path, name: str, disc: Disc) -> list[Path]:
     """The DICOM files below a folder that has no index, in natural order; that there are other pictures is told."""
-    found, others = [], 0
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and "__MACOSX" not in path.parts:
-            kind = recognise(path)
-            if kind == "dicom":
-                found.append(path)
-            others += kind not in ("dicom", None)
+    kinds = {path: recognise(path) for path in _files_below(folder)}
+    found = [path for path, kind in kinds.items() if kind == "dicom"]
+    others = sum(kind not in ("dicom", None) for kind in kinds.values())
     if others and found:
         disc.remarks.append(
             printable(f"{name}: {others} of its files are pictures or videos, no DICOM, and left out.")
@@ -199,10 +202,17 @@ def _walked(folder: Path, name: str, disc: Disc) -> list[Path]:
     return sorted(found, key=lambda path: [natural_key(part) for part in path.relative_to(folder).parts])
 
 
-def _index_in(folder: Path) -> Path | None:
-    return next(
-        (entry for entry in _entries(folder) if entry.name.upper() == _INDEX and entry.is_file()), None
-    )
+def _dicom_below(folder: Path) -> Iterator[Path]:
+    for path in _files_below(folder):
+        with contextlib.suppress(OSError):
+            if path.name.upper() != _INDEX and recognise(path) == "dicom":
+                yield path
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and "__MACOSX" not in path.parts:
+            yield path
 
 
 def _index_below(folder: Path) -> Path | None:

@@ -25,6 +25,7 @@ from src_training.exchange.shapes import Canvas, size_of, unreadable_shape
 WRITTEN = ((VESSEL, "vessel"), (IGNORE, "ignore"))
 _EXPECTED = "a JSON of labelme (shapes, imageHeight, imageWidth)"
 _LONGEST_PNG = 8 << 20  # characters
+_BOXES = ("rectangle", "oriented_rectangle")
 _WITHOUT_AREA = ("line", "linestrip", "point", "points")
 
 
@@ -85,6 +86,8 @@ class LabelmeMask:
                     raise BadMask(
                         f"{self.name}: a {kind} has no area, so it is no mask of a vessel. Outline it as a polygon."
                     )
+            elif kind in _BOXES and value == VESSEL:
+                raise BadMask(f"{self.name}: a {kind} is no outline of a vessel. Draw a polygon or a mask.")
             elif kind in ("polygon", "oriented_rectangle"):
                 canvas.polygon(shape["points"], value)
             elif kind == "rectangle":

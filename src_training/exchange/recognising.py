@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from src_training import durable
+from src_training.cine.sniff import SUFFIXES
 from src_training.dataset.folders import Matched, files_below, pair_up
 from src_training.dataset.mask_kinds import is_mask_file, is_outlined, looks_outlined
 from src_training.errors import DatasetError, printable
@@ -22,6 +23,7 @@ _COCO_ENDING = ".coco.json"
 _INSTANCES = "instances_"
 _MASKS = ("masks", "labels")
 _VOC = ("JPEGImages", "SegmentationClass")
+_BESIDE = ("images", "annotations", "Annotations", "ImageSets", "SegmentationObject", *_VOC)
 _PACKER = "__MACOSX"
 
 
@@ -65,7 +67,28 @@ def _pairs(folder: Path, threshold: float | None, classes: Classes | None) -> Ma
     found = [one for part in parts for one in _pictures(part, threshold, classes)]
     if not found and _hold_their_masks(folder):
         found = [Reading(threshold, classes or Classes()).match(folder, folder)]
-    return _joined(folder.name, found) if found else None
+    if not found:
+        return None
+    joined = _joined(folder.name, found)
+    joined.remarks += _passed_over(folder, joined, whole)
+    return joined
+
+
+def _passed_over(folder: Path, matched: Matched, whole: bool) -> Iterator[str]:
+    """A line for each folder with pictures or masks that nothing was taken from: other parts, and other masks."""
+    taken = [path for image, mask in matched.pairs for path in (image, getattr(mask, "path", image))]
+    used = {above for path in [*taken, *matched.images] for above in path.parents}
+    parts = [] if whole else [folder / split for split in _SPLITS if (folder / split).is_dir()]
+    for place in (folder, *parts):
+        masks = next((place / name for name in _MASKS if (place / name).is_dir()), None)
+        for inside in filter(Path.is_dir, _visible(place)):
+            is_known = inside in used or inside == masks or inside in parts or inside.name in _BESIDE
+            if not is_known and _holds_pictures(inside):
+                yield f"{inside.relative_to(folder).as_posix()}: a folder that is not looked into; import it by itself"
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(is_mask_file(path) or path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
 
 
 def _hold_their_masks(folder: Path) -> bool:

@@ -101,6 +101,26 @@ def test_overlay_bits_and_a_high_bit_above_are_masked_off(tmp_path, syntax):
     np.testing.assert_array_equal(read_cine(path).stored(2), values[2])
 
 
+@pytest.mark.parametrize("syntax", [files.EXPLICIT, files.BIG])
+@pytest.mark.parametrize(
+    ("words", "tags", "told"),
+    [
+        (files.grey(bits=12), {"BitsStored": 10, "HighBit": 9}, True),
+        (files.grey(bits=12), {"BitsStored": 8, "HighBit": 7}, True),
+        (files.grey(bits=12), {"BitsStored": 12, "HighBit": 11}, False),
+        (files.grey(bits=12) << 4, {"BitsStored": 12, "HighBit": 15}, False),
+        (files.grey(bits=10) | 0x8000, {"BitsStored": 10, "HighBit": 9}, True),
+        (files.grey(bits=12) - 2048, {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 1}, False),
+        (files.grey(bits=12) & 0xFFF, {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 1}, False),
+        (files.grey(bits=12), {"BitsStored": 10, "HighBit": 9, "PixelRepresentation": 1}, True),
+    ],
+)
+def test_bits_beyond_those_that_are_shown_are_told(tmp_path, syntax, words, tags, told):
+    path = files.write_dicom(tmp_path / "x.dcm", words.astype(np.uint16), syntax, **tags)
+    remarks = read_cine(path).remarks
+    assert len(remarks) == told and (not told or "grey values that are cut off" in remarks[0])
+
+
 def test_eight_bit_pixels_in_big_endian_words_are_swapped_back(tmp_path):
     words = files.grey()
     swapped = words.view(np.uint16).byteswap().tobytes()

@@ -67,6 +67,15 @@ DIFFERENT = {
     "series": ({"SeriesInstanceUID": "1.2.4"}, r"different series \(SeriesInstanceUID\)"),
     "primary": ({"PositionerPrimaryAngle": -30}, r"different projections \(PositionerPrimaryAngle\)"),
     "secondary": ({"PositionerSecondaryAngle": 4}, r"different projections \(PositionerSecondaryAngle\)"),
+    "plane": (
+        {"ImageType": ["ORIGINAL", "PRIMARY", "BIPLANE B"]},
+        r"different kinds or planes \(ImageType\)",
+    ),
+    "derived": (
+        {"ImageType": ["DERIVED", "PRIMARY", "BIPLANE A"]},
+        r"different kinds or planes \(ImageType\)",
+    ),
+    "copy": ({"SOPInstanceUID": "1.9"}, r"0 and 1 are one object twice \(SOPInstanceUID\)"),
     "size": ({"frame": files.grey(frames=1, rows=40, columns=40)}, r"1: 40x40, but 0 is 32x40"),
 }
 STATED = {
@@ -75,17 +84,41 @@ STATED = {
     "StudyInstanceUID": "1.2",
     "PositionerPrimaryAngle": 30,
     "PositionerSecondaryAngle": 0,
+    "ImageType": ["ORIGINAL", "PRIMARY", "BIPLANE A"],
 }
 
 
 @pytest.mark.parametrize(("other", "message"), DIFFERENT.values(), ids=DIFFERENT.keys())
 def test_files_that_differ_in_one_thing_are_no_cine(tmp_path, other, message):
-    write(tmp_path / "0", InstanceNumber=1, **STATED)
+    write(tmp_path / "0", InstanceNumber=1, SOPInstanceUID="1.9", **STATED)
     write(tmp_path / "1", InstanceNumber=2, **{**STATED, **other})
     with pytest.raises(UnreadableCine, match=message) as refused:
         read_cine(tmp_path, as_cine=True)
     assert not any(secret in str(refused.value) for secret in ("P1", "P2", "Doe", "Roe", "1950", "\n"))
     assert len(series_in(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("acquisitions", "runs"), [((1, 1, 2, 2), 2), ((1, 2, 3, 4), 1), ((1, 1, None, 1), 1), ((7, 7, 7, 8), 2)]
+)
+def test_runs_of_one_series_are_told_apart_by_their_acquisition(tmp_path, acquisitions, runs):
+    for t, acquisition in enumerate(acquisitions):
+        write(tmp_path / f"{t}", t, InstanceNumber=t + 1, AcquisitionNumber=acquisition)
+    assert len(series_in(tmp_path)) == runs
+    if runs == 1:
+        assert opened(tmp_path)[0] == [0, 1, 2, 3]
+    else:
+        with pytest.raises(UnreadableCine, match=r"different acquisitions \(AcquisitionNumber\); it holds 2"):
+            read_cine(tmp_path, as_cine=True)
+
+
+def test_that_a_number_is_there_twice_is_told_with_the_order(tmp_path):
+    for t in range(4):
+        write(tmp_path / f"{t}", t, InstanceNumber=t % 2)
+    frames, told = opened(tmp_path)
+    assert frames == [0, 1, 2, 3] and told.endswith(
+        "of their names, as InstanceNumber says the same of several."
+    )
 
 
 def test_a_picture_among_files_of_a_patient_may_be_of_anybody(tmp_path):

@@ -60,6 +60,58 @@ def test_image_files_give_their_grey_values(tmp_path, data, expected):
     np.testing.assert_array_equal(cine.frame(0), expected)
 
 
+def as_tiff(picture, **how):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, picture, **how)
+    return buffer.getvalue()
+
+
+def as_npy(picture):
+    buffer = io.BytesIO()
+    np.save(buffer, picture)
+    return buffer.getvalue()
+
+
+IN_COLOUR, SEE_THROUGH = "in colour, read as luminance", "partly transparent"
+AS_COLOUR = np.stack([GREY] * 3, -1)
+MARKED = AS_COLOUR.copy()
+MARKED[20:23, 30:50] = (255, 0, 0)  # a vessel that somebody drew
+LATER = [Image.fromarray(AS_COLOUR), Image.fromarray(MARKED[::-1])]
+COLOURED = {
+    "drawn on": (saved("PNG", MARKED), [IN_COLOUR]),
+    "drawn on, with 16 bits": (imagecodecs.png_encode(MARKED.astype(np.uint16) * 257), [IN_COLOUR]),
+    "drawn on, lossy": (saved("JPEG", MARKED, quality=80), [IN_COLOUR]),
+    "grey as colour, lossy": (saved("JPEG", AS_COLOUR, quality=60), []),
+    "grey as colour, WebP": (saved("WEBP", AS_COLOUR, quality=60), []),
+    "drawn on, palette": (saved("PNG", Image.fromarray(MARKED).quantize(256)), [IN_COLOUR]),
+    "hidden": (saved("PNG", np.dstack([GREY, GREY])), [SEE_THROUGH]),
+    "drawn on and hidden": (saved("PNG", np.dstack([MARKED, GREY])), [IN_COLOUR, SEE_THROUGH]),
+    "nothing hidden": (saved("PNG", AS_COLOUR, "RGBA"), []),
+    "TIFF": (as_tiff(MARKED, photometric="rgb"), [IN_COLOUR]),
+    "TIFF, the last page": (as_tiff(np.stack([AS_COLOUR] * 2 + [MARKED]), photometric="rgb"), [IN_COLOUR]),
+    "TIFF, grey as colour": (as_tiff(AS_COLOUR, photometric="rgb"), []),
+    "TIFF of channels": (
+        as_tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "CYX"}),
+        ["its 2 channels are taken as frames"],
+    ),
+    "TIFF of times": (as_tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "TYX"}), []),
+    "TIFF of slices": (as_tiff(np.stack([GREY, GREY]), imagej=True, metadata={"axes": "ZYX"}), []),
+    "TIFF palette": (saved("TIFF", Image.fromarray(MARKED).quantize(256)), [IN_COLOUR]),
+    "NPY": (as_npy(MARKED), [IN_COLOUR]),
+    "NPY, four frames behind each other": (as_npy(np.dstack([MARKED, GREY])), [IN_COLOUR, SEE_THROUGH]),
+    "NPY, grey as colour": (as_npy(AS_COLOUR), []),
+    "GIF": (saved("GIF", MARKED, save_all=True, append_images=LATER), [IN_COLOUR]),
+    "GIF, grey": (saved("GIF", GREY, save_all=True, append_images=[Image.fromarray(GREY[::-1])]), []),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), COLOURED.values(), ids=COLOURED.keys())
+def test_what_luminance_keeps_of_colours_and_alpha_hides_is_told(tmp_path, data, told):
+    (tmp_path / "frame.any").write_bytes(data)
+    remarks = read_cine(tmp_path / "frame.any").remarks
+    assert len(remarks) == len(told) and all(map(str.__contains__, remarks, told)), remarks
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_lossy_images_are_what_pillow_reads(tmp_path, kind, mode):

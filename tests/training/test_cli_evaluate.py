@@ -34,7 +34,7 @@ def run(folders, *more):
 def test_figures_are_those_of_the_predictors_own_masks(folders, capsys):
     assert run(folders, "--json", "--model", "small-syntax") == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["n"] == 3 and set(METRICS) < set(record)
+    assert record["n"] == 3 and record["odd"] == 0 and set(METRICS) < set(record)
     predictor, dice = Predictor.load("small-syntax"), []
     for frame in home_frames()[:3]:
         found = predictor.mask(predictor.probability(frame.image)) == 1
@@ -76,6 +76,18 @@ def test_unmatched_files_are_named_and_bad_ones_skipped(folders, capsys):
     bad, summary = map(json.loads, said.out.splitlines())
     assert summary["n"] == 2 and first.name in bad["error"]
     assert "stray.png" in said.err and first.name in said.err
+
+
+def test_masks_that_cannot_be_those_of_their_frames_are_told_with_the_figures(folders, capsys):
+    white, turned, _sound = sorted((folders / "masks").iterdir())
+    for path, changed in ((white, lambda mask: 255 - mask), (turned, np.flipud)):
+        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(changed(imagecodecs.imread(path)))))
+    assert run(folders, "--json", "--model", "nano") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["odd"] == 2
+    assert f"{white.stem.removesuffix('_mask')}: vessel on 9" in said.err and "--invert-masks" in said.err
+    assert "it fits upside down" in said.err
+    assert "2 of 3 masks do not look like those of their frames, and count all the same" in said.err
 
 
 def test_figures_that_do_not_exist_are_null(tmp_path, capsys):

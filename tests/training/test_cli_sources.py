@@ -136,6 +136,15 @@ def test_move_gives_a_case_to_its_patient_and_list_follows(workspace, lightvesse
     assert json.loads(again[1][0]) == told, "a second time changes nothing"
 
 
+def test_move_does_not_split_a_patient_by_leading_zeros(workspace, lightvessel):
+    case = case_of(lightvessel, workspace, "IM2")
+    code, rows, said = lightvessel("move", workspace, case, "--patient", "heart-017")
+    assert (
+        (code, rows) == (2, []) and "differ in leading zeros only" in said and "--distinct-patients" in said
+    )
+    assert lightvessel("move", workspace, case, "--patient", "heart-017", "--distinct-patients")[0] == 0
+
+
 @pytest.mark.parametrize("case", ["0123456789abcdef01234567", "", "zz", "../../etc"])
 @pytest.mark.parametrize("command", [("withdraw",), ("move", "--patient", "x1"), ("label", "t")])
 def test_a_case_that_is_not_there_is_one_line(workspace, lightvessel, command, case):

@@ -65,6 +65,7 @@ GOOD = {
     "16 bit": (as_tiff(GREY_255.astype(np.uint16), photometric="minisblack"), PLAIN),
     "NPY bool": (as_npy(VESSEL), PLAIN),
     "NPY float": (as_npy(VESSEL.astype(np.float32)), PLAIN),
+    "NPY with an axis of one channel": (as_npy(PLAIN[..., None]), PLAIN),
     "NPY int64": (as_npy(WITH_IGNORE.astype(np.int64)), WITH_IGNORE),
     "BMP": (lambda path: Image.fromarray(GREY_255).save(path.with_suffix(".bmp")), PLAIN),
     "lossless WebP": (

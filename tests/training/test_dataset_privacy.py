@@ -54,9 +54,21 @@ def test_ids_that_only_look_a_little_like_placeholders_are_patients(patient):
     assert known_patient(patient) is not None
 
 
-@pytest.mark.parametrize("spelling", ["P12", "p12", " P12 ", "P12\0", "Ｐ12"])
-def test_one_patient_in_several_spellings_has_one_key(spelling):
-    assert patient_key(KEY, spelling) == patient_key(KEY, "p12")
+@pytest.mark.parametrize(
+    ("patient", "spelling"),
+    [
+        ("p12", spelling)
+        for spelling in ("P12", "p12", " P12 ", "P12\0", "Ｐ12", "P12\u200b", "\ufeffP1\u00ad2")
+    ]
+    + [("0123", "0123.0"), ("0123", "0123.00 "), ("a-7", "A\u20137"), ("a-7", "a\u22127")],
+)
+def test_one_patient_in_several_spellings_has_one_key(patient, spelling):
+    assert patient_key(KEY, spelling) == patient_key(KEY, patient)
+
+
+@pytest.mark.parametrize("other", ["12.5", "1.2.0", "v1.0", "120"])
+def test_a_point_that_is_part_of_an_id_stays(other):
+    assert known_patient(other) == other
 
 
 @given(st.text())

@@ -181,6 +181,31 @@ def test_a_bad_archive_among_others_is_told_and_the_rest_is_done(disc, tmp_path,
     assert "bad.zip" in capsys.readouterr().err
 
 
+def test_pictures_of_a_viewer_beside_the_index_hide_no_run(disc, tmp_path):
+    folder, pixels = disc
+    Image.fromarray(pixels[0][0]).save(folder / "LOGO.PNG")
+    Image.fromarray(pixels[0][0]).save(folder / "splash.bmp")
+    assert is_disc(folder) and main(["segment", str(folder), "-o", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == len(pixels)
+
+
+def test_files_that_the_index_does_not_list_are_told(disc):
+    folder, pixels = disc
+    write(folder / "MORE", "IM1")
+    same(runs(folder), pixels)
+    with opened_disc(folder / "DICOMDIR") as opened:
+        assert opened.remarks == [
+            "DICOMDIR: 1 DICOM files on the disc that it does not list are left out. Give them by themselves."
+        ]
+
+
+def test_folders_in_a_folder_of_images_are_told(disc, tmp_path, capsys):
+    folder, _ = disc
+    write(folder, "IM1")
+    assert main(["segment", str(folder), "-o", str(folder / "out")]) == 0
+    assert "2 folder(s) in it not looked into: PT000000, PT000001." in capsys.readouterr().err
+
+
 def test_a_folder_with_images_and_an_index_is_read_as_before(disc, tmp_path):
     folder, _ = disc
     flat = tmp_path / "flat"

@@ -18,8 +18,9 @@ from made_angiograms import angiogram
 
 from src_training import Frame, Workspace
 from src_training.cli import main
+from src_training.dataset import Origin
 from src_training.dataset.folders import match_pairs
-from src_training.dataset.intake import Looked, Unread, look_at
+from src_training.dataset.intake import Looked, Undrawn, Unread, look_at
 from src_training.dataset.patient_table import Row, check_alike, owners_of, read_patients
 from src_training.errors import DatasetError
 
@@ -118,6 +119,19 @@ def test_an_odd_mask_is_left_out_unless_it_is_accepted_as_it_is(
     assert lightvessel("dataset", "append", workspace.path, *one, "--accept-implausible")[0] == 0
     code, out, err = take_in(source, "--accept-implausible")
     assert (code, len(out)) == (0, 3) and "taken as it is" in err
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_has_sound_masks_turned_over_is_told_to_leave_that_out(
+    take_in, lightvessel, workspace, tmp_path, count
+):
+    source = pairs(tmp_path / "in", count)
+    one = ["--image", source / "images" / "f0.png", "--mask", source / "masks" / "f0.png"]
+    for code, out, err in (
+        take_in(source, "--invert-masks"),
+        lightvessel("dataset", "append", workspace.path, *one, "--invert-masks"),
+    ):
+        assert (code, out) == (2, []) and "Leave out --invert-masks. Or take" in err
 
 
 def test_append_takes_an_inverted_mask_that_is_said_to_be_one(lightvessel, workspace):
@@ -248,6 +262,66 @@ def test_masks_of_runs_in_folders_go_to_their_runs(take_in, workspace, tmp_path)
         np.testing.assert_array_equal(by_picture(workspace)[angiogram(at)[0].tobytes()], angiogram(at)[1])
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([("masks", "labels")], ["labels"]),
+        ([("images", "testing/images"), ("masks", "testing/masks")], ["testing"]),
+        ([("images", "train/images"), ("masks", "train/masks")], ["train"]),
+        ([("images", "raw/a/b")], ["raw"]),
+        ([], []),
+    ],
+)
+def test_folders_of_a_dataset_that_nothing_is_taken_from_are_told(take_in, tmp_path, more, told):
+    source = pairs(tmp_path / "in", 1)
+    (source / "docs").mkdir()
+    (source / "docs" / "notes.md").write_text("drawn on Monday")
+    for name, copy in more:
+        shutil.copytree(source / name, source / copy)
+    code, out, err = take_in(source)
+    assert (code, len(out)) == (0, 1)
+    passed = [line.split(": ")[0] for line in err.splitlines() if "not looked into" in line]
+    assert passed == told
+
+
+def test_runs_that_are_linked_into_a_folder_are_taken_once_and_a_loop_ends(take_in, tmp_path):
+    source, elsewhere = pairs(tmp_path / "in", 1), pairs(tmp_path / "elsewhere", 2)
+    for name in ("images", "masks"):
+        (source / name / "run").symlink_to(elsewhere / name)
+        (elsewhere / name / "back").symlink_to(source / name)
+        (elsewhere / name / "f0.png").unlink()
+    code, out, err = take_in("--images", source / "images", "--masks", source / "masks")
+    assert (code, len(out)) == (0, 2), err
+
+
+@pytest.mark.parametrize("decided", ["corrected", "withdrawn"])
+def test_an_import_takes_the_place_of_nobodys_decision_unasked(take_in, workspace, tmp_path, decided):
+    source = pairs(tmp_path / "in", 2)
+    assert take_in(source)[0] == 0
+    first = angiogram(0)[0].tobytes()
+    (head,) = [head for head in workspace.dataset.heads() if head.image().tobytes() == first]
+    changed = head.mask() & (np.arange(head.shape[1]) < 90)
+    if decided == "corrected":
+        workspace.dataset.revise(head, Origin(annotator="r2"), changed.astype(np.uint8))
+    else:
+        workspace.dataset.revise(head, Origin("rejected"))
+    code, out, err = take_in(source)
+    assert (code, len(out)) == (2, 1) and f"case {head.case}). To take" in err and "1 of 2 saved" in err
+    stands = workspace.dataset.head(head.case)
+    assert stands.status == ("accepted" if decided == "corrected" else "rejected") and stands.seq == 2
+    assert take_in(source, "--overwrite")[0] == 0
+    assert workspace.dataset.head(head.case).says == head.says
+
+
+def test_two_masks_of_one_picture_do_not_replace_each_other(take_in, workspace, tmp_path):
+    source = pairs(tmp_path / "in", 1)
+    shutil.copy(source / "images" / "f0.png", source / "images" / "f1.png")
+    write(source / "masks" / "f1.png", angiogram(0)[1] * (np.arange(160) < 90).astype(np.uint8))
+    code, out, err = take_in(source)
+    assert (code, len(out)) == (2, 1) and "f1.png: another mask of this very frame stands here" in err
+    np.testing.assert_array_equal(by_picture(workspace)[angiogram(0)[0].tobytes()], angiogram(0)[1])
+
+
 # -- whose it is ---------------------------------------------------------------------------------------------
 
 CSV = field("csv-of-excel") / "csv"
@@ -282,6 +356,8 @@ def test_a_table_says_the_same_in_every_encoding(tmp_path, encoding, delimiter):
         ["Bild;Patientennummer;", "f.png;A17;"],
         ["sep=;", "Image;Patient", "f.png;A17"],
         ["f.png,A17"],
+        ["image,patient", '"=""f.png""","=""A17"""'],
+        ["image,patient", "f.png,'A17"],
     ],
 )
 def test_a_patient_is_taken_from_the_column_of_patients(tmp_path, lines):
@@ -297,6 +373,13 @@ def test_a_table_of_several_columns_that_could_be_the_patient_is_refused(tmp_pat
     with pytest.raises(
         DatasetError, match=r"p\.csv: line 1 does not say which .* Call them so: image, patient"
     ):
+        read_patients(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("shortened", ["1.23E+11", '"4,7E+09"', "2E+12"])
+def test_a_patient_that_a_spreadsheet_has_shortened_is_refused(tmp_path, shortened):
+    (tmp_path / "p.csv").write_text(f"image,patient\nf0.png,{shortened}\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"p\.csv: line 2: .* shortened.* the format Text"):
         read_patients(tmp_path / "p.csv")
 
 
@@ -409,6 +492,9 @@ def test_frame_t_has_page_t(tmp_path, drawn):
     if not any(drawn):
         assert [type(one) for one in found] == [Unread] and "nothing is drawn" in found[0].line
         return
+    undrawn = [one.line for one in found if isinstance(one, Undrawn)]
+    assert undrawn == [] if all(drawn) else f"{sum(drawn)} of {len(drawn)} pages are drawn" in undrawn[0]
+    found = [one for one in found if isinstance(one, Looked)]
     assert all(isinstance(one, Looked) and not one.judgement.findings for one in found)
     assert [one.frame for one in found] == [t for t, is_drawn in enumerate(drawn) if is_drawn]
     for one in found:

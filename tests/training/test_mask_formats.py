@@ -295,12 +295,22 @@ def test_a_damaged_volume_is_a_mask_or_one_line(tmp_path_factory, ending, damage
 # -- kinds that are not read ---------------------------------------------------------------------------------
 
 
+JSON_OF = {
+    "the JSON of VIA": '{"_via_settings": {}, "_via_img_metadata": {"a.png9": {"filename": "a.png", "regions": []}}}',
+    "the JSON of VIA or makesense.ai": '{"a.png9": {"regions": [{"shape_attributes": {"name": "polygon"}}]}}',
+    "the JSON of Supervisely": '{"size": {}, "objects": [{"classTitle": "vessel", "geometryType": "polygon"}]}',
+    "the JSON of Label Studio": '[{"annotations": [{"result": [{"value": {"brushlabels": ["vessel"]}}]}]}]',
+}
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.mat", "MATLAB"), ("a.h5", "HDF5"), ("a.roi", "ImageJ"), ("a.hdr", "Analyze")],
+    [("a.mat", "MATLAB"), ("a.h5", "HDF5"), ("a.roi", "ImageJ"), ("a.hdr", "Analyze")]
+    + [(name, kind) for name in ("a.json", "export.json") for kind in JSON_OF],
 )
 def test_a_kind_that_is_not_read_is_named_as_that_kind(tmp_path, capsys, name, kind):
-    code, masks = imported(tmp_path, *two_folders(tmp_path, {name: b"whatever"}))
+    content = JSON_OF[kind].encode() if kind in JSON_OF else b"whatever"
+    code, masks = imported(tmp_path, *two_folders(tmp_path, {name: content}))
     said = capsys.readouterr().err
     assert code == 2 and not masks
     assert f"{name}: " in said and kind in said and "which is not read as a mask. Save it as" in said
@@ -341,7 +351,7 @@ def test_every_shape_of_labelme_that_has_an_area_is_drawn_in_its_order(tmp_path)
     blob[1:3, 1:5] = 255
     png = base64.b64encode(imagecodecs.png_encode(blob)).decode()
     shapes = [
-        outline("vessel", [[2, 2], [30, 12]], "rectangle"),
+        outline("vessel", [[2, 2], [30, 2], [30, 12], [2, 12]]),
         outline("background", [[10, 4], [20, 8]], "rectangle"),
         outline("LAD", [[40, 20], [43, 24]], "circle"),
         outline("catheter", [[5, 30], [10, 33]], "mask", mask=png),
@@ -411,6 +421,8 @@ def test_labels_that_nobody_can_tell_are_asked_for_once_for_all_files(tmp_path, 
 
 DAMAGED_LABELME = {
     "a line": (labelme([outline("vessel", BAR[:2], "linestrip")]), "a linestrip has no area"),
+    "a box": (labelme([outline("LAD", BAR[::2], "rectangle")]), "a rectangle is no outline of a vessel"),
+    "a turned box": (labelme([outline("vessel", BAR, "oriented_rectangle")]), "is no outline of a vessel"),
     "a strange shape": (labelme([outline("vessel", BAR, "cloud")]), "a shape of the kind cloud"),
     "two points": (labelme([outline("vessel", BAR[:2])]), "three finite points"),
     "far": (labelme([outline("vessel", [[0, 0], [1e300, 1], [2, 2]])]), "far outside"),

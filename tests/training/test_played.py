@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from src_training.cine import luminance, played, read_cine
+from src_training.cine import animations, luminance, played, read_cine
 from src_training.cine.formats import open_file
 from src_training.dataset import read_mask
 from src_training.errors import BadMask, UnreadableCine
@@ -62,6 +62,46 @@ def test_any_stack_comes_back_in_any_order_and_with_little_kept(
     assert frames.shape == stack.shape
     for t in order:
         np.testing.assert_array_equal(frames.decode(t), stack[t])
+
+
+def gif_of_parts(table, parts):
+    """A GIF of pictures (place, grey values) of which each is put onto those before it, with a table of its own or not.
+
+    ``table`` and the tables of the parts are the 256 grey values by number.
+    """
+    as_bytes = lambda greys: bytes(np.repeat(np.asarray(greys, np.uint8), 3))  # noqa: E731
+    rows, columns = parts[0][1].shape
+    found = b"GIF89a" + struct.pack("<HHBBB", columns, rows, 0xF7, 0, 0) + as_bytes(table)
+    for (down, right), greys, own in parts:
+        numbers = np.argsort(table if own is None else own)[greys].astype(np.uint8)
+        packed = io.BytesIO()
+        Image.fromarray(numbers).save(packed, "GIF", optimize=False, interlace=False)
+        image = packed.getvalue().index(b"\x2c", 13 + 768)
+        found += b"\x2c" + struct.pack("<HHHH", right, down, *numbers.shape[::-1])
+        found += b"\0" if own is None else b"\x87" + as_bytes(own)
+        found += packed.getvalue()[image + 10 : -1]
+    return found + b";"
+
+
+TABLES = st.just(list(range(256))) | st.permutations(list(range(256)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(TABLES, st.lists(st.tuples(st.none() | TABLES, st.integers(0, 2**32 - 1)), min_size=1, max_size=4))
+def test_parts_of_a_gif_with_tables_of_their_own_have_their_greys(table, later):
+    wanted, parts = [STACK[0]], [((0, 0), STACK[0], None)]
+    for own, seed in later:
+        chance = np.random.default_rng(seed)
+        (down, right), (rows, columns) = (
+            chance.integers(0, 16, 2).tolist(),
+            chance.integers(1, 32, 2).tolist(),
+        )
+        part = chance.integers(0, 256, (rows, columns)).astype(np.uint8)
+        wanted.append(wanted[-1].copy())
+        wanted[-1][down : down + rows, right : right + columns] = part
+        parts.append(((down, right), part, own))
+    found = [np.array(page.convert("L")) for page in animations.pages("run.gif", gif_of_parts(table, parts))]
+    np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
@@ -142,7 +182,7 @@ def test_page_t_of_an_animated_mask_belongs_to_frame_t(tmp_path, kind):
     (tmp_path / "m").write_bytes(animation(kind, drawn))
     for t in range(9):
         np.testing.assert_array_equal(read_mask(tmp_path / "m", frame=t, of=9), drawn[t] == 255)
-    with pytest.raises(BadMask, match="9 pages; which one"):
+    with pytest.raises(BadMask, match="9 pages for one image"):
         read_mask(tmp_path / "m")
     with pytest.raises(BadMask, match="9 pages for 8 frames"):
         read_mask(tmp_path / "m", frame=0, of=8)
