@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import av
 
 _WITHOUT_COLOUR = ("gray", "gray10le", "gray12le", "gray16le", "gray16be", "monow", "monob")
+_ONE = 1 << 16  # of a display matrix
+_TURNED = "turned or mirrored, as its display matrix says"
 _INSTALL = 'Install it (pip install "napari-lightvessel[video]"), or export the cine as DICOM.'
 
 
@@ -30,9 +32,10 @@ def open_video(path: Path) -> Cine:
     except ImportError:
         raise unreadable(path.name, "a video: needs napari-lightvessel[video]", _INSTALL) from None
     with readable(path.name, "reading the video"):
-        announced = _announced(path)
-
+        announced, videos = _announced(path)
     told: dict[str, None] = {}
+    if videos > 1:
+        told[f"it holds {videos} videos, of which the first is read"] = None
 
     def remark(found: int) -> tuple[str, ...]:
         if announced in (0, found):
@@ -51,9 +54,10 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
         yield container
 
 
-def _announced(path: Path) -> int:
+def _announced(path: Path) -> tuple[int, int]:
+    """How many pictures the first video of a file says that it has, and how many videos there are."""
     with _opened(path) as container:
-        return _track(path, container).frames
+        return _track(path, container).frames, len(container.streams.video)
 
 
 def _track(path: Path, container: av.container.InputContainer) -> av.VideoStream:
@@ -69,15 +73,39 @@ def _pictures(path: Path, told: dict[str, None]) -> Iterator[Picture]:
     """All of them; ``told`` gets what is remarked on their colours."""
     with _opened(path) as container:
         video = _track(path, container)
-        ms = _ms(video.average_rate)
+        ms, matrix = _ms(video.average_rate), None
         for number, frame in enumerate(container.decode(video)):
             if frame.is_corrupt:
                 raise unreadable(path.name, f"picture {number} is damaged", "Copy or export it again.")
             check_size(path.name, frame.height, frame.width, 8)
             if number % EVERY == 0 and frame.format.name not in _WITHOUT_COLOUR:
                 told.update(dict.fromkeys(remarks_on(frame.to_ndarray(format="rgb24"))))
-            turns = round(frame.rotation / 90)
-            yield Picture(np.ascontiguousarray(np.rot90(_grey(frame), turns)), ms)
+            if number == 0 and (matrix := _display_matrix(frame)) is not None:
+                told[_TURNED] = None
+            grey = _grey(frame)
+            yield Picture(grey if matrix is None else _upright(grey, matrix), ms)
+
+
+def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    """(3, 3): what a film says in its first picture that is to be done with all; None where that is nothing.
+
+    Asked of every picture, it would keep each in a circle of references, and soon all memory.
+    """
+    from av.sidedata.sidedata import Type
+
+    beside: Any = frame.side_data
+    found = beside.get(Type.DISPLAYMATRIX)
+    matrix = None if found is None else np.frombuffer(bytes(found), "=i4").reshape(3, 3)
+    return None if matrix is None or (matrix[:2, :2] == np.diag([_ONE, _ONE])).all() else matrix
+
+
+def _upright(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A picture (Y, X) turned by whole right angles and mirrored; ``matrix`` leads from x, y to those on the screen."""
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    on_its_side = abs(b) > abs(a)
+    across, down = (c, b) if on_its_side else (a, d)
+    stands = picture.T if on_its_side else picture
+    return np.ascontiguousarray(stands[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
 
 
 def _grey(frame: av.VideoFrame) -> np.ndarray:

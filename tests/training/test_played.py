@@ -308,15 +308,28 @@ def test_colour_is_read_as_luminance(tmp_path):
     np.testing.assert_array_equal(cine.frame(4), luminance(colour[4]))
 
 
-@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
-def test_a_film_that_was_held_on_its_side_stands_upright(tmp_path, matrix, turns):
+HELD = {
+    (0, 1, -1, 0): lambda picture: np.rot90(picture, -1),
+    (-1, 0, 0, -1): lambda picture: np.rot90(picture, 2),
+    (0, -1, 1, 0): np.rot90,
+    (-1, 0, 0, 1): np.fliplr,
+    (1, 0, 0, -1): np.flipud,
+    (0, 1, 1, 0): np.transpose,
+    (0, -1, -1, 0): lambda picture: np.rot90(picture, 2).T,
+}
+
+
+@pytest.mark.parametrize(("matrix", "turned"), HELD.items())
+def test_a_film_that_was_held_on_its_side_stands_upright(tmp_path, matrix, turned):
     path = film(tmp_path / "run.mp4", numbered())
     upright, data = read_cine(path).frame(3), path.read_bytes()
     at = data.index(b"tkhd") + 4 + 40
     a, b, c, d = (struct.pack(">i", value << 16) for value in matrix)
     body = a + b + bytes(4) + c + d + bytes(4)
     (tmp_path / "turned.mp4").write_bytes(data[:at] + body + data[at + 24 :])
-    np.testing.assert_array_equal(read_cine(tmp_path / "turned.mp4").frame(3), np.rot90(upright, turns))
+    cine = read_cine(tmp_path / "turned.mp4")
+    np.testing.assert_array_equal(cine.frame(3), turned(upright))
+    assert cine.remarks == ("turned.mp4: turned or mirrored, as its display matrix says.",)
 
 
 def test_a_film_cut_short_is_refused_or_says_so(tmp_path):
