@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -125,19 +126,37 @@ def check_alike(named: Iterable[tuple[str, str | None]], dataset: Dataset) -> No
         other, there = first.setdefault(_bare(known), (known, where))
         if other != known:
             raise DatasetError(f"{there} and {where}: their patients differ in leading zeros only. {_CURE}")
-    if not any(_NUMBER.search(known) for known, _ in first.values()):
-        return
-    keys = _keys(dataset)
-    if not keys:
-        return
-    site_key = dataset.site_key()
+    looks_alike = _Alike(dataset)
     for known, where in first.values():
-        if patient_key(site_key, known) in keys:
-            continue  # nobody is split by another frame of a patient who is there
-        if any(patient_key(site_key, variant) in keys for variant in _variants(known)):
+        if looks_alike(known):
             raise DatasetError(
                 f"{where}: its patient and one in the dataset differ in leading zeros only. {_CURE}"
             )
+
+
+def is_alike(patient: str | None, dataset: Dataset) -> bool:
+    """Whether this id and that of a patient in the dataset differ in leading zeros only, and so may be one person's."""
+    known = known_patient(patient)
+    return known is not None and _Alike(dataset)(known)
+
+
+class _Alike:
+    """Whether a patient in the dataset looks like another; the dataset is read once, and only if it has to be."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def __call__(self, known: str) -> bool:
+        if not _NUMBER.search(known) or not self._keys:
+            return False
+        site_key = self._dataset.site_key()
+        if patient_key(site_key, known) in self._keys:
+            return False  # nobody is split by another frame of a patient who is there
+        return any(patient_key(site_key, variant) in self._keys for variant in _variants(known))
+
+    @functools.cached_property
+    def _keys(self) -> set[str]:
+        return _keys(self._dataset)
 
 
 def _keys(dataset: Dataset) -> set[str]:
