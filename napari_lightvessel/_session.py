@@ -155,8 +155,15 @@ class Session:
             return ""
         if mask.layer not in self.viewer.layers:
             return f"{mask.layer.name} is not in the layer list: nobody sees what would be saved."
-        if not mask.layer.visible:
-            return f"{mask.layer.name} is hidden. Show it (its eye in the layer list), then accept."
+        if not _in_view.is_seen(mask.layer):
+            return (
+                f"{mask.layer.name} is hidden. Show it (its eye in the layer list, its opacity), then accept."
+            )
+        if mask.layer.show_selected_label:
+            return (
+                f"{mask.layer.name} shows label {mask.layer.selected_label} alone: nobody sees what else would be "
+                "saved. Untick “show selected” in the layer controls, then accept."
+            )
         return ""
 
     # -- workspace and models ------------------------------------------------------------------------------
@@ -226,11 +233,19 @@ class Session:
         for emitter, slot in self._connections():
             emitter.connect(slot)
         for layer in self.viewer.layers:
-            layer.events.visible.connect(self._follow_frame)
+            self._look_at(layer)
         self.is_open = True
 
     def _connections(self) -> tuple[tuple[Any, Any], ...]:
         viewer = self.viewer
+    def _look_at(self, layer: Layer) -> None:
+        for emitter in _in_view.what_shows_it(layer):
+            emitter.connect(self._follow_frame)
+
+    def _look_away_from(self, layer: Layer) -> None:
+        for emitter in _in_view.what_shows_it(layer):
+            emitter.disconnect(self._follow_frame)
+
         return (
             (viewer.dims.events.ndisplay, self._follow_frame),
             (viewer.dims.events.order, self._follow_frame),
@@ -242,7 +257,7 @@ class Session:
         )
 
     def _on_inserted(self, event: Any) -> None:
-        event.value.events.visible.connect(self._follow_frame)
+        self._look_at(event.value)
         self._follow_selection()
 
     def _on_selected(self, _event: Any = None) -> None:
@@ -251,7 +266,7 @@ class Session:
         active, state = self.viewer.layers.selection.active, self.state
         if state is None or active is None or not (state.image is active or state is self.owner_of(active)):
             return
-        if _in_view.strangers(self.viewer, state) or not active.visible:
+        if _in_view.strangers(self.viewer, state) or not _in_view.is_seen(active):
             self.show()
 
     def _keep_place(self) -> None:
@@ -302,7 +317,7 @@ class Session:
 
     def _on_removed(self, event: Any) -> None:
         removed = event.value
-        removed.events.visible.disconnect(self._follow_frame)
+        self._look_away_from(removed)
         owner = self.owner_of(removed)
         if self.state is not None and self.state.image is removed:
             self.state = None  # off the table, unless its Labels are what is selected
