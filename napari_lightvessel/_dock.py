@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lightvessel import _layers
@@ -76,6 +76,7 @@ class LightVesselWidget(QWidget):
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
         self._reasons: set[str] = set()
+        self._keys_of_napari: set[int] = set()  # that are down
         self.session.frame_changed.connect(self._forget_solved)
         self.session.workspace_changed.connect(self._forget_solved)
         decoding.warm_up()  # the first file then opens at once
@@ -94,6 +95,20 @@ class LightVesselWidget(QWidget):
             self._closing = AskBeforeClosing(self.session, window)
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # Qt's name
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
+        """What no control here wants goes on to napari."""
+        super().keyPressEvent(event)
+        if event is not None:
+            self._keys_of_napari.add(event.key())
+
+    def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
+        """A key that was typed into a field was none of napari's: on its release it would take a tool back."""
+        super().keyReleaseEvent(event)
+        if event is not None and event.key() not in self._keys_of_napari:
+            event.accept()
+        elif event is not None and not event.isAutoRepeat():
+            self._keys_of_napari.discard(event.key())
+
         """Know that the dock was closed, or put behind another one."""
         super().hideEvent(event)
         self.session.in_sight = event is None or event.spontaneous()  # a minimised window keeps its keys

@@ -113,11 +113,17 @@ class NameBar(AskBar):
         """After the first frame that was saved as nobody's."""
         if not _preferences.annotator() and not _preferences.get("annotator_asked"):
             _preferences.put("annotator_asked", True)
-            self.open("Saved as unnamed. Under which pseudonym are your frames and decisions recorded?")
+            self._put(
+                "Saved as unnamed. Under which pseudonym are your frames and decisions recorded?",
+                unasked=True,
+            )
 
     def open(self, question: str = "Under which pseudonym are your frames and decisions recorded?") -> None:
         """Ask now."""
-        self.ask(question, "Use it", "Stay unnamed", self._use, self._stay, reason="welcome")
+        self._put(question, unasked=False)
+
+    def _put(self, question: str, *, unasked: bool) -> None:
+        self.ask(question, "Use it", "Stay unnamed", self._use, self._stay, reason="welcome", unasked=unasked)
         self.reason.setText(_preferences.annotator())
         _bring_into_sight(self)
 
