@@ -179,7 +179,7 @@ class CorrectPanel(Section):
         """Accept the part of the frame that the canvas shows; the rest stays unreviewed."""
         self._accept_in(_layers.shown_region)
 
-    def _accept_in(self, find: Callable[..., tuple[slice, slice] | None]) -> None:
+    def _accept_in(self, find: Callable[[Labels], _layers.Region | None]) -> None:
         state = self.session.state
         if state is None or state.mask is None:
             self.line.tell("Segment or paint the frame first.", "bad")

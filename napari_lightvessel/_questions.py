@@ -10,14 +10,14 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QScrollArea
 
 from napari_lightvessel import _preferences
-from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile, Odd
+from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile, Odd, Whole
 from napari_lightvessel._marks import WORDS, count_words
 from napari_lightvessel._parts import AskBar
 from napari_lightvessel._taking_back import Strays, TakeBack
 from src_training.errors import LightVesselError
 
 _LAID_OUT_MS = 50
-_Question: TypeAlias = Odd | Meanwhile | Elsewhere | Strays
+_Question: TypeAlias = Whole | Odd | Meanwhile | Elsewhere | Strays
 
 
 class QuestionBar(AskBar):
@@ -43,7 +43,9 @@ class QuestionBar(AskBar):
     def _next(self) -> None:
         self._present = self._waiting.popleft() if self._waiting else None
         question = self._present
-        if isinstance(question, Odd):
+        if isinstance(question, Whole):
+            self._ask_whole(question)
+        elif isinstance(question, Odd):
             self._ask_odd(question)
         elif isinstance(question, Meanwhile):
             self._ask_meanwhile(question)
@@ -51,6 +53,14 @@ class QuestionBar(AskBar):
             self._ask_elsewhere(question)
         elif question is not None:
             self._ask_strays(question)
+
+    def _ask_whole(self, question: Whole) -> None:
+        self._pose(
+            f"{_frame_of(question)} was accepted inside a region only. Outside of it nothing was reviewed: what is not "
+            "marked there would be saved as no vessel. Save the whole frame?",
+            ("Save the whole", lambda: self.accepter.save_whole(question)),
+            ("Look again", lambda: self.accepter.session.look_at(question.save.state, question.save.t)),
+        )
 
     def _ask_odd(self, question: Odd) -> None:
         self._pose(
@@ -142,7 +152,7 @@ class NameBar(AskBar):
         self._changed()
 
 
-def _frame_of(question: Odd | Meanwhile | Elsewhere) -> str:
+def _frame_of(question: Whole | Odd | Meanwhile | Elsewhere) -> str:
     return f"{question.save.label}, frame {question.save.t}"
 
 

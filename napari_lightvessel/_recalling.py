@@ -127,7 +127,7 @@ class Recaller:
         if revision.status not in DECIDED:
             mark.know(revision)
             if mark.decided:  # withdrawn elsewhere; its labels stay in view
-                mark.status, mark.saved, mark.region = PROPOSED, WITHDRAWN, False
+                mark.status, mark.saved = PROPOSED, WITHDRAWN
                 return True
             return False
         assert found.labels is not None

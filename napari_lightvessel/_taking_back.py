@@ -71,7 +71,7 @@ class TakeBack:
         def done(gone: Revision) -> None:
             mark.know(gone)
             mark.status = PROPOSED if state.labels(t).any() else UNANNOTATED
-            mark.saved, mark.region = WITHDRAWN, False
+            mark.saved = WITHDRAWN
             self._over(state, [t])
             self.told.emit(
                 f"Withdrawn · frame {t} · case {gone.text}. Nothing is deleted: Accept saves it again.",
