@@ -204,6 +204,17 @@ class Accepter:
             return "Needs a workspace to save into: New… or Open… at the top."
         return _session.OUTDATED if state.outdated else ""
 
+    def unfit(self) -> str:
+        """Why the frame in view could not be accepted as it is painted; empty when it could."""
+        state, t = self.session.state, self.session.frame
+        if state is None or t is None:
+            return ""
+        try:
+            _check(state, t, state.labels(t))
+        except LightVesselError as error:
+            return str(error)
+        return ""
+
     # -- deciding ------------------------------------------------------------------------------------------
 
     def _decide(self, status: str, region: Region | None = None) -> None:

@@ -79,6 +79,7 @@ class LightVesselWidget(QWidget):
         self._keys_of_napari: set[int] = set()  # that are down
         self.session.frame_changed.connect(self._forget_solved)
         self.session.workspace_changed.connect(self._forget_solved)
+        self.session.areas_changed.connect(self._forget_solved)
         decoding.warm_up()  # the first file then opens at once
         self.session.open_last_workspace()
 
@@ -94,7 +95,6 @@ class LightVesselWidget(QWidget):
         if self._closing is None and window is not None and window is not self:
             self._closing = AskBeforeClosing(self.session, window)
 
-    def hideEvent(self, event: QHideEvent | None) -> None:  # Qt's name
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
         """What no control here wants goes on to napari."""
         super().keyPressEvent(event)
@@ -109,6 +109,7 @@ class LightVesselWidget(QWidget):
         elif event is not None and not event.isAutoRepeat():
             self._keys_of_napari.discard(event.key())
 
+    def hideEvent(self, event: QHideEvent | None) -> None:  # Qt's name
         """Know that the dock was closed, or put behind another one."""
         super().hideEvent(event)
         self.session.in_sight = event is None or event.spontaneous()  # a minimised window keeps its keys
@@ -139,7 +140,8 @@ class LightVesselWidget(QWidget):
 
     def _forget_solved(self, _event: object = None) -> None:
         """Why something was refused is said no more once that is not so."""
-        reasons = {self.accepter.blocked(), self.session.blocked(), self.session.unseen_mask()}
+        accepter, session = self.accepter, self.session
+        reasons = {accepter.blocked(), session.blocked(), session.unseen_mask(), accepter.unfit()}
         for line in (self.segment.line, self.correct.line):
             if line.text() in self._reasons - reasons:
                 line.solved()

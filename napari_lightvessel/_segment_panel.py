@@ -102,6 +102,7 @@ class SegmentPanel(Section):
         session.frame_decided.connect(self._show_marks)
         session.models_changed.connect(self._show_models)
         segmenter.started.connect(self._on_started)
+        session.areas_changed.connect(self._show_marks)
         segmenter.advanced.connect(self._on_advanced)
         segmenter.ended.connect(self._on_ended)
         segmenter.asks.connect(self._on_asks)

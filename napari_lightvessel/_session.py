@@ -33,6 +33,7 @@ class Session:
     frame_changed = Signal(object)  # int | None: the viewer shows another frame of it, or none
     marks_changed = Signal(object)  # CineState whose frames changed status, mask or area
     frame_decided = Signal(object, int)  # CineState and its frame whose decision is taken, saved or refused
+    areas_changed = Signal(object)  # CineState of which a person painted, erased, undid
     mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
     workspace_changed = Signal(object)  # Workspace | None
     models_changed = Signal()  # the list of models, the current one or the chosen one
