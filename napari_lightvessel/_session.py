@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import napari
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from psygnal import Signal
 
-from napari_lightvessel import _in_view, _jobs, _layers, _preferences
+from napari_lightvessel import _in_view, _jobs, _layers, _preferences, _reader
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._effort import EffortClock
 from napari_lightvessel._marks import count_words
@@ -32,8 +33,8 @@ class Session:
     cine_renamed = Signal(object)  # CineState whose layer got another name
     frame_changed = Signal(object)  # int | None: the viewer shows another frame of it, or none
     marks_changed = Signal(object)  # CineState whose frames changed status, mask or area
-    frame_decided = Signal(object, int)  # CineState and its frame whose decision is taken, saved or refused
     areas_changed = Signal(object)  # CineState of which a person painted, erased, undid
+    frame_decided = Signal(object, int)  # CineState and its frame whose decision is taken, saved or refused
     mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
     workspace_changed = Signal(object)  # Workspace | None
     models_changed = Signal()  # the list of models, the current one or the chosen one
@@ -72,7 +73,7 @@ class Session:
             for emitter, slot in self._connections():
                 emitter.disconnect(slot)
             for layer in self.viewer.layers:
-                layer.events.visible.disconnect(self._follow_frame)
+                self._look_away_from(layer)
             for state in self._states:
                 self._forget(state.image)
         self.is_open = False
@@ -237,8 +238,6 @@ class Session:
             self._look_at(layer)
         self.is_open = True
 
-    def _connections(self) -> tuple[tuple[Any, Any], ...]:
-        viewer = self.viewer
     def _look_at(self, layer: Layer) -> None:
         for emitter in _in_view.what_shows_it(layer):
             emitter.connect(self._follow_frame)
@@ -247,6 +246,8 @@ class Session:
         for emitter in _in_view.what_shows_it(layer):
             emitter.disconnect(self._follow_frame)
 
+    def _connections(self) -> tuple[tuple[Any, Any], ...]:
+        viewer = self.viewer
         return (
             (viewer.dims.events.ndisplay, self._follow_frame),
             (viewer.dims.events.order, self._follow_frame),
@@ -255,7 +256,13 @@ class Session:
             (viewer.layers.events.removed, self._on_removed),
             (viewer.dims.events.current_step, self._follow_frame),
             (viewer.dims.events.point, self._follow_frame),
+            (_reader.refused, self._on_refused),
         )
+
+    def _on_refused(self, line: str) -> None:
+        """A file of this window is not opened: napari shows the reason for some seconds, cut to one line."""
+        if napari.current_viewer() in (None, self.viewer):
+            self.problem.emit("header", line)
 
     def _on_inserted(self, event: Any) -> None:
         self._look_at(event.value)
