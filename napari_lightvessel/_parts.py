@@ -117,7 +117,9 @@ class FollowingScroll(QScrollArea):
 
 def _takes_wheel(part: QObject | None) -> bool:
     """Whether the wheel would set something here."""
-    return isinstance(part, QAbstractSpinBox | QComboBox | QAbstractSlider) and not isinstance(part, QScrollBar)
+    return isinstance(part, QAbstractSpinBox | QComboBox | QAbstractSlider) and not isinstance(
+        part, QScrollBar
+    )
 
 
 class TellLine(QLabel):
