@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
 from napari_lightvessel._style import MARGIN, SPACING
 
 FADE_MS = 8000  # enough to read a line twice
+_LAID_OUT_MS = 50
 
 
 class Section(QFrame):
@@ -206,6 +207,8 @@ class AskBar(QFrame):
         self._answer, self._refused, self._put_off = answer, refused, later
         self.later.setVisible(later is not None)
         self.show()
+        if reason != "none":
+            bring_into_sight(self)  # nobody types into what is not seen
         if reason != "none" and not unasked:
             self.reason.setFocus()
 
@@ -298,6 +301,24 @@ def allow(part: QWidget, reason: str, tip: str = "") -> None:
         _hand_focus_up(part)
     part.setEnabled(not reason)
     part.setToolTip(reason or tip)
+
+
+def bring_into_sight(bar: QWidget) -> None:
+    """Scroll the dock's column to a question, once Qt has given it a place."""
+
+    def scroll() -> None:
+        part = bar.parentWidget()
+        while part is not None and not isinstance(part, QScrollArea):
+            part = part.parentWidget()
+        if isinstance(part, QScrollArea) and bar.isVisible():
+            part.ensureWidgetVisible(bar)
+
+        timer.deleteLater()
+
+    timer = QTimer(bar)
+    timer.setSingleShot(True)
+    timer.timeout.connect(scroll)
+    timer.start(_LAID_OUT_MS)
 
 
 def _hand_focus_up(part: QWidget) -> None:
