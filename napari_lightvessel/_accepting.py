@@ -230,6 +230,8 @@ class Accepter:
             self._take(state, t, status, region)
 
     def _take(self, state: CineState, t: int, status: str, region: Region | None = None) -> None:
+        if region is not None and region.is_whole(state.cine.shape[1:]):
+            region = None
         try:
             save = self._prepare(state, t, status, region)
         except LightVesselError as error:

@@ -218,6 +218,10 @@ class Region:
     columns: slice
     where: str
 
+    def is_whole(self, shape: tuple[int, int]) -> bool:
+        """Whether it is all of a frame of this shape."""
+        return (self.rows, self.columns) == (slice(0, shape[0]), slice(0, shape[1]))
+
 
 def shown_region(layer: Labels) -> Region:
     """The rectangle of ``layer`` inside the canvas."""

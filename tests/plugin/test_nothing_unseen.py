@@ -118,6 +118,15 @@ def test_beyond_a_reviewed_region_nothing_is_accepted_unasked(viewer, dock, work
     assert saved(dock).endswith("accepted · patient unknown: used for training only")
 
 
+def test_a_view_that_shows_all_of_the_frame_is_no_region(viewer, dock, work, qtbot):
+    viewer.reset_view()
+    dock.correct.accept_view()
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=30_000)
+    (mask,) = masks(dock)
+    assert not (mask == 255).any() and not work.marks[2].region
+    assert "region" not in dock.correct.line.text()
+
+
 def test_a_withdrawn_region_is_still_a_region(viewer, dock, work, qtbot):
     viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="reviewed")
     accept_inside(dock, qtbot)
