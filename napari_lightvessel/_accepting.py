@@ -16,6 +16,7 @@ from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences, _session
 from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._layers import Region
 from napari_lightvessel._marks import (
     ACCEPTED,
     DECIDED,
@@ -34,7 +35,6 @@ from src_training.dataset import Kept, Prepared, Source, Sources, move, save_pre
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
-Region = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class _Save:
     patient: str  # as it was typed; empty: the file's own, else unknown
     apart: bool = False  # the same picture under another patient stays there
     sure: bool = False  # the person looked at an odd mask again
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The whole frame was accepted where only a region had been reviewed: what lies outside would be background."""
+
+    save: _Save
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ class Accepter:
     saved = Signal(str)
     failed = Signal(str)
     kept = Signal(object, object, int)  # the entry in the outbox, CineState, frame
-    asks = Signal(object)  # Odd | Meanwhile | Elsewhere: the frame is not saved until it is answered
+    asks = Signal(object)  # Whole | Odd | Meanwhile | Elsewhere: the frame is not saved until it is answered
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -112,7 +119,7 @@ class Accepter:
         return self._job is not None or bool(self._waiting)
 
     def accept(self, region: Region | None = None) -> None:
-        """The shown frame was reviewed, wholly or inside ``region`` (rows, columns)."""
+        """The shown frame was reviewed, wholly or inside ``region``."""
         self._decide(ACCEPTED, region)
 
     def accept_by_key(self) -> None:
@@ -127,6 +134,10 @@ class Accepter:
         self.deciding.emit()
         for t in state.open_edits():
             self._take(state, t, ACCEPTED)
+
+    def save_whole(self, asked: Whole) -> None:
+        """Save the whole frame: it was reviewed outside the region as well."""
+        self._put(asked.save)
 
     def save_odd(self, asked: Odd) -> None:
         """Save a mask that looked odd, as it is."""
@@ -193,6 +204,17 @@ class Accepter:
             return "Needs a workspace to save into: New… or Open… at the top."
         return _session.OUTDATED if state.outdated else ""
 
+    def unfit(self) -> str:
+        """Why the frame in view could not be accepted as it is painted; empty when it could."""
+        state, t = self.session.state, self.session.frame
+        if state is None or t is None:
+            return ""
+        try:
+            _check(state, t, state.labels(t))
+        except LightVesselError as error:
+            return str(error)
+        return ""
+
     # -- deciding ------------------------------------------------------------------------------------------
 
     def _decide(self, status: str, region: Region | None = None) -> None:
@@ -208,12 +230,17 @@ class Accepter:
             self._take(state, t, status, region)
 
     def _take(self, state: CineState, t: int, status: str, region: Region | None = None) -> None:
+        if region is not None and region.is_whole(state.cine.shape[1:]):
+            region = None
         try:
             save = self._prepare(state, t, status, region)
         except LightVesselError as error:
             self.failed.emit(str(error))
             return
-        self._put(save)
+        if status == ACCEPTED and region is None and save.mark.region:
+            self.asks.emit(Whole(save))
+        else:
+            self._put(save)
 
     def _put(self, save: _Save, moving: Elsewhere | None = None) -> None:
         save.state.marks[save.t].saving = True
@@ -276,7 +303,9 @@ class Accepter:
         if not self._is_here(save.workspace):
             self._tell_elsewhere(save, mark)
             return
-        mark.status, mark.region, mark.stored = save.status, save.region is not None, mark.baseline
+        mark.status, mark.stored = save.status, mark.baseline
+        if save.status != NOT_EVALUABLE:  # which says nothing of the mask that is in view
+            mark.region = save.region is not None
         if isinstance(outcome, Kept):
             mark.saved = "waits here"
         else:
@@ -293,7 +322,7 @@ class Accepter:
             self.failed.emit(self.session.named(save.state, waits))
         else:
             self.session.dataset_grew.emit()
-            line = saved_line(save.t, outcome, region=mark.region, odd=odd)
+            line = saved_line(save.t, outcome, region=save.region, odd=odd)
             self.saved.emit(self.session.named(save.state, line))
             self._seek_twin(save, outcome, odd)
 
@@ -316,7 +345,7 @@ class Accepter:
 
         def done(twin: Revision | None) -> None:
             if twin is not None and job is self._seeking:
-                line = saved_line(save.t, saved, twin, region=save.region is not None, odd=odd)
+                line = saved_line(save.t, saved, twin, region=save.region, odd=odd)
                 self.saved.emit(self.session.named(save.state, line))
 
         def failed(problem: _jobs.Problem) -> None:
@@ -353,10 +382,12 @@ def _save_unasked(save: _Save, moving: Elsewhere | None) -> None:
 
 
 def saved_line(
-    t: int, revision: Revision, twin: Revision | None = None, *, region: bool = False, odd: str = ""
+    t: int, revision: Revision, twin: Revision | None = None, *, region: Region | None = None, odd: str = ""
 ) -> str:
     """What the section says once a frame is durable; ``twin`` is the same picture under another patient."""
-    what = WORDS.get(revision.status, revision.status) + (" (region)" if region else "")
+    what = WORDS.get(revision.status, revision.status)
+    if region is not None:
+        what += f" (region) · {region.where}"
     line = f"Saved · frame {t} · case {revision.text} · {what}"
     if not revision.patient_key:
         line += " · patient unknown: used for training only"
@@ -446,7 +477,8 @@ def _remember(save: _Save, prepared: Prepared) -> None:
 def _mask(save: _Save) -> np.ndarray:
     if save.status == NOT_EVALUABLE:
         return np.full(save.labels.shape, 255, np.uint8)  # 255: nobody can say anything about any pixel
-    return stored_mask(save.labels, save.region)
+    region = (save.region.rows, save.region.columns) if save.region is not None else None
+    return stored_mask(save.labels, region)
 
 
 def _check(state: CineState, t: int, labels: np.ndarray) -> None:

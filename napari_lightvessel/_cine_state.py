@@ -13,7 +13,7 @@ from napari.layers import Image, Layer
 
 from napari_lightvessel._layers import MaskLayer
 from napari_lightvessel._marks import KEPT, PROPOSED, Mark, Plane, is_vessel
-from src_training import Cine, mask_from_probability
+from src_training import Cine, Polarity, mask_from_probability
 
 if TYPE_CHECKING:
     from napari_lightvessel._journalling import JournalEntry
@@ -44,7 +44,8 @@ class CineState:
     chosen: set[str] = field(default_factory=set)
     outdated: bool = False
     inverted: bool = False
-    looks_bright: bool | None = None
+    polarity: Polarity | None = None  # as its pictures tell, once they were looked at
+    polarity_asked: bool = False
     patient: str = ""
     fingerprint: str = ""  # of its pixels, once known: the same cine again, whatever its file is called
     mask: MaskLayer | None = None

@@ -55,7 +55,8 @@ class CorrectPanel(Section):
         self._look_again = QTimer(self)
         self._look_again.setSingleShot(True)
         self._look_again.setInterval(_LOOK_AGAIN_MS)
-        self._look_again.timeout.connect(self._show_edits)
+        self._look_again.timeout.connect(self._look)
+        self._painted: set[int] = set()  # frames of the cine on the table, since the last look
         self._make_parts(colours)
         self._lay_out()
         self._connect()
@@ -179,7 +180,7 @@ class CorrectPanel(Section):
         """Accept the part of the frame that the canvas shows; the rest stays unreviewed."""
         self._accept_in(_layers.shown_region)
 
-    def _accept_in(self, find: Callable[..., tuple[slice, slice] | None]) -> None:
+    def _accept_in(self, find: Callable[[Labels], _layers.Region | None]) -> None:
         state = self.session.state
         if state is None or state.mask is None:
             self.line.tell("Segment or paint the frame first.", "bad")
@@ -230,6 +231,7 @@ class CorrectPanel(Section):
         self.frames.show_state(state)
         self.next_button.setVisible(state is None or state.n_frames > 1)
         self.line.tell("")
+        self._painted.clear()
         self._show_patient(state)
         if state is not None:
             self.patient_row.setVisible(known_patient(state.cine.patient_id) is None)
@@ -273,6 +275,14 @@ class CorrectPanel(Section):
     def _on_workspace(self, _workspace: object) -> None:
         self.line.tell("")
         self._show_controls()
+
+    def _look(self) -> None:
+        state, here = self.session.state, self.session.frame
+        if state is not None and state.mask is not None:
+            state.measure(self._painted | ({here} if here is not None else set()))
+            self.session.areas_changed.emit(state)
+        self._painted.clear()
+        self._show_edits()
 
     def _show_edits(self) -> None:
         self.frames.show_state(self.session.state)
@@ -339,7 +349,9 @@ class CorrectPanel(Section):
     def _on_paint(self, event: Any) -> None:
         owner = self.session.owner_of(event.source)
         if self.session.is_open and owner is not None:
-            self.session.effort.stroke(owner, _layers.painted_frames(event.value, event.source))
+            frames = _layers.painted_frames(event.value, event.source)
+            self.session.effort.stroke(owner, frames)
+            self._painted |= frames if owner is self.session.state else set()
             self._look_again.start()
 
     def _show_tool(self, _event: object = None) -> None:

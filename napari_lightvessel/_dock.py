@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lightvessel import _layers
@@ -76,8 +76,10 @@ class LightVesselWidget(QWidget):
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
         self._reasons: set[str] = set()
+        self._keys_of_napari: set[int] = set()  # that are down
         self.session.frame_changed.connect(self._forget_solved)
         self.session.workspace_changed.connect(self._forget_solved)
+        self.session.areas_changed.connect(self._forget_solved)
         decoding.warm_up()  # the first file then opens at once
         self.session.open_last_workspace()
 
@@ -92,6 +94,20 @@ class LightVesselWidget(QWidget):
         window = self.window()
         if self._closing is None and window is not None and window is not self:
             self._closing = AskBeforeClosing(self.session, window)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
+        """What no control here wants goes on to napari."""
+        super().keyPressEvent(event)
+        if event is not None:
+            self._keys_of_napari.add(event.key())
+
+    def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
+        """A key that was typed into a field was none of napari's: on its release it would take a tool back."""
+        super().keyReleaseEvent(event)
+        if event is not None and event.key() not in self._keys_of_napari:
+            event.accept()
+        elif event is not None and not event.isAutoRepeat():
+            self._keys_of_napari.discard(event.key())
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # Qt's name
         """Know that the dock was closed, or put behind another one."""
@@ -124,7 +140,8 @@ class LightVesselWidget(QWidget):
 
     def _forget_solved(self, _event: object = None) -> None:
         """Why something was refused is said no more once that is not so."""
-        reasons = {self.accepter.blocked(), self.session.blocked(), self.session.unseen_mask()}
+        accepter, session = self.accepter, self.session
+        reasons = {accepter.blocked(), session.blocked(), session.unseen_mask(), accepter.unfit()}
         for line in (self.segment.line, self.correct.line):
             if line.text() in self._reasons - reasons:
                 line.solved()

@@ -83,7 +83,11 @@ class FrameList(QListWidget):
         if item is None:
             return
         mark, edited = state.marks[t], state.edited(t)
-        words = "saving…" if mark.saving else WORDS[mark.status] + (" (region)" if mark.region else "")
+        words = (
+            "saving…"
+            if mark.saving
+            else WORDS[mark.status] + (" (region)" if mark.region and mark.decided else "")
+        )
         note = "edited" if edited else mark.saved
         facts = ((_STATUS, mark.status), (_WORDS, words), (_NOTE, note), (_EDITED, edited))
         for role, value in facts:

@@ -17,6 +17,7 @@ _BADGES = {
     "px": "Lengths are in pixels: this cine states no calibration",
     "detector": "Spacing at the detector, not in the patient",
 }
+_REMARKS = 2  # in sight: the head takes its room from the sections
 
 
 class Header(QWidget):
@@ -35,6 +36,7 @@ class Header(QWidget):
         self.facts = QLabel()
         self.badge = QLabel()
         self.badge.setProperty("lv", "badge")
+        self.remarks = TellLine()
         self.view_line = TellLine()
         self.view_button = button(
             "Show only this cine", session.show, "Hide other cines, and go to a frame of this one"
@@ -48,6 +50,7 @@ class Header(QWidget):
         rows.addWidget(row(name("Cine"), self.cine_name, self.badge))
         self.facts_row = row(name(""), self.facts, None)
         rows.addWidget(self.facts_row)
+        rows.addWidget(self.remarks)
         rows.addWidget(self.view_line)
         rows.addWidget(self.view_row)
         rows.addWidget(self.line)
@@ -108,6 +111,7 @@ class Header(QWidget):
     def _show_cine(self, state: CineState | None) -> None:
         for part in (self.facts_row, self.badge):
             part.setVisible(state is not None)
+        self._show_remarks(state)
         if state is None:
             self.cine_name.setText("none: open an angiogram")
             self.cine_name.setToolTip("")
@@ -123,6 +127,13 @@ class Header(QWidget):
         self._show_view()
         self.badge.setText(cine.calibration.badge)
         self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
+
+    def _show_remarks(self, state: CineState | None) -> None:
+        """How the file was read otherwise than one would think, while its cine is here; the rest in the tooltip."""
+        lines = [line.removeprefix(f"{state.cine.name}: ") for line in state.cine.remarks] if state else []
+        more = f" (+{len(lines) - _REMARKS})" if len(lines) > _REMARKS else ""
+        self.remarks.tell(" ".join(lines[:_REMARKS]) + more)
+        self.remarks.setToolTip("\n".join(lines))
 
     def _show_problem(self, section: str, line: str) -> None:
         if section == "header":

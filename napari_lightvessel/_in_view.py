@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_lightvessel import _layers
 
@@ -31,11 +32,23 @@ def strangers(viewer: ViewerModel, state: CineState | None) -> list[Layer]:
     return [
         layer
         for layer in viewer.layers
-        if layer.visible
+        if is_seen(layer)
         and _layers.is_of_a_cine(layer)
         and not any(layer is one for one in mine)
         and has_pixels(viewer, layer)
     ]
+
+
+def is_seen(layer: Layer) -> bool:
+    """Whether a layer is shown at all: its eye is open, and it is not wholly transparent."""
+    return bool(layer.visible and layer.opacity > 0)
+
+
+def what_shows_it(layer: Layer) -> tuple[Any, ...]:
+    """The events after which a person sees more or less of a layer."""
+    events = layer.events
+    shown_labels = (events.show_selected_label, events.selected_label) if isinstance(layer, Labels) else ()
+    return (events.visible, events.opacity, *shown_labels)
 
 
 def has_pixels(viewer: ViewerModel, layer: Layer) -> bool:
@@ -54,12 +67,12 @@ def refusal(viewer: ViewerModel, state: CineState) -> str:
     name, own = state.image.name, state.layer_in(viewer)
     others = strangers(viewer, state)
     if others:
-        how = f"together with {name}" if own.visible else f"instead of {name}"
+        how = f"together with {name}" if is_seen(own) else f"instead of {name}"
         return (
             f"{others[-1].name} is in view {how}. Nothing is segmented or saved until one of them is in view "
             "alone: select the one you mean in the layer list."
         )
-    if not own.visible:
+    if not is_seen(own):
         return f"{name} is hidden. Nothing is segmented or saved until it is in view again."
     return ""
 
@@ -68,7 +81,7 @@ def show_only(viewer: ViewerModel, keep: Collection[Layer]) -> None:
     """Hide every other cine's layers, and show these."""
     for layer in viewer.layers:
         if any(layer is one for one in keep):
-            layer.visible = True
+            layer.visible, layer.opacity = True, layer.opacity or 1.0
         elif _layers.is_of_a_cine(layer):
             layer.visible = False
 

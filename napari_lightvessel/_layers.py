@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -209,25 +210,58 @@ def painted_frames(stroke: Any, layer: Labels) -> set[int]:
     return touched
 
 
-def shown_region(layer: Labels) -> tuple[slice, slice]:
-    """The rectangle of ``layer`` inside the canvas, in its own rows and columns."""
+@dataclass(frozen=True)
+class Region:
+    """The part of a frame that was reviewed, in rows and columns; ``where`` is what the person calls it."""
+
+    rows: slice
+    columns: slice
+    where: str
+
+    def is_whole(self, shape: tuple[int, int]) -> bool:
+        """Whether it is all of a frame of this shape."""
+        return (self.rows, self.columns) == (slice(0, shape[0]), slice(0, shape[1]))
+
+
+def shown_region(layer: Labels) -> Region:
+    """The rectangle of ``layer`` inside the canvas."""
     (top, left), (bottom, right) = layer.corner_pixels[:, -2:]
-    return slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
+    return Region(slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1), "what the view shows")
 
 
-def drawn_region(viewer: ViewerModel, layer: Labels) -> tuple[slice, slice] | None:
-    """The selected (else the last) rectangle of a Shapes layer, in the rows and columns of ``layer``."""
-    for shapes in reversed(viewer.layers):
-        if isinstance(shapes, Shapes) and shapes.nshapes:
-            chosen = max(shapes.selected_data) if shapes.selected_data else shapes.nshapes - 1
-            return _bounds(shapes, shapes.data[chosen], layer)
-    return None
+def drawn_region(viewer: ViewerModel, layer: Labels) -> Region | None:
+    """The selected (else the last) rectangle of the Shapes layer that is selected, else of the dock's own.
+
+    None while none is drawn there: rectangles of other layers were drawn for something else.
+
+    Raises
+    ------
+    LightVesselError
+        What is drawn is not in view on this frame, lies outside it, or is no upright rectangle.
+    """
+    places = (viewer.layers.selection.active, _region_layer(viewer))
+    shapes = next((place for place in places if isinstance(place, Shapes) and place.nshapes), None)
+    if shapes is None:
+        return None
+    if not shapes.visible:
+        raise LightVesselError(f"{shapes.name} is hidden. Show it, then accept inside its rectangle.")
+    chosen = max(shapes.selected_data) if shapes.selected_data else shapes.nshapes - 1
+    corners = _in_pixels(shapes, shapes.data[chosen], layer)
+    _check_frame(viewer, shapes, corners, layer)
+    if shapes.shape_type[chosen] != "rectangle" or not _is_upright(corners[:, -2:]):
+        raise LightVesselError(f"What is drawn in {shapes.name} is no upright rectangle. Draw one.")
+    return _inside(corners[:, -2:], layer, f"inside the rectangle of {shapes.name}")
+
+
+def _region_layer(viewer: ViewerModel) -> Shapes | None:
+    known = (layer for layer in viewer.layers if _REGION_KEY in layer.metadata)
+    return next((layer for layer in known if isinstance(layer, Shapes)), None)
 
 
 def start_region(viewer: ViewerModel, layer: Labels) -> Shapes:
     """Make the one Shapes layer of this viewer ready to draw the rectangle that was reviewed; former ones go."""
-    shapes = next((known for known in viewer.layers if _REGION_KEY in known.metadata), None)
-    if not isinstance(shapes, Shapes):
+    shapes = _region_layer(viewer)
+    if shapes is None:
         shapes = Shapes(
             ndim=2,
             name="reviewed region",
@@ -246,17 +280,38 @@ def start_region(viewer: ViewerModel, layer: Labels) -> Shapes:
     return shapes
 
 
-def _bounds(shapes: Shapes, corners: np.ndarray, layer: Labels) -> tuple[slice, slice]:
-    world = np.array([shapes.data_to_world(corner)[-2:] for corner in corners])
+def _in_pixels(shapes: Shapes, corners: np.ndarray, layer: Labels) -> np.ndarray:
+    """Corners of a shape in the layer's own pixels; frame 0 for a shape that is of every frame."""
+    world = np.array([shapes.data_to_world(corner) for corner in corners])
+    shared = min(world.shape[1], layer.ndim)
     padded = np.zeros((len(world), layer.ndim))
-    padded[:, -2:] = world
-    inside = np.array([layer.world_to_data(point)[-2:] for point in padded])
+    padded[:, -shared:] = world[:, -shared:]
+    return np.array([layer.world_to_data(point) for point in padded])
+
+
+def _check_frame(viewer: ViewerModel, shapes: Shapes, corners: np.ndarray, layer: Labels) -> None:
+    if layer.ndim < 3 or shapes.ndim < 3:
+        return
+    frames = np.unique(corners[:, 0].round().astype(int))
+    if frames.tolist() != [frame_index(viewer, layer, layer.data.shape[0])]:
+        raise LightVesselError(
+            f"The rectangle of {shapes.name} is of frame {frames[0]}. Draw one on this frame."
+        )
+
+
+def _is_upright(corners: np.ndarray) -> bool:
+    """Whether every corner lies at an end of both axes, to the half pixel."""
+    ends = np.abs(corners - corners.min(axis=0)), np.abs(corners - corners.max(axis=0))
+    return bool((np.minimum(*ends) < 0.5).all())
+
+
+def _inside(corners: np.ndarray, layer: Labels, where: str) -> Region:
     height, width = layer.data.shape[-2:]
-    rows = np.clip([inside[:, 0].min(), inside[:, 0].max() + 1], 0, height).round().astype(int)
-    columns = np.clip([inside[:, 1].min(), inside[:, 1].max() + 1], 0, width).round().astype(int)
+    rows = np.clip([corners[:, 0].min(), corners[:, 0].max() + 1], 0, height).round().astype(int)
+    columns = np.clip([corners[:, 1].min(), corners[:, 1].max() + 1], 0, width).round().astype(int)
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         raise LightVesselError("The rectangle lies outside the frame. Draw it over the image.")
-    return slice(*rows.tolist()), slice(*columns.tolist())
+    return Region(slice(*rows.tolist()), slice(*columns.tolist()), where)
 
 
 def _label_colours() -> DirectLabelColormap:

@@ -99,7 +99,8 @@ class Mark:
     its pixels differ from it. Undo, redo and scripts are thereby covered without listening to any event.
     ``stored`` is the plane of the revision that was saved last, of which the next one is a correction; ``head`` that
     revision and ``seen`` the hashes of all that this window has shown, so that nobody's work is overwritten unseen;
-    ``case`` is what the dataset calls this frame. ``seconds`` and ``strokes`` count since the last revision.
+    ``case`` is what the dataset calls this frame. ``region``: what lies outside a rectangle was reviewed by nobody.
+    ``seconds`` and ``strokes`` count since the last revision.
     """
 
     status: str = UNANNOTATED
@@ -155,7 +156,7 @@ class Mark:
         if self.status in DECIDED:
             self.status = PROPOSED
         self.stored = self.head = None
-        self.seen, self.case, self.region = frozenset(), "", False
+        self.seen, self.case = frozenset(), ""
 
     def know(self, revision: Revision) -> None:
         """The person knows of this revision: the next one may stand in for it."""

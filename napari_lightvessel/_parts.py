@@ -6,8 +6,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -15,6 +17,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QScrollBar,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -24,6 +27,7 @@ from qtpy.QtWidgets import (
 from napari_lightvessel._style import MARGIN, SPACING
 
 FADE_MS = 8000  # enough to read a line twice
+_LAID_OUT_MS = 50
 
 
 class Section(QFrame):
@@ -64,11 +68,15 @@ class Section(QFrame):
 
 
 class FollowingScroll(QScrollArea):
-    """A column that scrolls; once told to follow, its end stays in sight until somebody scrolls away."""
+    """A column that scrolls; once told to follow, its end stays in sight until somebody scrolls away.
+
+    The wheel scrolls it wherever the mouse is, and changes no number or choice that happens to lie there.
+    """
 
     def __init__(self, body: QWidget) -> None:
         super().__init__()
         self._following = False
+        self._body = body
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -84,12 +92,35 @@ class FollowingScroll(QScrollArea):
         self._following = True
         self._bar.setValue(self._bar.maximum())
 
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
+        """Hand the wheel on to the column, from any control that is in it by now."""
+        kind = event.type() if event is not None else None
+        if kind == QEvent.Type.LayoutRequest and watched is self._body:
+            self._keep_wheel_off()
+        if event is not None and kind == QEvent.Type.Wheel and _takes_wheel(watched):
+            self.viewportEvent(event)
+            return True
+        return super().eventFilter(watched, event)
+
+    def _keep_wheel_off(self) -> None:
+        for part in filter(_takes_wheel, self._body.findChildren(QWidget)):
+            if part.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+                part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            part.installEventFilter(self)
+
     def _on_range(self, _least: int, most: int) -> None:
         if self._following:
             self._bar.setValue(most)
 
     def _on_value(self, value: int) -> None:
         self._following = self._following and value >= self._bar.maximum()
+
+
+def _takes_wheel(part: QObject | None) -> bool:
+    """Whether the wheel would set something here."""
+    return isinstance(part, QAbstractSpinBox | QComboBox | QAbstractSlider) and not isinstance(
+        part, QScrollBar
+    )
 
 
 class TellLine(QLabel):
@@ -159,10 +190,12 @@ class AskBar(QFrame):
         *,
         reason: Literal["none", "welcome", "needed"] = "none",
         later: Callable[[], object] | None = None,
+        unasked: bool = False,
     ) -> None:
         """Show ``question``; ``answer`` is called on yes, which may want a written reason first.
 
-        ``later`` is called when the question is put off; without it, it cannot be.
+        ``later`` is called when the question is put off; without it, it cannot be. Whoever caused it goes on by typing
+        the reason; with ``unasked`` they are at something else, whose keys stay there.
         """
         self._needs_reason = reason == "needed"
         self.reason.clear()
@@ -174,22 +207,30 @@ class AskBar(QFrame):
         self._answer, self._refused, self._put_off = answer, refused, later
         self.later.setVisible(later is not None)
         self.show()
+        if reason != "none":
+            bring_into_sight(self)  # nobody types into what is not seen
+        if reason != "none" and not unasked:
+            self.reason.setFocus()
 
     def _on_reason(self, text: str) -> None:
         allow(self.yes, "Write the reason first." if self._needs_reason and not text.strip() else "")
 
-    def _on_yes(self) -> None:
+    def _put_away(self) -> None:
+        _hand_focus_up(self)
         self.hide()
+
+    def _on_yes(self) -> None:
+        self._put_away()
         if self._answer is not None:
             self._answer()
 
     def _on_no(self) -> None:
-        self.hide()
+        self._put_away()
         if self._refused is not None:
             self._refused()
 
     def _on_later(self) -> None:
-        self.hide()
+        self._put_away()
         if self._put_off is not None:
             self._put_off()
 
@@ -256,8 +297,36 @@ def slim(box: QComboBox) -> QComboBox:
 
 def allow(part: QWidget, reason: str, tip: str = "") -> None:
     """Enable a control when ``reason`` is empty; else disable it and let its tooltip say why."""
+    if reason:
+        _hand_focus_up(part)
     part.setEnabled(not reason)
     part.setToolTip(reason or tip)
+
+
+def bring_into_sight(bar: QWidget) -> None:
+    """Scroll the dock's column to a question, once Qt has given it a place."""
+
+    def scroll() -> None:
+        part = bar.parentWidget()
+        while part is not None and not isinstance(part, QScrollArea):
+            part = part.parentWidget()
+        if isinstance(part, QScrollArea) and bar.isVisible():
+            part.ensureWidgetVisible(bar)
+
+        timer.deleteLater()
+
+    timer = QTimer(bar)
+    timer.setSingleShot(True)
+    timer.timeout.connect(scroll)
+    timer.start(_LAID_OUT_MS)
+
+
+def _hand_focus_up(part: QWidget) -> None:
+    """Let what holds a part that goes have its focus: Qt gives it to the next field, which then takes the next key."""
+    window, holder = part.window(), part.parentWidget()
+    focus = window.focusWidget() if window is not None else None
+    if focus is not None and holder is not None and (focus is part or part.isAncestorOf(focus)):
+        holder.setFocus()
 
 
 def restyle(part: QWidget, key: str, value: str) -> None:

@@ -6,18 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QScrollArea
-
 from napari_lightvessel import _preferences
-from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile, Odd
+from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile, Odd, Whole
 from napari_lightvessel._marks import WORDS, count_words
-from napari_lightvessel._parts import AskBar
+from napari_lightvessel._parts import AskBar, bring_into_sight
 from napari_lightvessel._taking_back import Strays, TakeBack
 from src_training.errors import LightVesselError
 
-_LAID_OUT_MS = 50
-_Question: TypeAlias = Odd | Meanwhile | Elsewhere | Strays
+_Question: TypeAlias = Whole | Odd | Meanwhile | Elsewhere | Strays
 
 
 class QuestionBar(AskBar):
@@ -33,24 +29,46 @@ class QuestionBar(AskBar):
         take_back.asks.connect(self.put)
 
     def put(self, question: _Question) -> None:
-        """Ask this after what is being asked, and in place of an earlier question about the same."""
-        about = _about(question)
-        self._waiting = deque(one for one in self._waiting if _about(one) != about)
-        self._waiting.append(question)
-        if self._present is None or _about(self._present) == about:
+        """Ask this after what is being asked, and in place of an earlier question about the same.
+
+        Frames to be moved can wait: a frame that somebody wants to save now would wait unseen behind them.
+        """
+        about, present = _about(question), self._present
+        stays = present is not None and not isinstance(present, Strays) and _about(present) != about
+        again = [present] if present is not None and not stays else []
+        others = [one for one in (*again, *self._waiting) if _about(one) != about]
+        self._waiting = deque(sorted((*others, question), key=lambda one: isinstance(one, Strays)))
+        if not stays:
             self._next()
 
     def _next(self) -> None:
-        self._present = self._waiting.popleft() if self._waiting else None
-        question = self._present
-        if isinstance(question, Odd):
+        question = self._waiting.popleft() if self._waiting else None
+        if isinstance(question, Strays):
+            question = self.take_back.still_strays(question)
+            if question is None:
+                self._next()
+                return
+        self._present = question
+        if isinstance(question, Whole):
+            self._ask_whole(question)
+        elif isinstance(question, Odd):
             self._ask_odd(question)
         elif isinstance(question, Meanwhile):
             self._ask_meanwhile(question)
         elif isinstance(question, Elsewhere):
             self._ask_elsewhere(question)
-        elif question is not None:
+        elif isinstance(question, Strays):
             self._ask_strays(question)
+        else:
+            self.hide()
+
+    def _ask_whole(self, question: Whole) -> None:
+        self._pose(
+            f"{_frame_of(question)} was accepted inside a region only. Outside of it nothing was reviewed: what is not "
+            "marked there would be saved as no vessel. Save the whole frame?",
+            ("Save the whole", lambda: self.accepter.save_whole(question)),
+            ("Look again", lambda: self.accepter.session.look_at(question.save.state, question.save.t)),
+        )
 
     def _ask_odd(self, question: Odd) -> None:
         self._pose(
@@ -96,7 +114,7 @@ class QuestionBar(AskBar):
             return go_on
 
         self.ask(text, yes[0], no[0], then(yes[1]), then(no[1]), later=then(lambda: None))
-        _bring_into_sight(self)
+        bring_into_sight(self)
 
 
 class NameBar(AskBar):
@@ -113,13 +131,18 @@ class NameBar(AskBar):
         """After the first frame that was saved as nobody's."""
         if not _preferences.annotator() and not _preferences.get("annotator_asked"):
             _preferences.put("annotator_asked", True)
-            self.open("Saved as unnamed. Under which pseudonym are your frames and decisions recorded?")
+            self._put(
+                "Saved as unnamed. Under which pseudonym are your frames and decisions recorded?",
+                unasked=True,
+            )
 
     def open(self, question: str = "Under which pseudonym are your frames and decisions recorded?") -> None:
         """Ask now."""
-        self.ask(question, "Use it", "Stay unnamed", self._use, self._stay, reason="welcome")
+        self._put(question, unasked=False)
+
+    def _put(self, question: str, *, unasked: bool) -> None:
+        self.ask(question, "Use it", "Stay unnamed", self._use, self._stay, reason="welcome", unasked=unasked)
         self.reason.setText(_preferences.annotator())
-        _bring_into_sight(self)
 
     def _use(self) -> None:
         self._choose(" ".join(self.reason.text().split()))
@@ -136,7 +159,7 @@ class NameBar(AskBar):
         self._changed()
 
 
-def _frame_of(question: Odd | Meanwhile | Elsewhere) -> str:
+def _frame_of(question: Whole | Odd | Meanwhile | Elsewhere) -> str:
     return f"{question.save.label}, frame {question.save.t}"
 
 
@@ -145,24 +168,6 @@ def _about(question: _Question) -> tuple[int, int]:
     if isinstance(question, Strays):
         return id(question.state), -1
     return id(question.save.state), question.save.t
-
-
-def _bring_into_sight(bar: AskBar) -> None:
-    """Scroll the dock's column to a question, once Qt has given it a place."""
-
-    def scroll() -> None:
-        part = bar.parentWidget()
-        while part is not None and not isinstance(part, QScrollArea):
-            part = part.parentWidget()
-        if isinstance(part, QScrollArea) and bar.isVisible():
-            part.ensureWidgetVisible(bar)
-
-        timer.deleteLater()
-
-    timer = QTimer(bar)
-    timer.setSingleShot(True)
-    timer.timeout.connect(scroll)
-    timer.start(_LAID_OUT_MS)
 
 
 def _who_and_what(question: Meanwhile) -> str:

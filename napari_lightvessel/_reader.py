@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from psygnal import SignalInstance
+
 from napari_lightvessel._layers import layer_data
 from napari_lightvessel._runs_dialog import choose_run
 from src_training import Cine, read_cine
 from src_training.cine import is_claimed
 from src_training.errors import LightVesselError
 
+refused = SignalInstance((str,), name="refused")  # the line of a file that is not opened
 LayerData = tuple[Any, dict[str, Any], str]
 _NOTHING: list[Any] = [(None,)]  # npe2's sentinel: read, and there is no layer to add
 
@@ -41,6 +44,7 @@ def _read_one(path: Path) -> list[LayerData]:
         layer = layer_data(cine, tell=_say)
     except LightVesselError as error:
         _say(str(error))
+        refused.emit(str(error))
         return []
     _tell_remarks(cine)
     return [layer]

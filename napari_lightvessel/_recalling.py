@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._cine_state import CineState
-from napari_lightvessel._marks import DECIDED, IGNORE, PROPOSED, UNSURE, VESSEL, WITHDRAWN, Plane
+from napari_lightvessel._marks import DECIDED, IGNORE, PROPOSED, UNSURE, VESSEL, WITHDRAWN, Mark, Plane
 from napari_lightvessel._session import Session
 from src_training import Cine, Dataset, Frame, Revision
 from src_training.dataset import known_patient
@@ -114,7 +114,7 @@ class Recaller:
             return False
         if revision.sha in mark.seen:
             mark.head = revision
-            return False
+            return _decide_again(mark, found, revision) if state.edited(found.t) else False
         if state.edited(found.t):
             if self._told.get((id(mark), found.t)) != revision.sha:
                 self._told[id(mark), found.t] = revision.sha
@@ -127,7 +127,7 @@ class Recaller:
         if revision.status not in DECIDED:
             mark.know(revision)
             if mark.decided:  # withdrawn elsewhere; its labels stay in view
-                mark.status, mark.saved, mark.region = PROPOSED, WITHDRAWN, False
+                mark.status, mark.saved = PROPOSED, WITHDRAWN
                 return True
             return False
         assert found.labels is not None
@@ -143,6 +143,14 @@ class Recaller:
             if self.session.state.mask is not None:
                 self.session.state.mask.refresh()
             self.session.marks_changed.emit(self.session.state)
+
+
+def _decide_again(mark: Mark, found: Found, revision: Revision) -> bool:
+    """Edits that came back before the decision was found lie on a frame that is decided; whether that was not shown."""
+    if mark.decided or revision.status not in DECIDED:
+        return False
+    mark.status, mark.saved, mark.region = revision.status, revision.text, found.region
+    return True
 
 
 def _with_patient(known: dict[str, str], fingerprint: str, pseudonym: str) -> dict[str, str]:

@@ -67,6 +67,7 @@ class SegmentPanel(Section):
         self.min_size.setRange(0, 5000)
         self.min_size.setSingleStep(10)
         self.invert_box = QCheckBox("bright vessels")
+        self.polarity_line = TellLine()
         self.ask = AskBar()
         self.line = TellLine()
         self.spark = Sparkline(colours)
@@ -81,6 +82,7 @@ class SegmentPanel(Section):
         self.add(self.progress, self.ask, self.line)
         self.add(row(name("&Threshold"), self.threshold))
         self.add(row(name("Min si&ze, px"), self.min_size, None, self.invert_box))
+        self.add(self.polarity_line)
         self.add(self.spark, self.spark_text)
         self.progress.hide()
         self.spark.hide()
@@ -100,6 +102,7 @@ class SegmentPanel(Section):
         session.frame_changed.connect(self._on_frame)
         session.marks_changed.connect(self._show_marks)
         session.frame_decided.connect(self._show_marks)
+        session.areas_changed.connect(self._show_marks)
         session.models_changed.connect(self._show_models)
         segmenter.started.connect(self._on_started)
         segmenter.advanced.connect(self._on_advanced)
@@ -128,6 +131,7 @@ class SegmentPanel(Section):
     def _show_cine(self, state: CineState | None) -> None:
         self.ask.hide()
         self.line.tell("" if state else _NO_CINE)
+        self.polarity_line.tell("")
         self.spark.show_frame(self.session.frame)
         self._show_controls()
         self._show_numbers()
@@ -183,18 +187,28 @@ class SegmentPanel(Section):
         self.spark.show_values(state.area_px)
         peak = self.spark.peak()
         self.spark_text.setText("vessel area" if peak is None else f"vessel area · peak at frame {peak}")
-        if state.looks_bright and "inverted" not in state.chosen and not self.segmenter.busy:
-            self._tell_bright(state)
+        self._tell_polarity(state)
 
-    def _tell_bright(self, state: CineState) -> None:
-        if state.inverted and not state.probabilities:
-            with signals_blocked(self.invert_box):
-                self.invert_box.setChecked(True)
-            self.line.tell(
+    def _tell_polarity(self, state: CineState) -> None:
+        """Say what the pictures tell where it has to be known; what a person said is not questioned."""
+        with signals_blocked(self.invert_box):
+            self.invert_box.setChecked(state.inverted)
+        found = state.polarity if "inverted" not in state.chosen else None
+        if found is None or (found.source == "detected" and not found.bright):
+            self.polarity_line.tell("")
+        elif not found.bright:
+            self.polarity_line.tell(
+                "Vessels are neither clearly dark nor bright here: taken as dark. Tick “bright vessels” if they are "
+                "bright."
+            )
+        elif state.inverted:
+            self.polarity_line.tell(
                 "Vessels look bright here: “bright vessels” is ticked. Untick it if they are dark.", "warn"
             )
-        elif not state.inverted:
-            self.line.tell("Vessels look bright here. Tick “bright vessels” and segment again.", "warn")
+        else:
+            self.polarity_line.tell(
+                "Vessels look bright here. Tick “bright vessels” and segment again.", "warn"
+            )
 
     # -- acting --------------------------------------------------------------------------------------------
 
@@ -217,6 +231,7 @@ class SegmentPanel(Section):
         if self.session.state is not None:
             self.session.state.inverted = on
             self.session.state.chosen.add("inverted")
+            self._tell_polarity(self.session.state)
             self.line.tell("Segment again to use it." if self.session.state.probabilities else "")
 
     def _on_started(self, total: int) -> None:

@@ -15,7 +15,7 @@ from napari_lightvessel._cine_state import CineState, Prediction
 from napari_lightvessel._damage import LenientFrames, damaged_words
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._session import Session
-from src_training import Model, Predictor, mask_from_probability, polarity_of
+from src_training import Model, Polarity, Predictor, mask_from_probability, polarity_of
 
 if TYPE_CHECKING:
     from src_training import Cine
@@ -233,13 +233,13 @@ class Segmenter:
 
     def _on_cine(self, state: CineState | None) -> None:
         self._follow_model()
-        if state is not None and state.looks_bright is None:
+        if state is not None and not state.polarity_asked:
             self._look_at_polarity(state, state.cine)
 
     def _look_at_polarity(self, state: CineState, cine: Cine) -> None:
-        def done(bright: object) -> None:
-            state.looks_bright = bool(bright)
-            if bright and "inverted" not in state.chosen and not state.probabilities:
+        def done(found: Polarity) -> None:
+            state.polarity = found
+            if found.bright and "inverted" not in state.chosen and not state.probabilities:
                 state.inverted = True
             self.session.marks_changed.emit(state)
 
@@ -247,9 +247,9 @@ class Segmenter:
             if not problem.cancelled and state is self.session.state:
                 self.ended.emit(problem.line, "bad")
 
-        state.looks_bright = False  # until known, so that it is asked once
+        state.polarity_asked = True
         self._aside(
-            _jobs.start(lambda _cancelled: polarity_of(cine).bright, done=done, failed=failed, visible=False)
+            _jobs.start(lambda _cancelled: polarity_of(cine), done=done, failed=failed, visible=False)
         )
 
     def _aside(self, job: _jobs.Job) -> None:

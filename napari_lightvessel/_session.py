@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import napari
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from psygnal import Signal
 
-from napari_lightvessel import _in_view, _jobs, _layers, _preferences
+from napari_lightvessel import _in_view, _jobs, _layers, _preferences, _reader
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._effort import EffortClock
 from napari_lightvessel._marks import count_words
@@ -32,6 +33,7 @@ class Session:
     cine_renamed = Signal(object)  # CineState whose layer got another name
     frame_changed = Signal(object)  # int | None: the viewer shows another frame of it, or none
     marks_changed = Signal(object)  # CineState whose frames changed status, mask or area
+    areas_changed = Signal(object)  # CineState of which a person painted, erased, undid
     frame_decided = Signal(object, int)  # CineState and its frame whose decision is taken, saved or refused
     mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
     workspace_changed = Signal(object)  # Workspace | None
@@ -71,7 +73,7 @@ class Session:
             for emitter, slot in self._connections():
                 emitter.disconnect(slot)
             for layer in self.viewer.layers:
-                layer.events.visible.disconnect(self._follow_frame)
+                self._look_away_from(layer)
             for state in self._states:
                 self._forget(state.image)
         self.is_open = False
@@ -155,8 +157,15 @@ class Session:
             return ""
         if mask.layer not in self.viewer.layers:
             return f"{mask.layer.name} is not in the layer list: nobody sees what would be saved."
-        if not mask.layer.visible:
-            return f"{mask.layer.name} is hidden. Show it (its eye in the layer list), then accept."
+        if not _in_view.is_seen(mask.layer):
+            return (
+                f"{mask.layer.name} is hidden. Show it (its eye in the layer list, its opacity), then accept."
+            )
+        if mask.layer.show_selected_label:
+            return (
+                f"{mask.layer.name} shows label {mask.layer.selected_label} alone: nobody sees what else would be "
+                "saved. Untick “show selected” in the layer controls, then accept."
+            )
         return ""
 
     # -- workspace and models ------------------------------------------------------------------------------
@@ -226,8 +235,16 @@ class Session:
         for emitter, slot in self._connections():
             emitter.connect(slot)
         for layer in self.viewer.layers:
-            layer.events.visible.connect(self._follow_frame)
+            self._look_at(layer)
         self.is_open = True
+
+    def _look_at(self, layer: Layer) -> None:
+        for emitter in _in_view.what_shows_it(layer):
+            emitter.connect(self._follow_frame)
+
+    def _look_away_from(self, layer: Layer) -> None:
+        for emitter in _in_view.what_shows_it(layer):
+            emitter.disconnect(self._follow_frame)
 
     def _connections(self) -> tuple[tuple[Any, Any], ...]:
         viewer = self.viewer
@@ -239,10 +256,16 @@ class Session:
             (viewer.layers.events.removed, self._on_removed),
             (viewer.dims.events.current_step, self._follow_frame),
             (viewer.dims.events.point, self._follow_frame),
+            (_reader.refused, self._on_refused),
         )
 
+    def _on_refused(self, line: str) -> None:
+        """A file of this window is not opened: napari shows the reason for some seconds, cut to one line."""
+        if napari.current_viewer() in (None, self.viewer):
+            self.problem.emit("header", line)
+
     def _on_inserted(self, event: Any) -> None:
-        event.value.events.visible.connect(self._follow_frame)
+        self._look_at(event.value)
         self._follow_selection()
 
     def _on_selected(self, _event: Any = None) -> None:
@@ -251,7 +274,7 @@ class Session:
         active, state = self.viewer.layers.selection.active, self.state
         if state is None or active is None or not (state.image is active or state is self.owner_of(active)):
             return
-        if _in_view.strangers(self.viewer, state) or not active.visible:
+        if _in_view.strangers(self.viewer, state) or not _in_view.is_seen(active):
             self.show()
 
     def _keep_place(self) -> None:
@@ -302,7 +325,7 @@ class Session:
 
     def _on_removed(self, event: Any) -> None:
         removed = event.value
-        removed.events.visible.disconnect(self._follow_frame)
+        self._look_away_from(removed)
         owner = self.owner_of(removed)
         if self.state is not None and self.state.image is removed:
             self.state = None  # off the table, unless its Labels are what is selected

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._cine_state import CineState
-from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, count_words
+from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, Mark, count_words
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Revision, Workspace
 from src_training.dataset import Source, Sources, move, withdraw
@@ -71,7 +71,7 @@ class TakeBack:
         def done(gone: Revision) -> None:
             mark.know(gone)
             mark.status = PROPOSED if state.labels(t).any() else UNANNOTATED
-            mark.saved, mark.region = WITHDRAWN, False
+            mark.saved = WITHDRAWN
             self._over(state, [t])
             self.told.emit(
                 f"Withdrawn · frame {t} · case {gone.text}. Nothing is deleted: Accept saves it again.",
@@ -102,6 +102,13 @@ class TakeBack:
                 self.asks.emit(strays)
 
         _jobs.start(lambda _cancelled: work(), done=done, failed=self._failed, visible=False)
+
+    def still_strays(self, strays: Strays) -> Strays | None:
+        """Those of which nothing else was saved since they were found, nor is being saved; None when there are none."""
+        left = {
+            t: found for t, found in strays.revisions.items() if _is_standing(strays.state.marks[t], found)
+        }
+        return replace(strays, revisions=left) if left else None
 
     def move(self, strays: Strays) -> None:
         """Give those frames to their patient."""
@@ -151,6 +158,10 @@ class TakeBack:
 
     def _failed(self, problem: _jobs.Problem) -> None:
         self.told.emit(problem.line, "bad")
+
+
+def _is_standing(mark: Mark, revision: Revision) -> bool:
+    return not mark.saving and mark.head is not None and mark.head.sha == revision.sha
 
 
 def _withdrawn(dataset: Dataset, case: str, seen: frozenset[str]) -> Revision:

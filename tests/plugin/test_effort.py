@@ -201,6 +201,22 @@ def test_a_recovered_correction_of_a_saved_frame_counts_from_what_was_saved_and_
     assert told["strokes"] == 1 and {**told, **changed(first, dock.session.state.labels(2))} == told
 
 
+def test_a_decided_frame_whose_edits_are_recovered_is_decided_whichever_is_found_first(
+    viewer, dock, work, saved, frames, qtbot
+):
+    saved(dock, "no_vessel_button")
+    stroke(viewer, (10, 70), (10, 80))
+    left = crash(viewer, dock, work, qtbot)
+    dock.recaller.hold = True
+    viewer.add_image(frames, name="IM5")
+    dock.session.state.fingerprint = left.facts.fingerprint
+    recover(dock, left, qtbot)
+    dock.recaller.hold = False
+    dock.recaller.look()
+    qtbot.waitUntil(lambda: not dock.recaller.busy, timeout=20_000)
+    assert dock.correct.frames.words(2) == "no vessel edited"
+
+
 def test_edits_of_an_older_journal_state_no_pixels_rather_than_wrong_ones(
     viewer, dock, work, saved, frames, qtbot
 ):

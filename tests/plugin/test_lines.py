@@ -134,8 +134,8 @@ def test_a_second_rectangle_goes_into_the_same_layer_and_takes_the_place_of_the_
     assert [layer for layer in viewer.layers if isinstance(layer, Shapes)] == [shapes]
     assert tuple(shapes.scale) == (0.5, 0.5)
     shapes.add_rectangles([[10, 10], [19, 19]])
-    rows, columns = _layers.drawn_region(viewer, dock.session.state.mask.layer)
-    assert (rows, columns) == (slice(10, 20), slice(10, 20))
+    region = _layers.drawn_region(viewer, dock.session.state.mask.layer)
+    assert (region.rows, region.columns) == (slice(10, 20), slice(10, 20))
 
 
 def test_the_window_names_its_own_ways_and_no_commands(tmp_path):

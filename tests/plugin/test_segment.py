@@ -162,7 +162,7 @@ def test_live_segments_each_frame_one_comes_to(viewer, dock, qtbot, frames):
 def test_bright_vessels_are_noticed_ticked_and_told(viewer, dock, qtbot):
     cine = synthetic_cine(seed=3, n_frames=6, shape=(256, 256)).cine
     viewer.add_image(255 - np.asarray(cine.stack()))
-    qtbot.waitUntil(lambda: "look bright" in dock.segment.line.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "look bright" in dock.segment.polarity_line.text(), timeout=20_000)
     assert dock.session.state.inverted and dock.segment.invert_box.isChecked()
     dock.segment.invert_box.setChecked(False)
     assert not dock.session.state.inverted

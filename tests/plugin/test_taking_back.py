@@ -128,6 +128,27 @@ def test_accepting_for_a_patient_what_is_there_without_one_asks_before_it_saves(
         assert dock.session.workspace.dataset.conflicts() == []
 
 
+@pytest.mark.parametrize("answer", ["yes", "no", "later"])
+def test_a_frame_that_is_accepted_meanwhile_is_asked_about_before_those_to_be_moved(
+    dock, work, saved, qtbot, answer
+):
+    saved(dock)
+    dock.session.go_to(3)
+    saved(dock)
+    type_patient(dock, "heart-17")
+    question = dock.correct.question
+    qtbot.waitUntil(lambda: question.text.text().startswith("2 frames of IM5"), timeout=20_000)
+    dock.correct.accept_button.click()
+    qtbot.waitUntil(lambda: question.text.text().startswith("IM5, frame 3"), timeout=20_000)
+    getattr(question, answer).click()
+    left = 2 if answer == "later" else 1
+    assert question.text.text().startswith(f"{left} frame") and not question.isHidden()
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=20_000)
+    question.yes.click()
+    qtbot.waitUntil(lambda: "Moved" in dock.correct.line.text(), timeout=20_000)
+    assert dock.session.workspace.dataset.conflicts() == [] and question.isHidden()
+
+
 def test_saved_says_what_was_saved(dock, work, saved, viewer, qtbot):
     assert (
         saved(dock).startswith("Saved · frame 2 · case ")
