@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -31,7 +32,8 @@ from napari_lightvessel._marks import (
 from napari_lightvessel._recalling import Found, standing
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Origin, Revision, Workspace, judge_frame
-from src_training.dataset import Kept, Prepared, Source, Sources, move, save_prepared, twins_of
+from src_training.dataset import Kept, Prepared, Source, Sources, known_patient, move, save_prepared, twins_of
+from src_training.dataset.patient_table import is_alike
 from src_training.errors import BadMask, DatasetError, LightVesselError
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class _Save:
     patient: str  # as it was typed; empty: the file's own, else unknown
     apart: bool = False  # the same picture under another patient stays there
     sure: bool = False  # the person looked at an odd mask again
+    distinct: bool = False  # the patient is not the one whose id looks alike
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,14 @@ class Whole:
     """The whole frame was accepted where only a region had been reviewed: what lies outside would be background."""
 
     save: _Save
+
+
+@dataclass(frozen=True)
+class Alike:
+    """The id of the patient and that of one in the dataset differ in leading zeros only."""
+
+    save: _Save
+    patient: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,7 @@ class Elsewhere:
     label: str  # what that case is called on this computer
 
 
-_Question: TypeAlias = Odd | Meanwhile | Elsewhere
+_Question: TypeAlias = Alike | Odd | Meanwhile | Elsewhere
 _Outcome: TypeAlias = tuple[Revision | Kept | _Question, str]  # and what is odd about a mask that is saved
 _ASKED = ("share", "inverted")  # other findings may be a person's good reasons, and are told
 
@@ -105,13 +116,16 @@ class Accepter:
     saved = Signal(str)
     failed = Signal(str)
     kept = Signal(object, object, int)  # the entry in the outbox, CineState, frame
-    asks = Signal(object)  # Whole | Odd | Meanwhile | Elsewhere: the frame is not saved until it is answered
+    asks = Signal(
+        object
+    )  # Whole | Alike | Odd | Meanwhile | Elsewhere: the frame is not saved until it is answered
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._waiting: deque[tuple[_Save, Elsewhere | None]] = deque()
         self._job: _jobs.Job | None = None
         self._seeking: _jobs.Job | None = None
+        self._known: set[tuple[Path, str]] = set()  # patients of a workspace who were saved from here
 
     @property
     def busy(self) -> bool:
@@ -138,6 +152,10 @@ class Accepter:
     def save_whole(self, asked: Whole) -> None:
         """Save the whole frame: it was reviewed outside the region as well."""
         self._put(asked.save)
+
+    def save_distinct(self, asked: Alike) -> None:
+        """Save the frame for this patient, who is another one."""
+        self._put(replace(asked.save, distinct=True))
 
     def save_odd(self, asked: Odd) -> None:
         """Save a mask that looked odd, as it is."""
@@ -272,9 +290,10 @@ class Accepter:
         def done(answer: _Outcome) -> None:
             self._job = None
             outcome, odd = answer
-            if isinstance(outcome, Odd | Meanwhile | Elsewhere):
+            if isinstance(outcome, Alike | Odd | Meanwhile | Elsewhere):
                 self._ask(save, outcome)
             else:
+                self._known.add(who)
                 self._on_saved(save, outcome, odd)
             self._next()
 
@@ -285,7 +304,10 @@ class Accepter:
             self.failed.emit(self.session.named(save.state, f"Frame {save.t} is not saved. {problem.line}"))
             self._next()
 
-        self._job = _jobs.start(_append(save, moving), done=done, failed=failed)
+        patient = known_patient(save.patient or save.state.cine.patient_id) or ""
+        who = save.workspace.path, patient
+        is_sure = save.distinct or not patient or who in self._known
+        self._job = _jobs.start(_append(replace(save, distinct=is_sure), moving), done=done, failed=failed)
 
     def _ask(self, save: _Save, question: _Question) -> None:
         if not self.session.is_open:
@@ -376,7 +398,7 @@ def _after(later: _Save, save: _Save, outcome: Revision | Kept) -> _Save:
 def _save_unasked(save: _Save, moving: Elsewhere | None) -> None:
     """The window closes: a decision is saved all the same, and what others saved meanwhile stands beside it."""
     try:
-        _append(replace(save, sure=True, apart=True), moving, beside=True)(lambda: False)
+        _append(replace(save, sure=True, distinct=True, apart=True), moving, beside=True)(lambda: False)
     except (LightVesselError, OSError):
         logger.exception("frame %d was decided, but is not saved", save.t)
 
@@ -416,6 +438,8 @@ def _append(
                 dataset, moving.revision, moving.patient, _preferences.annotator(), pixels=frame.pixels
             )
             mark = replace(mark, seen=mark.seen | {moved.sha})
+        if not save.distinct and is_alike(frame.patient, dataset):
+            return Alike(save, frame.patient or ""), ""
         prepared = dataset.prepare(frame, _mask(save), _origin(save))
         findings = judge_frame(frame, prepared.mask).findings if save.status == ACCEPTED else ()
         if not save.sure and any(finding.code in _ASKED for finding in findings):

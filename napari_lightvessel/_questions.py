@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from napari_lightvessel import _preferences
-from napari_lightvessel._accepting import Accepter, Elsewhere, Meanwhile, Odd, Whole
+from napari_lightvessel._accepting import Accepter, Alike, Elsewhere, Meanwhile, Odd, Whole
 from napari_lightvessel._marks import WORDS, count_words
 from napari_lightvessel._parts import AskBar, bring_into_sight
 from napari_lightvessel._taking_back import Strays, TakeBack
 from src_training.errors import LightVesselError
 
-_Question: TypeAlias = Whole | Odd | Meanwhile | Elsewhere | Strays
+_Question: TypeAlias = Whole | Alike | Odd | Meanwhile | Elsewhere | Strays
 
 
 class QuestionBar(AskBar):
@@ -51,6 +51,8 @@ class QuestionBar(AskBar):
         self._present = question
         if isinstance(question, Whole):
             self._ask_whole(question)
+        elif isinstance(question, Alike):
+            self._ask_alike(question)
         elif isinstance(question, Odd):
             self._ask_odd(question)
         elif isinstance(question, Meanwhile):
@@ -67,6 +69,14 @@ class QuestionBar(AskBar):
             f"{_frame_of(question)} was accepted inside a region only. Outside of it nothing was reviewed: what is not "
             "marked there would be saved as no vessel. Save the whole frame?",
             ("Save the whole", lambda: self.accepter.save_whole(question)),
+            ("Look again", lambda: self.accepter.session.look_at(question.save.state, question.save.t)),
+        )
+
+    def _ask_alike(self, question: Alike) -> None:
+        self._pose(
+            f"{_frame_of(question)}: the patient {question.patient} and one in this dataset differ in leading zeros "
+            "only. Are they two patients? If not, write the id as before, or one patient is split.",
+            ("They are two", lambda: self.accepter.save_distinct(question)),
             ("Look again", lambda: self.accepter.session.look_at(question.save.state, question.save.t)),
         )
 
@@ -98,9 +108,10 @@ class QuestionBar(AskBar):
     def _ask_strays(self, question: Strays) -> None:
         many = len(question.revisions) != 1
         under = "under another patient" if question.named else "without a patient"
+        alike = " Another id in this dataset differs from it in leading zeros only." if question.alike else ""
         self._pose(
             f"{count_words(len(question.revisions))} of {question.state.image.name} {'were' if many else 'was'} saved "
-            f"before {under}. Move {'them' if many else 'it'} to {question.patient}?",
+            f"before {under}. Move {'them' if many else 'it'} to {question.patient}?{alike}",
             ("Move them" if many else "Move it", lambda: self.take_back.move(question)),
             ("Leave them" if many else "Leave it", lambda: None),
         )
@@ -159,7 +170,7 @@ class NameBar(AskBar):
         self._changed()
 
 
-def _frame_of(question: Whole | Odd | Meanwhile | Elsewhere) -> str:
+def _frame_of(question: Whole | Alike | Odd | Meanwhile | Elsewhere) -> str:
     return f"{question.save.label}, frame {question.save.t}"
 
 

@@ -14,6 +14,7 @@ from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN,
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Revision, Workspace
 from src_training.dataset import Source, Sources, move, withdraw
+from src_training.dataset.patient_table import is_alike
 from src_training.errors import DatasetError
 
 
@@ -26,6 +27,7 @@ class Strays:
     revisions: dict[int, Revision]
     patient: str
     named: bool  # they stand under another patient, not under none
+    alike: bool = False  # somebody in the dataset whose id differs in leading zeros only may be this patient
 
 
 class TakeBack:
@@ -95,7 +97,9 @@ class TakeBack:
             key = workspace.dataset.key_of(patient)
             strays = {t: head for t, head in saved.items() if key is not None and head.patient_key != key}
             named = any(head.patient_key is not None for head in strays.values())
-            return Strays(state, workspace, strays, patient, named) if strays else None
+            if not strays:
+                return None
+            return Strays(state, workspace, strays, patient, named, is_alike(patient, workspace.dataset))
 
         def done(strays: Strays | None) -> None:
             if strays is not None:
