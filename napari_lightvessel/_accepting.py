@@ -2,106 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from napari.utils.notifications import show_info
 from psygnal import Signal
 
-from napari_lightvessel import _jobs, _preferences, _session
+from napari_lightvessel import _jobs, _session
+from napari_lightvessel._appending import (
+    Alike,
+    Elsewhere,
+    Meanwhile,
+    Odd,
+    Outcome,
+    Question,
+    Save,
+    Whole,
+    append,
+    check_labels,
+)
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._layers import Region
-from napari_lightvessel._marks import (
-    ACCEPTED,
-    DECIDED,
-    NO_VESSEL,
-    NOT_EVALUABLE,
-    UNSURE,
-    WORDS,
-    Mark,
-    Plane,
-    stored_mask,
-)
-from napari_lightvessel._recalling import Found, standing
+from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, WORDS, Mark, Plane
 from napari_lightvessel._session import Session
-from src_training import Dataset, Frame, Origin, Revision, Workspace, judge_frame
-from src_training.dataset import Kept, Prepared, Source, Sources, known_patient, move, save_prepared, twins_of
-from src_training.dataset.patient_table import is_alike
-from src_training.errors import BadMask, DatasetError, LightVesselError
+from src_training import Revision, Workspace
+from src_training.dataset import Kept, known_patient, twins_of
+from src_training.errors import LightVesselError
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Save:
-    """A decision as it was taken: ``labels`` and ``mark`` are copies, for the thread that saves them."""
-
-    state: CineState
-    t: int
-    status: str
-    labels: np.ndarray
-    mark: Mark
-    region: Region | None
-    workspace: Workspace
-    label: str  # the cine's name on the screen
-    patient: str  # as it was typed; empty: the file's own, else unknown
-    apart: bool = False  # the same picture under another patient stays there
-    sure: bool = False  # the person looked at an odd mask again
-    distinct: bool = False  # the patient is not the one whose id looks alike
-
-
-@dataclass(frozen=True)
-class Whole:
-    """The whole frame was accepted where only a region had been reviewed: what lies outside would be background."""
-
-    save: _Save
-
-
-@dataclass(frozen=True)
-class Alike:
-    """The id of the patient and that of one in the dataset differ in leading zeros only."""
-
-    save: _Save
-    patient: str
-
-
-@dataclass(frozen=True)
-class Odd:
-    """The mask cannot be the vessels of its frame, as it covers too much of it: what is odd, in a line each."""
-
-    save: _Save
-    findings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Meanwhile:
-    """Somebody saved the frame, which this window has not shown: all that stands there, the newest as ``found``."""
-
-    save: _Save
-    heads: tuple[Revision, ...]
-    found: Found
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """The same picture was saved before under no patient, or the one that was typed before."""
-
-    save: _Save
-    revision: Revision
-    patient: str  # where it should be
-    label: str  # what that case is called on this computer
-
-
-_Question: TypeAlias = Alike | Odd | Meanwhile | Elsewhere
-_Outcome: TypeAlias = tuple[Revision | Kept | _Question, str]  # and what is odd about a mask that is saved
-_ASKED = ("share", "inverted")  # other findings may be a person's good reasons, and are told
 
 
 class Accepter:
@@ -122,7 +54,7 @@ class Accepter:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._waiting: deque[tuple[_Save, Elsewhere | None]] = deque()
+        self._waiting: deque[tuple[Save, Elsewhere | None]] = deque()
         self._job: _jobs.Job | None = None
         self._seeking: _jobs.Job | None = None
         self._known: set[tuple[Path, str]] = set()  # patients of a workspace who were saved from here
@@ -228,7 +160,7 @@ class Accepter:
         if state is None or t is None:
             return ""
         try:
-            _check(state, t, state.labels(t))
+            check_labels(t, state.labels(t))
         except LightVesselError as error:
             return str(error)
         return ""
@@ -260,14 +192,14 @@ class Accepter:
         else:
             self._put(save)
 
-    def _put(self, save: _Save, moving: Elsewhere | None = None) -> None:
+    def _put(self, save: Save, moving: Elsewhere | None = None) -> None:
         save.state.marks[save.t].saving = True
         self._waiting.append((save, moving))
         self.saving.emit(f"saving frame {save.t}…")
         self.session.frame_decided.emit(save.state, save.t)
         self._next()
 
-    def _prepare(self, state: CineState, t: int, status: str, region: Region | None) -> _Save:
+    def _prepare(self, state: CineState, t: int, status: str, region: Region | None) -> Save:
         workspace = self.session.workspace
         assert workspace is not None
         if status == NO_VESSEL and state.mask is not None:
@@ -276,9 +208,9 @@ class Accepter:
         self.session.effort.touch()
         labels = state.labels(t).copy()
         if status == ACCEPTED:
-            _check(state, t, labels)
+            check_labels(t, labels)
         mark, name = replace(state.marks[t]), state.image.name
-        return _Save(state, t, status, labels, mark, region, workspace, name, state.patient)
+        return Save(state, t, status, labels, mark, region, workspace, name, state.patient)
 
     # -- saving --------------------------------------------------------------------------------------------
 
@@ -287,7 +219,7 @@ class Accepter:
             return
         save, moving = self._waiting.popleft()
 
-        def done(answer: _Outcome) -> None:
+        def done(answer: Outcome) -> None:
             self._job = None
             outcome, odd = answer
             if isinstance(outcome, Alike | Odd | Meanwhile | Elsewhere):
@@ -307,9 +239,9 @@ class Accepter:
         patient = known_patient(save.patient or save.state.cine.patient_id) or ""
         who = save.workspace.path, patient
         is_sure = save.distinct or not patient or who in self._known
-        self._job = _jobs.start(_append(replace(save, distinct=is_sure), moving), done=done, failed=failed)
+        self._job = _jobs.start(append(replace(save, distinct=is_sure), moving), done=done, failed=failed)
 
-    def _ask(self, save: _Save, question: _Question) -> None:
+    def _ask(self, save: Save, question: Question) -> None:
         if not self.session.is_open:
             _save_unasked(save, None)
             return
@@ -317,7 +249,7 @@ class Accepter:
         self.session.frame_decided.emit(save.state, save.t)
         self.asks.emit(question)
 
-    def _on_saved(self, save: _Save, outcome: Revision | Kept, odd: str) -> None:
+    def _on_saved(self, save: Save, outcome: Revision | Kept, odd: str) -> None:
         mark = save.state.marks[save.t]
         self._waiting = deque((_after(later, save, outcome), moving) for later, moving in self._waiting)
         mark.saving = any(later.state is save.state and later.t == save.t for later, _ in self._waiting)
@@ -352,14 +284,14 @@ class Accepter:
         here = self.session.workspace
         return here is not None and here.path == workspace.path
 
-    def _tell_elsewhere(self, save: _Save, mark: Mark) -> None:
+    def _tell_elsewhere(self, save: Save, mark: Mark) -> None:
         """Another workspace was opened while the frame was on its way into the former one."""
         mark.leave()
         self.session.frame_decided.emit(save.state, save.t)
         line = f"Saved · frame {save.t} · in {save.workspace.path.name}, which was open then"
         self.saved.emit(self.session.named(save.state, line))
 
-    def _seek_twin(self, save: _Save, saved: Revision, odd: str) -> None:
+    def _seek_twin(self, save: Save, saved: Revision, odd: str) -> None:
         """Say where the picture stands under another patient: after "Saved", for a large dataset takes a moment.
 
         Of saves in quick succession the last one is told of.
@@ -379,7 +311,7 @@ class Accepter:
         job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
 
 
-def _after(later: _Save, save: _Save, outcome: Revision | Kept) -> _Save:
+def _after(later: Save, save: Save, outcome: Revision | Kept) -> Save:
     """A decision that was taken while an earlier one on its frame was being saved: it corrects that, from there on."""
     same = later.state is save.state and later.t == save.t and later.workspace.path == save.workspace.path
     if not same:
@@ -395,10 +327,10 @@ def _after(later: _Save, save: _Save, outcome: Revision | Kept) -> _Save:
     return replace(later, mark=mark)
 
 
-def _save_unasked(save: _Save, moving: Elsewhere | None) -> None:
+def _save_unasked(save: Save, moving: Elsewhere | None) -> None:
     """The window closes: a decision is saved all the same, and what others saved meanwhile stands beside it."""
     try:
-        _append(replace(save, sure=True, distinct=True, apart=True), moving, beside=True)(lambda: False)
+        append(replace(save, sure=True, distinct=True, apart=True), moving, beside=True)(lambda: False)
     except (LightVesselError, OSError):
         logger.exception("frame %d was decided, but is not saved", save.t)
 
@@ -421,109 +353,3 @@ def saved_line(
             "of the split uses it"
         )
     return line
-
-
-def _append(
-    save: _Save, moving: Elsewhere | None = None, *, beside: bool = False
-) -> Callable[[Callable[[], bool]], _Outcome]:
-    """``beside``: what stands there is corrected by nothing, and both stand."""
-
-    def work(_cancelled: Callable[[], bool]) -> _Outcome:
-        dataset, mark = save.workspace.dataset, save.mark
-        frame = Frame.from_cine(
-            save.state.cine, save.t, save.patient or None, vessels_bright=save.state.inverted
-        )
-        if moving is not None:
-            moved = move(
-                dataset, moving.revision, moving.patient, _preferences.annotator(), pixels=frame.pixels
-            )
-            mark = replace(mark, seen=mark.seen | {moved.sha})
-        if not save.distinct and is_alike(frame.patient, dataset):
-            return Alike(save, frame.patient or ""), ""
-        prepared = dataset.prepare(frame, _mask(save), _origin(save))
-        findings = judge_frame(frame, prepared.mask).findings if save.status == ACCEPTED else ()
-        if not save.sure and any(finding.code in _ASKED for finding in findings):
-            return Odd(save, tuple(finding.text for finding in findings)), ""
-        heads = _heads(dataset, prepared.case)
-        if not beside and heads is not None:
-            question = _meanwhile(save, mark, prepared, heads) or _elsewhere(save, frame, prepared, heads)
-            if question is not None:
-                return question, ""
-        # Named, so that what is saved between this look and the commit is contradicted visibly.
-        known = [head for head in heads or () if not beside or head.sha in mark.seen]
-        corrected = None if heads is None else known
-        outcome = save_prepared(
-            dataset, prepared, corrected=corrected, resolve=len(known) > 1 and len(known) == len(heads or ())
-        )
-        _remember(save, prepared)
-        return outcome, "; ".join(finding.text for finding in findings)
-
-    return work
-
-
-def _heads(dataset: Dataset, case: str) -> list[Revision] | None:
-    """What stands there now; None where it cannot be read, which saving copes with."""
-    try:
-        return dataset.case_heads(case)
-    except (DatasetError, OSError):
-        return None
-
-
-def _meanwhile(save: _Save, mark: Mark, prepared: Prepared, heads: list[Revision]) -> Meanwhile | None:
-    if all(head.sha in mark.seen for head in heads) or any(head.says == prepared.says for head in heads):
-        return None
-    return Meanwhile(save, tuple(heads), standing(save.workspace.dataset, save.t, prepared.case))
-
-
-def _elsewhere(save: _Save, frame: Frame, prepared: Prepared, heads: list[Revision]) -> Elsewhere | None:
-    """The same picture where this patient's was saved before: under nobody, or under who was typed then."""
-    if save.apart or frame.patient is None or prepared.facts["patient_key"] is None:
-        return None
-    if any(head.status in DECIDED for head in heads):
-        return None
-    dataset = save.workspace.dataset
-    before = save.mark.head.case if save.mark.head is not None else None
-    for case in (dataset.case_of(replace(frame, patient=None)), before):
-        found = _heads(dataset, case) if case is not None and case != prepared.case else None
-        for head in reversed(found or []):
-            if head.status in DECIDED:
-                source = Sources(dataset).read().get(head.case, Source())
-                return Elsewhere(save, head, frame.patient, source.label)
-    return None
-
-
-def _remember(save: _Save, prepared: Prepared) -> None:
-    with contextlib.suppress(OSError):  # it may be lost without harm
-        source = Source(save.label, prepared.facts["frame_index"], save.patient)
-        Sources(save.workspace.dataset).remember(prepared.case, source)
-
-
-def _mask(save: _Save) -> np.ndarray:
-    if save.status == NOT_EVALUABLE:
-        return np.full(save.labels.shape, 255, np.uint8)  # 255: nobody can say anything about any pixel
-    region = (save.region.rows, save.region.columns) if save.region is not None else None
-    return stored_mask(save.labels, region)
-
-
-def _check(state: CineState, t: int, labels: np.ndarray) -> None:
-    strange = np.unique(labels[labels > UNSURE])
-    if strange.size:
-        raise BadMask(
-            f"Frame {t} holds label {', '.join(map(str, strange[:3]))}. Use 1 for vessel and 2 for unsure."
-        )
-    if not labels.any():
-        raise DatasetError(
-            f"Frame {t} has no mask. Segment or paint it first, or press No vessel if there is none."
-        )
-
-
-def _origin(save: _Save) -> Origin:
-    mark = save.mark
-    proposal = mark.proposal.labels() if mark.proposal else None
-    return Origin(
-        status=save.status,
-        annotator=_preferences.annotator(),
-        model_id=mark.model_id,
-        proposal_sha256=hashlib.sha256(proposal.tobytes()).hexdigest() if proposal is not None else None,
-        effort=mark.effort(save.labels),
-    )

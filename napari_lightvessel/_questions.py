@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from napari_lightvessel import _preferences
-from napari_lightvessel._accepting import Accepter, Alike, Elsewhere, Meanwhile, Odd, Whole
+from napari_lightvessel._accepting import Accepter
+from napari_lightvessel._appending import Alike, Elsewhere, Meanwhile, Odd, Whole
 from napari_lightvessel._marks import WORDS, count_words
 from napari_lightvessel._parts import AskBar, bring_into_sight
 from napari_lightvessel._taking_back import Strays, TakeBack

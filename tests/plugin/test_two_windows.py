@@ -199,10 +199,10 @@ def test_what_is_saved_between_the_look_and_the_commit_stands_beside_it(windows,
         return found
 
     monkeypatch.setattr(type(data), "case_heads", case_heads)
-    from napari_lightvessel._accepting import _append
+    from napari_lightvessel._appending import append
 
     save = mine.accepter._prepare(mine.session.state, 2, ACCEPTED, None)
-    _append(save)(lambda: False)
+    append(save)(lambda: False)
     monkeypatch.undo()
     (conflict,) = data.conflicts()
     assert len(conflict) == 2
