@@ -223,7 +223,7 @@ class _Import:
         if not distinct_patients:
             check_alike(((f"{table}: line {row.line}", row.patient) for row in rows), self._dataset)
         owners = owners_of(rows, matched.images, table)
-        self._say_first(matched, owners)
+        self._say_first(matched, owners, rows)
         ours = _prepared(matched, owners, invert)
         found = []
         for one in look_at(ours, owners.of_image, self._origin.status, vessels_bright=self._bright):
@@ -306,9 +306,12 @@ class _Import:
             )
         return looked if self._accept else [one for one in looked if not one.judgement.findings]
 
-    def _say_first(self, matched: Matched, owners: Owners) -> None:
+    def _say_first(self, matched: Matched, owners: Owners, rows: list[Row]) -> None:
         strangers = [f"{name}: named in the CSV, but not in {matched.where}" for name in owners.strangers]
-        for line in [*matched.remarks, *strangers]:
+        guessed = {
+            f"{one.guessed!r}, a column of the CSV, is taken as the patient" for one in rows if one.guessed
+        }
+        for line in [*guessed, *matched.remarks, *strangers]:
             say(line)
         for line in matched.failures:
             self._tell_bad(matched.where, line)

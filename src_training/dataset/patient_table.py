@@ -27,6 +27,12 @@ _IMAGE_COLUMNS = ("image", "image_name", "imagename", "filename", "file_name", "
 _PATIENT_COLUMN = re.compile(
     r"patient(en|s)?_?(id|ids|nr|no|num|number|nummer|code|key|pseudonym|identifier)?"
 )
+# What stands beside a name in a table of two columns and is not whose it is; others are taken, and told.
+_NO_PATIENT = re.compile(
+    r"((image|file|frame|row)_?)?(id|index|nr|no|number)|(.*_)?(sex|gender|geschlecht|age|alter|dob|birth\w*|date|datum"
+    r"|time|split|labels?|class(es)?|status|frames?|masks?|view|projection|angle|site|hospital|device|vendor|quality"
+    r"|width|height|size)"
+)
 _SEPARATOR = re.compile(
     r"sep=([,;\t])\s*", re.IGNORECASE
 )  # the line with which Excel says how it reads a table
@@ -41,11 +47,15 @@ _CURE = "Write one patient in one way, or say that they are two: --distinct-pati
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: its number, the image as it is written there, and the patient."""
+    """A line of the table: its number, the image as it is written there, and the patient.
+
+    ``guessed`` is the heading of the column of patients, where it does not say that it is that.
+    """
 
     line: int
     image: str
     patient: str
+    guessed: str = field(default="", compare=False)
 
 
 @dataclass
@@ -64,13 +74,15 @@ def read_patients(path: Path) -> list[Row]:
     """
     rows = _rows(path)
     name_at, patient_at, start = _columns(path.name, [cells for _, cells in rows]) if rows else (0, 1, 0)
+    guessed = rows[0][1][patient_at].strip() if start else ""
+    guessed = "" if _PATIENT_COLUMN.fullmatch(_heading(guessed)) else guessed
     found: dict[str, Row] = {}
     for number, cells in rows[start:]:
         if len(cells) <= max(name_at, patient_at):
             raise DatasetError(
                 f"{path.name}: line {number} has no patient. Each line is: image name, patient id."
             )
-        row = Row(number, _cell(cells[name_at]), _cell(cells[patient_at]))
+        row = Row(number, _cell(cells[name_at]), _cell(cells[patient_at]), guessed)
         if _SHORTENED.fullmatch(row.patient):
             raise DatasetError(
                 f"{path.name}: line {number}: its patient is a number that a spreadsheet has shortened, so that others "
@@ -220,17 +232,22 @@ def _cell(written: str) -> str:
     return (told[1] or told[2] or "").strip() if told else text
 
 
+def _heading(cell: str) -> str:
+    return re.sub(r"[\W_]+", "_", cell.strip().casefold()).strip("_")
+
+
 def _columns(table: str, rows: list[list[str]]) -> tuple[int, int, int]:
     """Where name and patient stand, and the first row of data.
 
     Of two columns the one that is not known is the other. Raises DatasetError where more columns could be the patient.
     """
-    names = [re.sub(r"[\W_]+", "_", cell.strip().casefold()).strip("_") for cell in rows[0]]
+    names = [_heading(cell) for cell in rows[0]]
     name_at = next((names.index(name) for name in _IMAGE_COLUMNS if name in names), None)
     patient_at = next((at for at, name in enumerate(names) if _PATIENT_COLUMN.fullmatch(name)), None)
     if name_at is not None and patient_at is not None:
         return name_at, patient_at, 1
-    if max(at for row in rows for at, cell in enumerate(row) if cell.strip()) > 1:
+    more = max(at for row in rows for at, cell in enumerate(row) if cell.strip()) > 1
+    if more or (name_at is not None and any(map(_NO_PATIENT.fullmatch, names))):
         raise DatasetError(
             f"{table}: line 1 does not say which of its columns are the image and the patient. Call them so: "
             "image, patient."

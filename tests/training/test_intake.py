@@ -366,14 +366,52 @@ def test_a_patient_is_taken_from_the_column_of_patients(tmp_path, lines):
 
 
 @pytest.mark.parametrize(
-    "header", ["file,age,subject", "Bild,Alter,Fall", "image,patient_age,subject", "id,image,patient_sex"]
+    "header",
+    ["file,age,subject", "Bild,Alter,Fall", "image,patient_age,subject", "id,image,patient_sex"]
+    + ["image,sex", "id,file name", "Filename,Image No", "image,Acquisition Date", "image,split"],
 )
 def test_a_table_of_several_columns_that_could_be_the_patient_is_refused(tmp_path, header):
-    (tmp_path / "p.csv").write_text(f"{header}\nf0.png,61,A17\nf1.png,61,B21\n", encoding="utf-8")
+    rows = [
+        header,
+        *(
+            ",".join(cells[: header.count(",") + 1])
+            for cells in (("f0.png", "1", "A17"), ("f1.png", "1", "B"))
+        ),
+    ]
+    (tmp_path / "p.csv").write_text("\n".join(rows), encoding="utf-8")
     with pytest.raises(
         DatasetError, match=r"p\.csv: line 1 does not say which .* Call them so: image, patient"
     ):
         read_patients(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "guessed"),
+    [
+        ("image,patient", ""),
+        ("image,Patienten-ID", ""),
+        ("image,Fall", "Fall"),
+        ("subject_id,file", "subject_id"),
+    ],
+)
+def test_a_column_that_does_not_say_that_it_is_the_patient_is_told(
+    take_in, tmp_path, capsys, header, guessed
+):
+    frame, mask = angiogram(0)
+    write(tmp_path / "images" / "f0.png", frame)
+    write(tmp_path / "masks" / "f0.png", mask)
+    row = "A17,f0.png" if header.endswith("file") else "f0.png,A17"
+    (tmp_path / "p.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+    source = [
+        "--images",
+        tmp_path / "images",
+        "--masks",
+        tmp_path / "masks",
+        "--patients",
+        tmp_path / "p.csv",
+    ]
+    code, _, err = take_in(*source)
+    assert code == 0 and ("is taken as the patient" in err) == bool(guessed) and guessed in err
 
 
 @pytest.mark.parametrize("shortened", ["1.23E+11", '"4,7E+09"', "2E+12"])
@@ -404,7 +442,7 @@ def test_a_row_that_could_mean_two_runs_gives_neither_a_patient_and_saves_neithe
         "--patients",
         tmp_path / "p.csv",
     ]
-    code, out, err = take_in(*source)
+    code, _, err = take_in(*source)
     assert (code, out) == (
         2,
         [],
