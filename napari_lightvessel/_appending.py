@@ -19,8 +19,7 @@ from napari_lightvessel._layers import Region
 from napari_lightvessel._marks import ACCEPTED, DECIDED, NOT_EVALUABLE, UNSURE, Mark, stored_mask
 from napari_lightvessel._recalling import Found, standing
 from src_training import Dataset, Frame, Origin, Revision, Workspace, judge_frame
-from src_training.dataset import Kept, Prepared, Source, Sources, move, save_prepared
-from src_training.dataset.patient_table import is_alike
+from src_training.dataset import Kept, Prepared, Source, Sources, is_alike, move, save_prepared
 from src_training.errors import BadMask, DatasetError
 
 

@@ -13,8 +13,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, Mark, count_words
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Revision, Workspace
-from src_training.dataset import Source, Sources, move, withdraw
-from src_training.dataset.patient_table import is_alike
+from src_training.dataset import Source, Sources, is_alike, move, withdraw
 from src_training.errors import DatasetError
 
 

@@ -5,6 +5,7 @@ from src_training.dataset.frame import STATUSES, Frame, Origin, check_pseudonym
 from src_training.dataset.masks import read_mask
 from src_training.dataset.moving import move, withdraw
 from src_training.dataset.outbox import Kept, Outbox, save_or_keep, save_prepared
+from src_training.dataset.patient_table import is_alike
 from src_training.dataset.patients import known_patient
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import Snapshot
@@ -26,6 +27,7 @@ __all__ = [
     "Sources",
     "VerifyReport",
     "check_pseudonym",
+    "is_alike",
     "known_patient",
     "move",
     "one_sided",

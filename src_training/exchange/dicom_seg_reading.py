@@ -39,7 +39,12 @@ class SegMask:
         return self.path.name
 
     def frames(self, cine: tuple[int, int, int]) -> Sequence[int]:
-        """Which frames of a cine have a segment; none where the file does not say, as for a single picture."""
+        """Which frames of a cine have a segment; BadMask where the file does not say, as it need not of one picture."""
+        if cine[0] > 1 and None in self.by_frame:
+            raise BadMask(
+                f"{self.name}: does not say which of {cine[0]} frames it is of (ReferencedFrameNumber). Export that "
+                "frame and its mask as PNG."
+            )
         return sorted(t for t in self.by_frame if t is not None)
 
     def read(self, t: int, cine: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -150,6 +150,22 @@ def test_what_highdicom_made_of_a_run_lies_on_its_frames(tmp_path, kind, syntax)
     assert all(np.array_equal(found.read(t, cine), MEANING[masks[t]]) for t in drawn)
 
 
+def test_a_segmentation_that_does_not_say_of_which_frame_it_is_is_refused(tmp_path, capsys):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    source = write_source(tmp_path / "images" / "run.dcm")
+    path = segmentation(tmp_path / "masks" / "a.seg.dcm", [source], np.stack([mask_of(0)] * T), "BINARY")
+    seg = dcmread(path)
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        for derivation in group.DerivationImageSequence:
+            del derivation.SourceImageSequence[0].ReferencedFrameNumber
+    seg.save_as(path)
+    folders = ("--images", str(tmp_path / "images"), "--masks", str(tmp_path / "masks"))
+    assert main(["dataset", "init", str(tmp_path / "w")]) == 0
+    assert main(["dataset", "import", str(tmp_path / "w"), *folders]) == 2
+    assert f"does not say which of {T} frames it is of" in capsys.readouterr().err
+
+
 def test_single_frames_of_a_series_are_told_apart_by_their_uids(tmp_path):
     sources = [write_source(tmp_path / f"{'x' * t}.dcm", frames=1) for t in (1, 2, 3)]
     masks = np.stack([mask_of(t) for t in range(3)])

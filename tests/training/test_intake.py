@@ -442,7 +442,7 @@ def test_a_row_that_could_mean_two_runs_gives_neither_a_patient_and_saves_neithe
         "--patients",
         tmp_path / "p.csv",
     ]
-    code, _, err = take_in(*source)
+    code, out, err = take_in(*source)
     assert (code, out) == (
         2,
         [],
