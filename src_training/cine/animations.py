@@ -30,7 +30,9 @@ def open_animation(path: Path, kind: str) -> Cine:
     def play() -> Iterator[Picture]:
         for t, page in enumerate(pages(path.name, data)):
             if t % EVERY == 0 and page.mode not in ("1", "L"):
-                told.update(dict.fromkeys(remarks_on(np.array(page.convert("RGB")))))
+                # Where no picture of a GIF was ever drawn it is transparent, and nothing is hidden.
+                mode = "RGBA" if page.has_transparency_data and kind != "gif" else "RGB"
+                told.update(dict.fromkeys(remarks_on(np.array(page.convert(mode)))))
             yield Picture(upright(np.array(page.convert("L")), turn), page.info.get("duration"))
 
     return open_played(path, play, f"{kind} duration", lambda _found: (*remark(turn), *told))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from src_training.cine.budget import unreadable
@@ -10,10 +12,18 @@ from src_training.cine.cine import luminance
 #: Colour models whose first or equal components are the grey values.
 MODELS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 EVERY = 8  # so often a picture of an animation or video is looked at for colours
-_LOSSLESS_ERROR, _LOSSY_ERROR = (
-    2,
-    8,
-)  # of 255: what a conversion or a lossy codec may have done to equal components
+# Of 255: what a conversion or a lossy codec may have done to equal components.
+_LOSSLESS_ERROR, _LOSSY_ERROR = 2, 8
+IN_COLOUR = "in colour, read as luminance: what was drawn on it in colour is in its grey values"
+
+
+def remarks_of(decode: Callable[[], np.ndarray]) -> tuple[str, ...]:
+    """`remarks_on` what this decodes; none where it cannot be decoded, which is told when the frame is."""
+    try:
+        picture = decode()
+    except Exception:  # noqa: BLE001 - decoders raise what they like
+        return ()
+    return remarks_on(picture)
 
 
 def remarks_on(picture: np.ndarray) -> tuple[str, ...]:
@@ -21,7 +31,7 @@ def remarks_on(picture: np.ndarray) -> tuple[str, ...]:
     channels = picture.shape[2] if picture.ndim == 3 else 1
     told: tuple[str, ...] = ()
     if channels in (3, 4) and is_coloured(picture[..., :3]):
-        told += ("in colour, read as luminance: what was drawn on it in colour is in its grey values",)
+        told += (IN_COLOUR,)
     if channels in (2, 4) and picture[..., -1].min() != picture[..., -1].max():
         told += ("partly transparent: what is hidden there is read, too",)
     return told
@@ -30,7 +40,8 @@ def remarks_on(picture: np.ndarray) -> tuple[str, ...]:
 def is_coloured(colour: np.ndarray) -> bool:
     """Whether red, green and blue (Y, X, 3) differ by more than a lossy codec does to grey."""
     spread = colour.max(-1).astype(np.float64) - colour.min(-1)
-    largest = 1.0 if colour.dtype.kind in "bf" else float(np.iinfo(colour.dtype).max)
+    # Deeper ones rarely use the range of their type.
+    largest = 255.0 if colour.dtype == np.uint8 else float(np.abs(colour.astype(np.float64)).max())
     return bool((spread > largest * _LOSSY_ERROR / 255).any())
 
 

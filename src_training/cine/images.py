@@ -14,7 +14,7 @@ from src_training.cine.animations import open_animation
 from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
 from src_training.cine.codecs import decode_jpeg, decode_jpeg2000, jpeg2000_header, jpeg_header
-from src_training.cine.colours import remarks_on
+from src_training.cine.colours import remarks_of, remarks_on
 from src_training.cine.orientation import UPRIGHT, of_image, remark, upright, upright_size
 from src_training.cine.sniff import Kind
 
@@ -96,10 +96,7 @@ def _open_again(path: Path, rgb: bool) -> NpyFrames:
 def _remarks_on_colours(kind: Kind, data: bytes, name: str) -> tuple[str, ...]:
     if (kind == "png" and data[25] == 0) or (kind == "jpeg" and jpeg_header(data, name).components == 1):
         return ()
-    try:
-        return remarks_on(_DECODERS[kind](data))
-    except Exception:  # noqa: BLE001 - decoders raise what they like, and decoding the frame tells it
-        return ()
+    return remarks_of(lambda: _DECODERS[kind](data))
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFrame, TiffPage
 
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, FrameSource, Grey, Header, plain_dtype, to_grey
-from src_training.cine.colours import remarks_on
+from src_training.cine.colours import remarks_of
 from src_training.cine.orientation import UPRIGHT, of_pages, remark, upright, upright_size
 from src_training.errors import UnreadableCine
 
@@ -122,13 +122,16 @@ def _remarks_on_colours(path: Path, frames: PageFrames | RawFrames) -> tuple[str
 
 def _page_remarks(page: TiffPage) -> tuple[str, ...]:
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        return remarks_on(_through_palette(page, page.asarray(maxworkers=1)))
-    if page.photometric in _GREY and page.samplesperpixel == 1:
+        return remarks_of(lambda: _through_palette(page, page.asarray(maxworkers=1)))
+    if page.samplesperpixel == 1:
         return ()
-    picture = page.asarray(maxworkers=1)
-    if not (_is_rgb(page) or page.photometric in _GREY) or picture.ndim != 3:
-        return ()
-    return remarks_on(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture)
+    if _is_rgb(page) or (page.samplesperpixel == 2 and page.extrasamples):
+        return remarks_of(lambda: _samples_last(page, page.asarray(maxworkers=1)))
+    return (f"of the {page.samplesperpixel} values of each pixel the first is read",)
+
+
+def _samples_last(page: TiffPage, picture: np.ndarray) -> np.ndarray:
+    return np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture
 
 
 def _through_palette(page: TiffPage, picture: np.ndarray) -> np.ndarray:
@@ -281,9 +284,9 @@ def _page_grey(page: TiffPage, picture: np.ndarray) -> np.ndarray:
     if page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None:
         return to_grey(_through_palette(page, picture), rgb=True)
     if _is_rgb(page) and picture.ndim == 3:
-        return to_grey(np.moveaxis(picture, 0, -1) if page.axes == "SYX" else picture, rgb=True)
+        return to_grey(_samples_last(page, picture), rgb=True)
     if picture.ndim == 3:
-        picture = picture[0] if page.axes == "SYX" else picture[..., 0]
+        picture = _samples_last(page, picture)[..., 0]
     return to_grey(picture, rgb=False)
 
 

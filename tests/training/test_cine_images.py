@@ -88,6 +88,15 @@ COLOURED = {
     "drawn on and hidden": (saved("PNG", np.dstack([MARKED, GREY])), [IN_COLOUR, SEE_THROUGH]),
     "nothing hidden": (saved("PNG", AS_COLOUR, "RGBA"), []),
     "TIFF": (as_tiff(MARKED, photometric="rgb"), [IN_COLOUR]),
+    "drawn on, 10 of 16 bits": (imagecodecs.png_encode(MARKED.astype(np.uint16) * 4), [IN_COLOUR]),
+    "animation, hidden": (
+        saved("WEBP", np.dstack([MARKED, GREY]), save_all=True, append_images=LATER, lossless=True),
+        [IN_COLOUR, SEE_THROUGH],
+    ),
+    "TIFF of three greys": (
+        as_tiff(MARKED, photometric="minisblack", planarconfig="contig"),
+        ["of the 3 values of each pixel the first is read"],
+    ),
     "TIFF, the last page": (as_tiff(np.stack([AS_COLOUR] * 2 + [MARKED]), photometric="rgb"), [IN_COLOUR]),
     "TIFF, grey as colour": (as_tiff(AS_COLOUR, photometric="rgb"), []),
     "TIFF of channels": (
@@ -110,6 +119,19 @@ def test_what_luminance_keeps_of_colours_and_alpha_hides_is_told(tmp_path, data,
     (tmp_path / "frame.any").write_bytes(data)
     remarks = read_cine(tmp_path / "frame.any").remarks
     assert len(remarks) == len(told) and all(map(str.__contains__, remarks, told)), remarks
+
+
+def test_a_damaged_page_in_colour_keeps_no_other_page_out(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([MARKED] * 3), photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        at, length = tif.pages[1].dataoffsets[0], tif.pages[1].databytecounts[0]
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(at)
+        file.write(bytes(length))
+    cine = read_cine(tmp_path / "a.tif")
+    assert len(cine) == 3 and np.array_equal(cine.frame(0), cine.frame(2))
+    with pytest.raises(UnreadableCine, match=r"a\.tif: "):
+        cine.frame(1)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
