@@ -48,16 +48,19 @@ class Accepter:
     saved = Signal(str)
     failed = Signal(str)
     kept = Signal(object, object, int)  # the entry in the outbox, CineState, frame
-    asks = Signal(
-        object
-    )  # Whole | Alike | Odd | Meanwhile | Elsewhere: the frame is not saved until it is answered
+    asks = Signal(object)  # a Question: the frame is not saved until it is answered
+    renamed = Signal(object, str)  # CineState and its patient, as the dataset calls them
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._waiting: deque[tuple[Save, Elsewhere | None]] = deque()
         self._job: _jobs.Job | None = None
         self._seeking: _jobs.Job | None = None
-        self._known: set[tuple[Path, str]] = set()  # patients of a workspace who were saved from here
+        self._running: Save | None = None
+        self._known: tuple[Path, str] | None = (
+            None  # the workspace and patient of the frame that was saved last
+        )
+        session.dataset_grew.connect(self._forget_patient)
 
     @property
     def busy(self) -> bool:
@@ -82,21 +85,29 @@ class Accepter:
             self._take(state, t, ACCEPTED)
 
     def save_whole(self, asked: Whole) -> None:
-        """Save the whole frame: it was reviewed outside the region as well."""
-        self._put(asked.save)
+        """Save the whole frame, as it is in view: it was reviewed outside the region as well."""
+        self._put_in_view(asked.save, lambda save: save)
 
     def save_distinct(self, asked: Alike) -> None:
         """Save the frame for this patient, who is another one."""
-        self._put(replace(asked.save, distinct=True))
+        self._for_all_of(asked, lambda save: replace(save, distinct=True))
+
+    def save_same(self, asked: Alike) -> None:
+        """Save the frame for the patient that is in the dataset: both ids are that person's."""
+        self._for_all_of(asked, lambda save: replace(save, patient=asked.known))
+        self.renamed.emit(asked.save.state, asked.known)
+        self.session.marks_changed.emit(asked.save.state)
 
     def save_odd(self, asked: Odd) -> None:
-        """Save a mask that looked odd, as it is."""
-        self._put(replace(asked.save, sure=True))
+        """Save a mask that looked odd, as it is; what was painted since is looked at anew."""
+        self._put_in_view(asked.save, lambda save: replace(save, sure=save is asked.save))
 
     def save_mine(self, asked: Meanwhile) -> None:
         """Save what was decided here as a correction of what was asked about."""
-        seen = asked.save.mark.seen | {head.sha for head in asked.heads}
-        self._put(replace(asked.save, mark=replace(asked.save.mark, seen=seen)))
+        theirs = {head.sha for head in asked.heads}
+        self._put_in_view(
+            asked.save, lambda save: replace(save, mark=replace(save.mark, seen=save.mark.seen | theirs))
+        )
 
     def show_theirs(self, asked: Meanwhile) -> None:
         """Show the other's mask in place of this one, as a step that can be undone."""
@@ -187,10 +198,34 @@ class Accepter:
         except LightVesselError as error:
             self.failed.emit(str(error))
             return
-        if status == ACCEPTED and region is None and save.mark.region:
+        if status == ACCEPTED and region is None and self._reviewed_in_part(save):
             self.asks.emit(Whole(save))
         else:
             self._put(save)
+
+    def _reviewed_in_part(self, save: Save) -> bool:
+        """By what is saved, or on its way."""
+        on_the_way = [
+            one for one in (self._running, *(later for later, _ in self._waiting)) if one is not None
+        ]
+        mine = [one for one in on_the_way if one.state is save.state and one.t == save.t]
+        return mine[-1].region is not None if mine else save.mark.region
+
+    def _put_in_view(self, asked: Save, answered: Callable[[Save], Save]) -> None:
+        """Save what was asked about with its answer; what was painted since the question is part of it."""
+        try:
+            self._put(answered(_in_view(asked)))
+        except LightVesselError as error:
+            self.failed.emit(str(error))
+
+    def _for_all_of(self, asked: Alike, answered: Callable[[Save], Save]) -> None:
+        """Answer for this frame, and for those of the same patient that wait to be saved."""
+        who = asked.save.workspace.path, asked.save.patient
+        self._waiting = deque(
+            (answered(save) if (save.workspace.path, save.patient) == who else save, moving)
+            for save, moving in self._waiting
+        )
+        self._put_in_view(asked.save, answered)
 
     def _put(self, save: Save, moving: Elsewhere | None = None) -> None:
         save.state.marks[save.t].saving = True
@@ -220,17 +255,17 @@ class Accepter:
         save, moving = self._waiting.popleft()
 
         def done(answer: Outcome) -> None:
-            self._job = None
+            self._job = self._running = None
             outcome, odd = answer
-            if isinstance(outcome, Alike | Odd | Meanwhile | Elsewhere):
+            if isinstance(outcome, Question):
                 self._ask(save, outcome)
             else:
-                self._known.add(who)
                 self._on_saved(save, outcome, odd)
+                self._known = who
             self._next()
 
         def failed(problem: _jobs.Problem) -> None:
-            self._job = None
+            self._job = self._running = None
             save.state.marks[save.t].saving = False
             self.session.frame_decided.emit(save.state, save.t)
             self.failed.emit(self.session.named(save.state, f"Frame {save.t} is not saved. {problem.line}"))
@@ -238,7 +273,8 @@ class Accepter:
 
         patient = known_patient(save.patient or save.state.cine.patient_id) or ""
         who = save.workspace.path, patient
-        is_sure = save.distinct or not patient or who in self._known
+        is_sure = save.distinct or not patient or who == self._known
+        self._running = save
         self._job = _jobs.start(append(replace(save, distinct=is_sure), moving), done=done, failed=failed)
 
     def _ask(self, save: Save, question: Question) -> None:
@@ -280,13 +316,20 @@ class Accepter:
             self.saved.emit(self.session.named(save.state, line))
             self._seek_twin(save, outcome, odd)
 
+    def _forget_patient(self) -> None:
+        """What is moved or withdrawn may have been the last frame of a patient."""
+        self._known = None
+
     def _is_here(self, workspace: Workspace) -> bool:
         here = self.session.workspace
         return here is not None and here.path == workspace.path
 
     def _tell_elsewhere(self, save: Save, mark: Mark) -> None:
         """Another workspace was opened while the frame was on its way into the former one."""
-        mark.leave()
+        if (
+            mark.head is None or mark.head.sha in save.mark.seen
+        ):  # not what the workspace that is open now holds
+            mark.leave()
         self.session.frame_decided.emit(save.state, save.t)
         line = f"Saved · frame {save.t} · in {save.workspace.path.name}, which was open then"
         self.saved.emit(self.session.named(save.state, line))
@@ -311,6 +354,15 @@ class Accepter:
         job = self._seeking = _jobs.start(work, done=done, failed=failed, visible=False)
 
 
+def _in_view(save: Save) -> Save:
+    """The same decision about what was painted since; BadMask or DatasetError when that cannot be accepted."""
+    state, t = save.state, save.t
+    if save.status != ACCEPTED or state.mask is None or np.array_equal(state.labels(t), save.labels):
+        return save
+    check_labels(t, state.labels(t))
+    return replace(save, labels=state.labels(t).copy(), mark=replace(state.marks[t]))
+
+
 def _after(later: Save, save: Save, outcome: Revision | Kept) -> Save:
     """A decision that was taken while an earlier one on its frame was being saved: it corrects that, from there on."""
     same = later.state is save.state and later.t == save.t and later.workspace.path == save.workspace.path
@@ -330,7 +382,7 @@ def _after(later: Save, save: Save, outcome: Revision | Kept) -> Save:
 def _save_unasked(save: Save, moving: Elsewhere | None) -> None:
     """The window closes: a decision is saved all the same, and what others saved meanwhile stands beside it."""
     try:
-        append(replace(save, sure=True, distinct=True, apart=True), moving, beside=True)(lambda: False)
+        append(replace(save, sure=True, apart=True), moving, beside=True)(lambda: False)
     except (LightVesselError, OSError):
         logger.exception("frame %d was decided, but is not saved", save.t)
 

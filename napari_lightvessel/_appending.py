@@ -19,7 +19,7 @@ from napari_lightvessel._layers import Region
 from napari_lightvessel._marks import ACCEPTED, DECIDED, NOT_EVALUABLE, UNSURE, Mark, stored_mask
 from napari_lightvessel._recalling import Found, standing
 from src_training import Dataset, Frame, Origin, Revision, Workspace, judge_frame
-from src_training.dataset import Kept, Prepared, Source, Sources, is_alike, move, save_prepared
+from src_training.dataset import Kept, Prepared, Source, Sources, alike_patient, move, save_prepared
 from src_training.errors import BadMask, DatasetError
 
 
@@ -50,10 +50,11 @@ class Whole:
 
 @dataclass(frozen=True)
 class Alike:
-    """The id of the patient and that of one in the dataset differ in leading zeros only."""
+    """The id of the ``patient`` and that of one in the dataset, ``known``, differ in leading zeros only."""
 
     save: Save
     patient: str
+    known: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Elsewhere:
     label: str  # what that case is called on this computer
 
 
-Question: TypeAlias = Alike | Odd | Meanwhile | Elsewhere
+Question: TypeAlias = Whole | Alike | Odd | Meanwhile | Elsewhere
 Outcome: TypeAlias = tuple[Revision | Kept | Question, str]  # and what is odd about a mask that is saved
 _ASKED = ("share", "inverted")  # other findings may be a person's good reasons, and are told
 
@@ -120,8 +121,11 @@ def append(
                 dataset, moving.revision, moving.patient, _preferences.annotator(), pixels=frame.pixels
             )
             mark = replace(mark, seen=mark.seen | {moved.sha})
-        if not save.distinct and is_alike(frame.patient, dataset):
-            return Alike(save, frame.patient or ""), ""
+        alike = None if save.distinct else alike_patient(frame.patient, dataset)
+        if alike is not None and not beside:
+            return Alike(save, frame.patient or "", alike), ""
+        if alike is not None:  # nobody can be asked any more, and no patient is one too few
+            frame = replace(frame, patient=None)
         prepared = dataset.prepare(frame, _mask(save), _origin(save))
         findings = judge_frame(frame, prepared.mask).findings if save.status == ACCEPTED else ()
         if not save.sure and any(finding.code in _ASKED for finding in findings):

@@ -130,6 +130,7 @@ class CorrectPanel(Section):
         accepter.saved.connect(lambda _text: self.name_bar.ask_once())
         accepter.asks.connect(lambda _question: self.line.tell(""))
         accepter.deciding.connect(self._on_patient)
+        accepter.renamed.connect(self.recaller.remember_patient)
         self.take_back.told.connect(self.line.tell)
         self.recaller.overtaken.connect(self._on_overtaken)
 

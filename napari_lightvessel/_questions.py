@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from napari_lightvessel import _preferences
 from napari_lightvessel._accepting import Accepter
-from napari_lightvessel._appending import Alike, Elsewhere, Meanwhile, Odd, Whole
+from napari_lightvessel._appending import Alike, Elsewhere, Meanwhile, Odd, Question, Whole
+from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import WORDS, count_words
 from napari_lightvessel._parts import AskBar, bring_into_sight
 from napari_lightvessel._taking_back import Strays, TakeBack
+from src_training import Workspace
 from src_training.errors import LightVesselError
 
-_Question: TypeAlias = Whole | Alike | Odd | Meanwhile | Elsewhere | Strays
+_Asked: TypeAlias = Question | Strays
 
 
 class QuestionBar(AskBar):
@@ -24,12 +27,14 @@ class QuestionBar(AskBar):
         super().__init__()
         self.accepter, self.take_back = accepter, take_back
         self.later.setText("Cancel")
-        self._waiting: deque[_Question] = deque()
-        self._present: _Question | None = None
+        self._waiting: deque[_Asked] = deque()
+        self._present: _Asked | None = None
         accepter.asks.connect(self.put)
         take_back.asks.connect(self.put)
+        accepter.session.frame_decided.connect(self._on_decided)
+        accepter.session.workspace_changed.connect(self._on_workspace)
 
-    def put(self, question: _Question) -> None:
+    def put(self, question: _Asked) -> None:
         """Ask this after what is being asked, and in place of an earlier question about the same.
 
         Frames to be moved can wait: a frame that somebody wants to save now would wait unseen behind them.
@@ -40,6 +45,23 @@ class QuestionBar(AskBar):
         others = [one for one in (*again, *self._waiting) if _about(one) != about]
         self._waiting = deque(sorted((*others, question), key=lambda one: isinstance(one, Strays)))
         if not stays:
+            self._next()
+
+    def _on_decided(self, state: CineState, t: int) -> None:
+        """Another decision about a frame is on its way: what was asked about the former one is past."""
+        if state.marks[t].saving:
+            self._drop(
+                lambda one: not isinstance(one, Strays) and one.save.state is state and one.save.t == t
+            )
+
+    def _on_workspace(self, workspace: Workspace | None) -> None:
+        """No answer may go into a dataset that is not in view."""
+        here = workspace.path if workspace is not None else None
+        self._drop(lambda one: _workspace_of(one).path != here)
+
+    def _drop(self, is_past: Callable[[_Asked], bool]) -> None:
+        self._waiting = deque(one for one in self._waiting if not is_past(one))
+        if self._present is not None and is_past(self._present):
             self._next()
 
     def _next(self) -> None:
@@ -74,11 +96,19 @@ class QuestionBar(AskBar):
         )
 
     def _ask_alike(self, question: Alike) -> None:
+        same = [one for one in self._waiting if isinstance(one, Alike) and _who(one) == _who(question)]
+        frames = f" and {count_words(len(same))} more" if same else ""
+
+        def answer(save: Callable[[Alike], None]) -> None:
+            self._waiting = deque(one for one in self._waiting if one not in same)
+            for one in (question, *same):
+                save(one)
+
         self._pose(
-            f"{_frame_of(question)}: the patient {question.patient} and one in this dataset differ in leading zeros "
-            "only. Are they two patients? If not, write the id as before, or one patient is split.",
-            ("They are two", lambda: self.accepter.save_distinct(question)),
-            ("Look again", lambda: self.accepter.session.look_at(question.save.state, question.save.t)),
+            f"{_frame_of(question)}{frames}: the patient {question.patient} and {question.known}, who is in this "
+            "dataset, differ in leading zeros only. One patient, or two?",
+            (f"One: {question.known}", lambda: answer(self.accepter.save_same)),
+            ("They are two", lambda: answer(self.accepter.save_distinct)),
         )
 
     def _ask_odd(self, question: Odd) -> None:
@@ -120,8 +150,10 @@ class QuestionBar(AskBar):
     def _pose(self, text: str, yes: tuple[str, Callable[[], Any]], no: tuple[str, Callable[[], Any]]) -> None:
         def then(act: Callable[[], Any]) -> Callable[[], None]:
             def go_on() -> None:
+                self._present = None
                 act()
-                self._next()
+                if self._present is None:  # else the answer raised the next question
+                    self._next()
 
             return go_on
 
@@ -171,11 +203,19 @@ class NameBar(AskBar):
         self._changed()
 
 
-def _frame_of(question: Whole | Alike | Odd | Meanwhile | Elsewhere) -> str:
+def _frame_of(question: Question) -> str:
     return f"{question.save.label}, frame {question.save.t}"
 
 
-def _about(question: _Question) -> tuple[int, int]:
+def _who(question: Alike) -> tuple[Path, str]:
+    return question.save.workspace.path, question.patient
+
+
+def _workspace_of(question: _Asked) -> Workspace:
+    return question.workspace if isinstance(question, Strays) else question.save.workspace
+
+
+def _about(question: _Asked) -> tuple[int, int]:
     """The cine and its frame; -1: several frames."""
     if isinstance(question, Strays):
         return id(question.state), -1

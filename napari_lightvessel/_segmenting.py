@@ -39,6 +39,7 @@ class Segmenter:
         self.session = session
         self.live = False
         self._job: _jobs.Job | None = None
+        self._on: CineState | None = None  # what the job segments
         self._side_jobs: list[_jobs.Job] = []
         self._predictors: dict[tuple[str, int], Predictor] = {}
         self._settle = QTimer(parent)
@@ -142,6 +143,7 @@ class Segmenter:
 
         work = self._work(model, state, source, frames)
         self.started.emit(len(frames))
+        self._on = state
         self._job = _jobs.start(work, step=step, done=finished, failed=failed)
 
     def _work(
@@ -177,7 +179,7 @@ class Segmenter:
         self.session.marks_changed.emit(state)
 
     def _end(self, state: CineState, line: str, kind: str) -> None:
-        self._job = None
+        self._job = self._on = None
         if state.mask is not None:
             state.mask.refresh()
         self.session.marks_changed.emit(state)
@@ -239,7 +241,8 @@ class Segmenter:
     def _look_at_polarity(self, state: CineState, cine: Cine) -> None:
         def done(found: Polarity) -> None:
             state.polarity = found
-            if found.bright and "inverted" not in state.chosen and not state.probabilities:
+            is_as_dark = bool(state.probabilities) or state is self._on  # or is being segmented so
+            if found.bright and "inverted" not in state.chosen and not is_as_dark:
                 state.inverted = True
             self.session.marks_changed.emit(state)
 

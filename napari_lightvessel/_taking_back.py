@@ -13,7 +13,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, Mark, count_words
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Revision, Workspace
-from src_training.dataset import Source, Sources, is_alike, move, withdraw
+from src_training.dataset import Source, Sources, alike_patient, move, withdraw
 from src_training.errors import DatasetError
 
 
@@ -98,7 +98,8 @@ class TakeBack:
             named = any(head.patient_key is not None for head in strays.values())
             if not strays:
                 return None
-            return Strays(state, workspace, strays, patient, named, is_alike(patient, workspace.dataset))
+            alike = alike_patient(patient, workspace.dataset) is not None
+            return Strays(state, workspace, strays, patient, named, alike)
 
         def done(strays: Strays | None) -> None:
             if strays is not None:
@@ -114,8 +115,13 @@ class TakeBack:
         return replace(strays, revisions=left) if left else None
 
     def move(self, strays: Strays) -> None:
-        """Give those frames to their patient."""
-        state, frames = strays.state, list(strays.revisions)
+        """Give those frames to their patient that still stand where they were found."""
+        here = self.session.workspace
+        left = self.still_strays(strays) if here is not None and here.path == strays.workspace.path else None
+        if left is None:
+            self.told.emit("Nothing was moved: these frames were decided anew meanwhile.", "info")
+            return
+        strays, state, frames = left, left.state, list(left.revisions)
 
         def done(moved: dict[int, Revision]) -> None:
             for t, revision in moved.items():

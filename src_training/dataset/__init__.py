@@ -5,7 +5,7 @@ from src_training.dataset.frame import STATUSES, Frame, Origin, check_pseudonym
 from src_training.dataset.masks import read_mask
 from src_training.dataset.moving import move, withdraw
 from src_training.dataset.outbox import Kept, Outbox, save_or_keep, save_prepared
-from src_training.dataset.patient_table import is_alike
+from src_training.dataset.patient_table import alike_patient
 from src_training.dataset.patients import known_patient
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import Snapshot
@@ -26,8 +26,8 @@ __all__ = [
     "Source",
     "Sources",
     "VerifyReport",
+    "alike_patient",
     "check_pseudonym",
-    "is_alike",
     "known_patient",
     "move",
     "one_sided",

@@ -146,25 +146,26 @@ def check_alike(named: Iterable[tuple[str, str | None]], dataset: Dataset) -> No
             )
 
 
-def is_alike(patient: str | None, dataset: Dataset) -> bool:
-    """Whether this id and that of a patient in the dataset differ in leading zeros only, and so may be one person's."""
+def alike_patient(patient: str | None, dataset: Dataset) -> str | None:
+    """The id in the dataset from which this one differs in leading zeros only, so that both may be one person's."""
     known = known_patient(patient)
-    return known is not None and _Alike(dataset)(known)
+    return None if known is None else _Alike(dataset)(known)
 
 
 class _Alike:
-    """Whether a patient in the dataset looks like another; the dataset is read once, and only if it has to be."""
+    """The patient in the dataset that looks like another; the dataset is read once, and only if it has to be."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
 
-    def __call__(self, known: str) -> bool:
+    def __call__(self, known: str) -> str | None:
         if not _NUMBER.search(known) or not self._keys:
-            return False
+            return None
         site_key = self._dataset.site_key()
         if patient_key(site_key, known) in self._keys:
-            return False  # nobody is split by another frame of a patient who is there
-        return any(patient_key(site_key, variant) in self._keys for variant in _variants(known))
+            return None  # nobody is split by another frame of a patient who is there
+        there = (one for one in _variants(known) if patient_key(site_key, one) in self._keys)
+        return next(there, None)
 
     @functools.cached_property
     def _keys(self) -> set[str]:

@@ -30,27 +30,60 @@ def keys(dock):
     return [head.patient_key for head in dock.session.workspace.dataset.heads() if head.status != "rejected"]
 
 
-@pytest.mark.parametrize("answer", ["yes", "no", "later"])
-def test_an_id_that_differs_in_leading_zeros_only_is_asked_about(dock, work, saved, qtbot, answer):
-    question = dock.correct.question
-    type_patient(dock, " 123")
+def accept_for(dock, qtbot, patient):
+    """Accept under an id that looks like the one that is there; the question that it raises."""
+    type_patient(dock, patient)
     dock.correct.accept_button.click()
-    qtbot.waitUntil(lambda: not question.isHidden(), timeout=20_000)
-    assert "the patient 123 and one in this dataset differ in leading zeros only" in question.text.text()
-    assert len(keys(dock)) == 1
+    qtbot.waitUntil(lambda: not dock.correct.question.isHidden(), timeout=20_000)
+    return dock.correct.question
+
+
+def settled(dock, qtbot):
+    qtbot.waitUntil(lambda: not dock.accepter.busy, timeout=20_000)
+
+
+@pytest.mark.parametrize(("answer", "patients", "cases"), [("yes", 1, 2), ("no", 2, 2), ("later", 1, 1)])
+def test_an_id_that_differs_in_leading_zeros_only_is_asked_about(
+    dock, work, saved, qtbot, answer, patients, cases
+):
+    question = accept_for(dock, qtbot, " 123")
+    asked = "the patient 123 and 000123, who is in this dataset, differ in leading zeros only"
+    assert asked in question.text.text() and len(keys(dock)) == 1
     getattr(question, answer).click()
-    assert question.isHidden()
-    if answer == "yes":
-        qtbot.waitUntil(lambda: "Saved" in dock.correct.line.text(), timeout=20_000)
-        assert len(set(keys(dock))) == len(keys(dock)) == 2
+    settled(dock, qtbot)
+    assert question.isHidden() and (len(set(keys(dock))), len(keys(dock))) == (patients, cases)
+    if answer != "later":
+        assert dock.correct.patient.text() == {"yes": "000123", "no": "123"}[answer]
         dock.session.go_to(3)
         saved(dock)  # once said, it is known
-        assert len(set(keys(dock))) == 2 and len(keys(dock)) == 3
-    else:
-        assert len(keys(dock)) == 1
-        type_patient(dock, "000123")
-        saved(dock)
-        assert len(set(keys(dock))) == 1 and len(keys(dock)) == 2
+        assert (len(set(keys(dock))), len(keys(dock))) == (patients, cases + 1)
+
+
+def test_a_question_about_a_frame_that_was_decided_anew_is_past(dock, work, saved, qtbot):
+    question = accept_for(dock, qtbot, "123")
+    type_patient(dock, "000123")  # as it had to be, without answering
+    saved(dock)
+    assert question.isHidden() and len(set(keys(dock))) == 1 and len(keys(dock)) == 2
+
+
+def test_one_answer_is_for_all_frames_of_the_patient_that_wait(dock, work, qtbot):
+    for t in (0, 3):
+        work.mask.layer.paint((t, 30, 30), 1)
+    type_patient(dock, "123")
+    dock.accepter.accept_edits(work)
+    settled(dock, qtbot)
+    question = dock.correct.question
+    question.no.click()
+    settled(dock, qtbot)
+    assert question.isHidden() and len(keys(dock)) == 3 and len(set(keys(dock))) == 2
+
+
+def test_an_answer_after_another_workspace_was_opened_goes_nowhere(
+    dock, work, qtbot, new_workspace, tmp_path
+):
+    question = accept_for(dock, qtbot, "123")
+    new_workspace(dock, tmp_path / "another")
+    assert question.isHidden() and keys(dock) == []
 
 
 def test_frames_that_would_be_moved_to_such_an_id_are_told_of_it(dock, work, saved, qtbot):
