@@ -21,7 +21,6 @@ from src_training.cine.sniff import DICOM_SUFFIXES, SUFFIXES, recognise
 _INDEX = "DICOMDIR"
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
-_SPLIT = "Put the files of each into a folder of its own, or open them one by one."
 _NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
 
 
@@ -168,8 +167,9 @@ def _read_folder(folder: Path) -> Cine:
     for member in members:
         _check_single(folder, member)
     series = grouped(members)
-    if reason := difference(members):
-        raise unreadable(folder.name, f"{reason}; it holds {listed(series)}", _SPLIT)
+    if found := difference(members):
+        reason, cure = found
+        raise unreadable(folder.name, f"{reason}; it holds {listed(series)}", cure)
     for member in members:
         _check_fits(folder, members[0], member)
     (only,) = series

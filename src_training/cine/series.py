@@ -11,6 +11,8 @@ from src_training.cine.cine import Cine, Grey
 _STRAY_DEG = 1.0  # the C-arm may stray so far within one run, as motors hold it
 _HALF_A_DAY = 12 * 3600 * 1_000_000  # microseconds
 _SHOWN = 4
+_SPLIT = "Put the files of each into a folder of its own, or open them one by one."
+_REMOVE = "Remove one of them."
 
 Values = list[Hashable | None]
 
@@ -42,8 +44,8 @@ def grouped(cines: Iterable[Cine]) -> list[Series]:
     return [Series(*_ordered(group)) for group in groups]
 
 
-def difference(members: Sequence[Cine]) -> str | None:
-    """Two files that are of different acquisitions and the tag that says so; None where none does."""
+def difference(members: Sequence[Cine]) -> tuple[str, str] | None:
+    """Two files that are of different acquisitions with the tag that says so, and the cure; None where none does."""
     for trait in _TRAITS:
         stated = [
             (member, value)
@@ -54,12 +56,11 @@ def difference(members: Sequence[Cine]) -> str | None:
         if others:
             (first, is_known), (other, other_known) = stated[0], others[0]
             if trait is _COPIES:
-                return (
-                    f"{_original_of(other, members).name} and {other.name} are one object twice ({trait.tag})"
-                )
+                original = _original_of(other, members)
+                return f"{original.name} and {other.name} are one object twice ({trait.tag})", _REMOVE
             if is_known is None or other_known is None:
-                return f"{trait.tag} is stated in one of {first.name} and {other.name} only"
-            return f"{first.name} and {other.name} are of different {trait.what} ({trait.tag})"
+                return f"{trait.tag} is stated in one of {first.name} and {other.name} only", _SPLIT
+            return f"{first.name} and {other.name} are of different {trait.what} ({trait.tag})", _SPLIT
     return None
 
 
@@ -142,7 +143,9 @@ def _acquisitions(members: Sequence[Cine]) -> Values:
 
 
 def _copies(members: Sequence[Cine]) -> Values:
-    """How often the object of a file was there before it."""
+    """How often the object of a file was there before it; nothing where one name stands for all of a numbered run."""
+    if _share_a_name(members):
+        return [None] * len(members)
     seen: Counter[str | None] = Counter()
     found: Values = []
     for member in members:
@@ -150,6 +153,13 @@ def _copies(members: Sequence[Cine]) -> Values:
         found.append(None if one is None else seen[one])
         seen[one] += 1
     return found
+
+
+def _share_a_name(members: Sequence[Cine]) -> bool:
+    """Whether somebody who made the files anonymous gave all of them one SOPInstanceUID."""
+    instances = [member.parts[2].instance for member in members]
+    numbers = {one.number for one in instances} - {None}
+    return len(numbers) == len(members) > 2 and len({one.object for one in instances}) == 1
 
 
 def _original_of(copy: Cine, members: Sequence[Cine]) -> Cine:

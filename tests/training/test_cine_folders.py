@@ -75,7 +75,7 @@ DIFFERENT = {
         {"ImageType": ["DERIVED", "PRIMARY", "BIPLANE A"]},
         r"different kinds or planes \(ImageType\)",
     ),
-    "copy": ({"SOPInstanceUID": "1.9"}, r"0 and 1 are one object twice \(SOPInstanceUID\)"),
+    "copy": ({"SOPInstanceUID": "1.9"}, r"0 and 1 are one object twice \(SOPInstanceUID\).*Remove one"),
     "size": ({"frame": files.grey(frames=1, rows=40, columns=40)}, r"1: 40x40, but 0 is 32x40"),
 }
 STATED = {
@@ -110,6 +110,17 @@ def test_runs_of_one_series_are_told_apart_by_their_acquisition(tmp_path, acquis
     else:
         with pytest.raises(UnreadableCine, match=r"different acquisitions \(AcquisitionNumber\); it holds 2"):
             read_cine(tmp_path, as_cine=True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "runs"), [((1, 2, 3), 1), ((1, 2, 2), 3), ((1, 2, None), 3), ((1, 2), 2)]
+)
+def test_one_uid_for_all_files_of_a_numbered_run_makes_no_copies(tmp_path, numbers, runs):
+    for t, number in enumerate(numbers):
+        write(tmp_path / f"{t}", t, InstanceNumber=number, SOPInstanceUID="1.2.3")
+    assert len(series_in(tmp_path)) == runs
+    if runs == 1:
+        assert opened(tmp_path)[0] == [0, 1, 2]
 
 
 def test_that_a_number_is_there_twice_is_told_with_the_order(tmp_path):
