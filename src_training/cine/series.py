@@ -7,9 +7,11 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from src_training.cine.cine import Cine, Grey
+from src_training.cine.instance import WORDS_OF_KIND
 
 _STRAY_DEG = 1.0  # the C-arm may stray so far within one run, as motors hold it
 _HALF_A_DAY = 12 * 3600 * 1_000_000  # microseconds
+_COUNTS = 0.75  # from so many different numbers a file on they count files: a run has several
 _SHOWN = 4
 _SPLIT = "Put the files of each into a folder of its own, or open them one by one."
 _REMOVE = "Remove one of them."
@@ -136,10 +138,10 @@ def _angles(of: Callable[[Cine], float | None]) -> Callable[[Sequence[Cine]], Va
 
 
 def _acquisitions(members: Sequence[Cine]) -> Values:
-    """AcquisitionNumber; nothing where it only counts the files."""
+    """AcquisitionNumber; nothing where it only counts the files, be it with a repeat."""
     numbers = [member.parts[2].instance.acquisition for member in members]
     known = [number for number in numbers if number is not None]
-    return list(numbers) if len({*known}) < len(known) else [None] * len(numbers)
+    return [None] * len(numbers) if len({*known}) >= _COUNTS * len(known) else list(numbers)
 
 
 def _copies(members: Sequence[Cine]) -> Values:
@@ -166,6 +168,16 @@ def _original_of(copy: Cine, members: Sequence[Cine]) -> Cine:
     return next(one for one in members if one.parts[2].instance.object == copy.parts[2].instance.object)
 
 
+def _word_of_kind(place: int) -> Callable[[Cine], str | None]:
+    """Word by word, as some files of a run say less than others."""
+
+    def word(cine: Cine) -> str | None:
+        words = (cine.parts[2].instance.kind or "").split("\\")
+        return words[place] or None if place < len(words) else None
+
+    return word
+
+
 def _patient(cine: Cine) -> str | None:
     return None if cine.patient_id is None else " ".join(cine.patient_id.casefold().split())
 
@@ -178,7 +190,7 @@ _TRAITS = (
     _Trait("series", "SeriesInstanceUID", _each(lambda cine: cine.parts[2].instance.series)),
     _COPIES,
     _Trait("acquisitions", "AcquisitionNumber", _acquisitions),
-    _Trait("kinds or planes", "ImageType", _each(lambda cine: cine.parts[2].instance.kind)),
+    *(_Trait("kinds or planes", "ImageType", _each(_word_of_kind(place))) for place in range(WORDS_OF_KIND)),
     _Trait("projections", "PositionerPrimaryAngle", _angles(lambda cine: cine.projection.primary_deg)),
     _Trait("projections", "PositionerSecondaryAngle", _angles(lambda cine: cine.projection.secondary_deg)),
     _Trait(
