@@ -15,10 +15,10 @@ from src_training.cine.apart import open_apart
 from src_training.cine.beside import masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Calibration, Cine, Header, about_one_value
+from src_training.cine.disc_index import index_of, is_index, leads_to_an_image
 from src_training.cine.series import Series, difference, grouped, listed, stored_as
 from src_training.cine.sniff import DICOM_SUFFIXES, SUFFIXES, recognise
 
-_INDEX = "DICOMDIR"
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
 _NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
@@ -66,21 +66,15 @@ def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
     """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones.
 
     Nor masks that lie beside their images, unless ``masks`` are wanted; nor what lies beside the index of a disc, if
-    none of it is DICOM: these are pictures of the viewer that is on the disc.
+    none of it is DICOM and the disc is there: these are pictures of the viewer that is on it.
     """
     files = [entry for entry in _files(folder) if _may_be_image(entry)]
-    if files and index_of(folder) is not None and not any(map(_may_be_dicom, files)):
+    if files and (index := index_of(folder)) is not None and _are_of_a_viewer(files, index):
         return []
     if not masks:
         beside = masks_beside(files)
         files = [file for file in files if file not in beside]
     return sorted(files, key=lambda file: (natural_key(file.name), file.name))
-
-
-def index_of(folder: Path) -> Path | None:
-    """The DICOMDIR of a disc, in any case of letters; None where there is none."""
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return next((one for one in entries if one.name.upper() == _INDEX and one.is_file()), None)
 
 
 def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -286,8 +280,12 @@ def _files(folder: Path) -> list[Path]:
     return [
         entry
         for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.name.upper() != _INDEX and may_be_file(entry)
+        if not entry.name.startswith(".") and not is_index(entry) and may_be_file(entry)
     ]
+
+
+def _are_of_a_viewer(pictures: list[Path], index: Path) -> bool:
+    return not any(map(_may_be_dicom, pictures)) and leads_to_an_image(index)
 
 
 def _has_images(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from pydicom.fileset import FileSet
 
 from src_training.cli import main
 from src_training.errors import LightVesselError
+from src_training.exchange import discs
 from src_training.exchange.discs import is_disc, opened_disc
 
 STUDY = {
@@ -197,6 +198,39 @@ def test_files_that_the_index_does_not_list_are_told(disc):
         assert opened.remarks == [
             "DICOMDIR: 1 DICOM files on the disc that it does not list are left out. Give them by themselves."
         ]
+
+
+@pytest.mark.parametrize("kind", ["SR DOCUMENT", "PRESENTATION", "ENCAP DOC"])
+def test_reports_that_the_index_lists_are_no_strangers(disc, kind):
+    folder, _ = disc
+    index = pydicom.dcmread(folder / "DICOMDIR")
+    images = [one for one in index.DirectoryRecordSequence if one.DirectoryRecordType == "IMAGE"]
+    images[0].DirectoryRecordType = kind
+    index.save_as(folder / "DICOMDIR")
+    with opened_disc(folder) as opened:
+        assert opened.remarks == [] and sum(len(run.files) for run in opened.runs) == len(images) - 1
+
+
+def test_of_a_large_folder_around_an_index_only_a_part_is_looked_at(disc, monkeypatch):
+    folder, pixels = disc
+    for number in range(30):
+        (folder / f"z{number}").write_bytes(b"not a picture")
+    looked_at = []
+    monkeypatch.setattr(discs, "recognise", looked_at.append)
+    monkeypatch.setattr(discs, "_MOST_LOOKED_AT", 9)
+    same(runs(folder), pixels)
+    assert len(looked_at) < 10
+
+
+def test_pictures_beside_an_index_whose_images_are_gone_are_read(disc, tmp_path):
+    folder, pixels = disc
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else None
+    Image.fromarray(pixels[0][0]).save(folder / "shot.png")
+    assert not is_disc(folder) and main(["segment", str(folder), "-o", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["shot.png"]
+    with pytest.raises(LightVesselError, match=r"no angiogram on this disc.*open its files"):
+        runs(folder / "DICOMDIR")
 
 
 def test_folders_in_a_folder_of_images_are_told(disc, tmp_path, capsys):
