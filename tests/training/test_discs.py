@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.fileset import FileSet
 
 from src_training.cli import main
+from src_training.cli.common import say_left_out_folders
 from src_training.errors import LightVesselError
 from src_training.exchange import discs
 from src_training.exchange.discs import is_disc, opened_disc
@@ -238,6 +239,31 @@ def test_folders_in_a_folder_of_images_are_told(disc, tmp_path, capsys):
     write(folder, "IM1")
     assert main(["segment", str(folder), "-o", str(folder / "out")]) == 0
     assert "2 folder(s) in it not looked into: PT000000, PT000001." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "out", "told"),
+    [
+        ("more", [], "away", ["more"]),
+        ("more/deep", [], "away", ["more"]),
+        ("more", ["more"], "away", []),
+        ("more", ["more/../more"], "away", []),
+        ("out/old", [], "out/new", []),
+        ("masks", [], "away", []),
+        ("Labels", [], "away", []),
+    ],
+)
+def test_only_folders_whose_images_nobody_reads_are_told(tmp_path, capsys, name, given, out, told):
+    folder = tmp_path / "in"
+    for place in (folder, folder / name):
+        place.mkdir(parents=True)
+        Image.fromarray(files.grey(frames=1)[0]).save(place / f"{len(place.parts)}.png")
+    for place in ("empty", "notes"):
+        (folder / place).mkdir()
+    (folder / "notes" / "read.me").write_text("drawn on Monday")
+    say_left_out_folders([folder, *(folder / one for one in given)], folder / out)
+    said = "".join(f"1 folder(s) in it not looked into: {one}. Give them, too.\n" for one in told)
+    assert capsys.readouterr().err == said
 
 
 def test_a_folder_with_images_and_an_index_is_read_as_before(disc, tmp_path):
