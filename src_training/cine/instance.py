@@ -16,7 +16,8 @@ _TIMES = (
     ("AcquisitionTime",),
     ("ContentDate", "ContentTime"),
 )
-_WORDS_OF_KIND = 3
+#: Of ImageType: original or derived, primary or secondary, and which of two planes.
+WORDS_OF_KIND = 3
 _WHEN = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)?(\d\d)?(?:\.(\d{1,6}))?([+-]\d{4})?")
 _START = datetime(1900, 1, 1)
 
@@ -49,7 +50,7 @@ def _person(tags: Tags) -> str | None:
 
 def _kind(tags: Tags) -> str | None:
     words = [word.strip().upper() for word in (tags.text("ImageType") or "").split("\\")]
-    return "\\".join(words[:_WORDS_OF_KIND]) or None
+    return "\\".join(words[:WORDS_OF_KIND]) or None
 
 
 def _moment(keywords: tuple[str, ...], tags: Tags) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import stat
@@ -12,16 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from src_training.cine.apart import open_apart
-from src_training.cine.beside import masks_beside
+from src_training.cine.beside import MASK_END, masks_beside
 from src_training.cine.budget import check_frames, readable, unreadable
 from src_training.cine.cine import Calibration, Cine, Header, about_one_value
+from src_training.cine.disc_index import index_of, is_index, leads_to_an_image
 from src_training.cine.series import Series, difference, grouped, listed, stored_as
 from src_training.cine.sniff import DICOM_SUFFIXES, SUFFIXES, recognise
 
-_INDEX = "DICOMDIR"
 # What lies beside the images of a folder by custom: nobody takes it for an angiogram.
 _COMPANIONS = (".csv", ".json", ".txt")
-_SPLIT = "Put the files of each into a folder of its own, or open them one by one."
+_MOST_LOOKED_AT = 2000  # entries below a folder that nobody gave
 _NO_IMAGES = ("no angiograms directly in this folder", "Choose the folder that has them.")
 
 
@@ -67,21 +68,15 @@ def images_in(folder: Path, *, masks: bool = False) -> list[Path]:
     """The files directly in ``folder`` that are images or named so, in natural order; not the hidden ones.
 
     Nor masks that lie beside their images, unless ``masks`` are wanted; nor what lies beside the index of a disc, if
-    none of it is DICOM: these are pictures of the viewer that is on the disc.
+    none of it is DICOM and the disc is there: these are pictures of the viewer that is on it.
     """
     files = [entry for entry in _files(folder) if _may_be_image(entry)]
-    if files and index_of(folder) is not None and not any(map(_may_be_dicom, files)):
+    if files and (index := index_of(folder)) is not None and _are_of_a_viewer(files, index):
         return []
     if not masks:
         beside = masks_beside(files)
         files = [file for file in files if file not in beside]
     return sorted(files, key=lambda file: (natural_key(file.name), file.name))
-
-
-def index_of(folder: Path) -> Path | None:
-    """The DICOMDIR of a disc, in any case of letters; None where there is none."""
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return next((one for one in entries if one.name.upper() == _INDEX and one.is_file()), None)
 
 
 def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -96,10 +91,14 @@ def left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
 
 
 def folders_left_out(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """The folders directly in those among ``paths`` whose own images are looked at, by name; not the hidden ones."""
+    """The folders with images directly in those among ``paths`` whose own images are looked at, by name.
+
+    Not those that are given themselves, nor hidden ones, nor such that are called as masks are.
+    """
     found = [Path(path) for path in paths if os.path.isdir(path)]
+    given = {folder.resolve() for folder in found}
     inside = [entry for folder in found if _has_images(folder) for entry in folder.iterdir()]
-    return sorted(entry for entry in inside if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry for entry in inside if _is_of_images(entry) and entry.resolve() not in given)
 
 
 def left_out_masks(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -168,8 +167,9 @@ def _read_folder(folder: Path) -> Cine:
     for member in members:
         _check_single(folder, member)
     series = grouped(members)
-    if reason := difference(members):
-        raise unreadable(folder.name, f"{reason}; it holds {listed(series)}", _SPLIT)
+    if found := difference(members):
+        reason, cure = found
+        raise unreadable(folder.name, f"{reason}; it holds {listed(series)}", cure)
     for member in members:
         _check_fits(folder, members[0], member)
     (only,) = series
@@ -282,12 +282,23 @@ def _listed_files(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if _is_content(entry)]
+
+
+def _is_content(entry: Path) -> bool:
     # A disc's index file lies beside the images and is none.
-    return [
-        entry
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".") and entry.name.upper() != _INDEX and may_be_file(entry)
-    ]
+    return not entry.name.startswith(".") and not is_index(entry) and may_be_file(entry)
+
+
+def _is_of_images(entry: Path) -> bool:
+    if not entry.is_dir() or entry.name.startswith(".") or MASK_END.search(f" {entry.name}"):
+        return False
+    below = itertools.islice(entry.rglob("*"), _MOST_LOOKED_AT)
+    return any(_is_content(file) and _may_be_image(file) for file in below)
+
+
+def _are_of_a_viewer(pictures: list[Path], index: Path) -> bool:
+    return not any(map(_may_be_dicom, pictures)) and leads_to_an_image(index)
 
 
 def _has_images(folder: Path) -> bool:

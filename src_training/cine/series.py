@@ -7,10 +7,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from src_training.cine.cine import Cine, Grey
+from src_training.cine.instance import WORDS_OF_KIND
 
 _STRAY_DEG = 1.0  # the C-arm may stray so far within one run, as motors hold it
 _HALF_A_DAY = 12 * 3600 * 1_000_000  # microseconds
+_COUNTS = 0.75  # from so many different numbers a file on they count files: a run has several
 _SHOWN = 4
+_SPLIT = "Put the files of each into a folder of its own, or open them one by one."
+_REMOVE = "Remove one of them."
 
 Values = list[Hashable | None]
 
@@ -42,8 +46,8 @@ def grouped(cines: Iterable[Cine]) -> list[Series]:
     return [Series(*_ordered(group)) for group in groups]
 
 
-def difference(members: Sequence[Cine]) -> str | None:
-    """Two files that are of different acquisitions and the tag that says so; None where none does."""
+def difference(members: Sequence[Cine]) -> tuple[str, str] | None:
+    """Two files that are of different acquisitions with the tag that says so, and the cure; None where none does."""
     for trait in _TRAITS:
         stated = [
             (member, value)
@@ -54,12 +58,11 @@ def difference(members: Sequence[Cine]) -> str | None:
         if others:
             (first, is_known), (other, other_known) = stated[0], others[0]
             if trait is _COPIES:
-                return (
-                    f"{_original_of(other, members).name} and {other.name} are one object twice ({trait.tag})"
-                )
+                original = _original_of(other, members)
+                return f"{original.name} and {other.name} are one object twice ({trait.tag})", _REMOVE
             if is_known is None or other_known is None:
-                return f"{trait.tag} is stated in one of {first.name} and {other.name} only"
-            return f"{first.name} and {other.name} are of different {trait.what} ({trait.tag})"
+                return f"{trait.tag} is stated in one of {first.name} and {other.name} only", _SPLIT
+            return f"{first.name} and {other.name} are of different {trait.what} ({trait.tag})", _SPLIT
     return None
 
 
@@ -135,14 +138,16 @@ def _angles(of: Callable[[Cine], float | None]) -> Callable[[Sequence[Cine]], Va
 
 
 def _acquisitions(members: Sequence[Cine]) -> Values:
-    """AcquisitionNumber; nothing where it only counts the files."""
+    """AcquisitionNumber; nothing where it only counts the files, be it with a repeat."""
     numbers = [member.parts[2].instance.acquisition for member in members]
     known = [number for number in numbers if number is not None]
-    return list(numbers) if len({*known}) < len(known) else [None] * len(numbers)
+    return [None] * len(numbers) if len({*known}) >= _COUNTS * len(known) else list(numbers)
 
 
 def _copies(members: Sequence[Cine]) -> Values:
-    """How often the object of a file was there before it."""
+    """How often the object of a file was there before it; nothing where one name stands for all of a numbered run."""
+    if _share_a_name(members):
+        return [None] * len(members)
     seen: Counter[str | None] = Counter()
     found: Values = []
     for member in members:
@@ -152,8 +157,25 @@ def _copies(members: Sequence[Cine]) -> Values:
     return found
 
 
+def _share_a_name(members: Sequence[Cine]) -> bool:
+    """Whether somebody who made the files anonymous gave all of them one SOPInstanceUID."""
+    instances = [member.parts[2].instance for member in members]
+    numbers = {one.number for one in instances} - {None}
+    return len(numbers) == len(members) > 2 and len({one.object for one in instances}) == 1
+
+
 def _original_of(copy: Cine, members: Sequence[Cine]) -> Cine:
     return next(one for one in members if one.parts[2].instance.object == copy.parts[2].instance.object)
+
+
+def _word_of_kind(place: int) -> Callable[[Cine], str | None]:
+    """Word by word, as some files of a run say less than others."""
+
+    def word(cine: Cine) -> str | None:
+        words = (cine.parts[2].instance.kind or "").split("\\")
+        return words[place] or None if place < len(words) else None
+
+    return word
 
 
 def _patient(cine: Cine) -> str | None:
@@ -168,7 +190,7 @@ _TRAITS = (
     _Trait("series", "SeriesInstanceUID", _each(lambda cine: cine.parts[2].instance.series)),
     _COPIES,
     _Trait("acquisitions", "AcquisitionNumber", _acquisitions),
-    _Trait("kinds or planes", "ImageType", _each(lambda cine: cine.parts[2].instance.kind)),
+    *(_Trait("kinds or planes", "ImageType", _each(_word_of_kind(place))) for place in range(WORDS_OF_KIND)),
     _Trait("projections", "PositionerPrimaryAngle", _angles(lambda cine: cine.projection.primary_deg)),
     _Trait("projections", "PositionerSecondaryAngle", _angles(lambda cine: cine.projection.secondary_deg)),
     _Trait(

@@ -170,10 +170,11 @@ def say_left_out(paths: Iterable[Path]) -> None:
 
 
 def say_left_out_folders(paths: Iterable[Path], output: Path) -> None:
-    """Say which folders in those among ``paths`` are not looked into; ``output`` is nobody's picture."""
+    """Say which folders in those among ``paths`` are not looked into; what is or holds ``output`` is not meant."""
     from src_training.cine.read import folders_left_out
 
-    folders = [folder for folder in folders_left_out(paths) if folder.resolve() != output.resolve()]
+    place = output.resolve()
+    folders = [one for one in folders_left_out(paths) if not place.is_relative_to(one.resolve())]
     if names := [folder.name for folder in folders]:
         say(f"{len(names)} folder(s) in it not looked into: {listed(names)}. Give them, too.")
 

@@ -120,21 +120,18 @@ def _uids(question: dict[str, Any]) -> tuple[dict[str, str], None]:
 
 
 def _disc(question: dict[str, Any]) -> tuple[dict[str, Any], None]:
-    """The images that the index of a disc lists, each as the parts of its path."""
+    """The images and the other files that the index of a disc lists, each as the parts of its path."""
     from pydicom import dcmread
 
     path = Path(question["path"])
     with readable(path.name, "reading the index of the disc", "Open the files beside it."):
         records = dcmread(path, force=True).get("DirectoryRecordSequence") or []
-        named = [
-            record.get("ReferencedFileID")
-            for record in records
-            if record.get("DirectoryRecordType") == "IMAGE"
-        ]
-        files = [[name] if isinstance(name, str) else list(map(str, name)) for name in named if name]
-    if not files:
-        raise unreadable(path.name, "the index of a disc that lists no images", "Open the files beside it.")
-    return {"files": files}, None
+        listed: dict[str, list[list[str]]] = {"images": [], "others": []}
+        for record in records:
+            if name := record.get("ReferencedFileID"):
+                kind = "images" if record.get("DirectoryRecordType") == "IMAGE" else "others"
+                listed[kind].append([name] if isinstance(name, str) else list(map(str, name)))
+    return listed, None
 
 
 def _blob(question: dict[str, Any]) -> tuple[dict[str, Any], NDArray]:

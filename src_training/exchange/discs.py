@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import itertools
 import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from src_training.cine.apart import ask_file
+from src_training.cine.budget import unreadable
 from src_training.cine.cine import Cine
-from src_training.cine.read import cine_of, index_of, natural_key, read_cine
+from src_training.cine.disc_index import Listed, file_at, index_of, is_index, read_index
+from src_training.cine.read import cine_of, images_in, natural_key, read_cine
 from src_training.cine.series import grouped
 from src_training.cine.sniff import DICOM_SUFFIXES, recognise, stem_of
 from src_training.errors import UnreadableCine, printable
 
-_INDEX = "DICOMDIR"
 _MOST_FILES = 5000
+_MOST_LOOKED_AT = 5000  # entries beside an index
 _ZIP = b"PK\x03\x04"
 
 
@@ -53,15 +54,13 @@ class Disc:
 
 def is_disc(path: Path) -> bool:
     """Whether a path is a DICOMDIR, the folder of one without images directly in it, or a ZIP archive."""
-    from src_training.cine.read import images_in
-
     try:
         if path.is_dir():
             return index_of(path) is not None and not images_in(path)
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return path.name.upper() == _INDEX or file.read(4) == _ZIP
+            return is_index(path) or file.read(4) == _ZIP
     except OSError:
         return False
 
@@ -70,7 +69,7 @@ def looks_like_disc(path: Path) -> bool:
     """As `is_disc`, but a ZIP only where the names in it may be DICOM: for who must answer at once."""
     if not is_disc(path):
         return False
-    if path.is_dir() or path.name.upper() == _INDEX:
+    if path.is_dir() or is_index(path):
         return True
     try:
         with zipfile.ZipFile(path) as archive:
@@ -101,7 +100,7 @@ def opened_disc(path: Path) -> Iterator[Disc]:
     from src_training.exchange.archives import unpacked
 
     with contextlib.ExitStack() as stack:
-        if path.is_dir() or path.name.upper() == _INDEX:
+        if path.is_dir() or is_index(path):
             folder, index = (path, index_of(path)) if path.is_dir() else (path.parent, path)
         else:
             folder = stack.enter_context(unpacked(path))
@@ -112,14 +111,7 @@ def opened_disc(path: Path) -> Iterator[Disc]:
 
 def _read(name: str, folder: Path, index: Path | None) -> Disc:
     disc = Disc()
-    files = _walked(folder, name, disc) if index is None else _listed(folder, index, disc)
-    if index is not None and (strangers := len({*_dicom_below(folder)} - {*files})):
-        disc.remarks.append(
-            printable(
-                f"{index.name}: {strangers} DICOM files on the disc that it does not list are left out. "
-                "Give them by themselves."
-            )
-        )
+    files = _walked(folder, name, disc) if index is None else _indexed(index, disc)
     if len(files) > _MOST_FILES:
         raise UnreadableCine(
             printable(f"{name}: {len(files)} images; at most {_MOST_FILES}. Open a part of it.")
@@ -132,9 +124,10 @@ def _read(name: str, folder: Path, index: Path | None) -> Disc:
             disc.remarks.append(str(error))
     if not cines:
         reason = f" ({disc.remarks[0]})" if disc.remarks else ""
-        raise UnreadableCine(
-            printable(f"{name}: no angiogram on this disc{reason}. Unpack an archive of pictures.")
+        cure = (
+            "Unpack an archive of pictures." if index is None else "Copy all of the disc, or open its files."
         )
+        raise UnreadableCine(printable(f"{name}: no angiogram on this disc{reason}. {cure}"))
     place = {id(cine): file for file, cine in cines.items()}
     stems: set[str] = set()
     for series in grouped(cines.values()):
@@ -156,38 +149,32 @@ def _called(wanted: str, stems: set[str]) -> str:
     return free + ending
 
 
-def _listed(folder: Path, index: Path, disc: Disc) -> list[Path]:
-    """The images that an index names, as far as they are there; a name that leads out of the disc is not followed."""
-    files: dict[Path, None] = {}
-    missing = 0
-    for parts in ask_file(index, {"ask": "disc"}).facts["files"]:
-        file = _found(folder, parts)
-        if file is None:
-            missing += 1
-        else:
-            files[file] = None
-    if missing:
+def _indexed(index: Path, disc: Disc) -> list[Path]:
+    listed = read_index(index)
+    images = _listed(listed, index, disc)
+    _tell_strangers(listed, index, images, disc)
+    return images
+
+
+def _listed(listed: Listed, index: Path, disc: Disc) -> list[Path]:
+    """The images that an index names, as far as they are there."""
+    if not listed.images:
+        raise unreadable(index.name, "the index of a disc that lists no images", "Open the files beside it.")
+    files = [file_at(listed.folder, parts) for parts in listed.images]
+    if missing := files.count(None):
         disc.remarks.append(printable(f"{index.name}: {missing} of the images that it lists are not there."))
-    return list(files)
+    return list(dict.fromkeys(file for file in files if file is not None))
 
 
-def _found(folder: Path, parts: list[str]) -> Path | None:
-    """The file of these parts, in whatever case of letters the disc was copied with."""
-    at = folder
-    for part in parts:
-        if not part or part in (".", "..") or re.search(r"[/\\:\0]", part):
-            return None
-        names = {entry.name.split(";")[0].casefold(): entry for entry in _entries(at)}
-        entry = names.get(part.casefold())
-        if entry is None:
-            return None
-        at = entry
-    real = Path(os.path.realpath(at))
-    return at if at.is_file() and Path(os.path.realpath(folder)) in real.parents else None
-
-
-def _entries(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _tell_strangers(listed: Listed, index: Path, images: list[Path], disc: Disc) -> None:
+    known = {*images, *(file_at(listed.folder, parts) for parts in listed.others)}
+    if strangers := sum(1 for path in _files_near(listed.folder) if path not in known and _is_dicom(path)):
+        disc.remarks.append(
+            printable(
+                f"{index.name}: {strangers} DICOM files on the disc that it does not list are left out. "
+                "Give them by themselves."
+            )
+        )
 
 
 def _walked(folder: Path, name: str, disc: Disc) -> list[Path]:
@@ -202,20 +189,27 @@ def _walked(folder: Path, name: str, disc: Disc) -> list[Path]:
     return sorted(found, key=lambda path: [natural_key(part) for part in path.relative_to(folder).parts])
 
 
-def _dicom_below(folder: Path) -> Iterator[Path]:
-    for path in _files_below(folder):
-        with contextlib.suppress(OSError):
-            if path.name.upper() != _INDEX and recognise(path) == "dicom":
-                yield path
+def _is_dicom(path: Path) -> bool:
+    try:
+        return not is_index(path) and recognise(path) == "dicom"
+    except OSError:
+        return False
+
+
+def _files_near(folder: Path) -> Iterator[Path]:
+    """The files below a folder, of a large one only some: an index may lie among anything, as where downloads go."""
+    return filter(_is_content, itertools.islice(folder.rglob("*"), _MOST_LOOKED_AT))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and "__MACOSX" not in path.parts:
-            yield path
+    return filter(_is_content, folder.rglob("*"))
+
+
+def _is_content(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and "__MACOSX" not in path.parts
 
 
 def _index_below(folder: Path) -> Path | None:
     """The one index below a folder; of several none is believed, and every image is looked at."""
-    found = [path for path in folder.rglob("*") if path.name.upper() == _INDEX and path.is_file()]
+    found = [path for path in folder.rglob("*") if is_index(path) and path.is_file()]
     return found[0] if len(found) == 1 else None

@@ -75,7 +75,7 @@ DIFFERENT = {
         {"ImageType": ["DERIVED", "PRIMARY", "BIPLANE A"]},
         r"different kinds or planes \(ImageType\)",
     ),
-    "copy": ({"SOPInstanceUID": "1.9"}, r"0 and 1 are one object twice \(SOPInstanceUID\)"),
+    "copy": ({"SOPInstanceUID": "1.9"}, r"0 and 1 are one object twice \(SOPInstanceUID\).*Remove one"),
     "size": ({"frame": files.grey(frames=1, rows=40, columns=40)}, r"1: 40x40, but 0 is 32x40"),
 }
 STATED = {
@@ -99,7 +99,8 @@ def test_files_that_differ_in_one_thing_are_no_cine(tmp_path, other, message):
 
 
 @pytest.mark.parametrize(
-    ("acquisitions", "runs"), [((1, 1, 2, 2), 2), ((1, 2, 3, 4), 1), ((1, 1, None, 1), 1), ((7, 7, 7, 8), 2)]
+    ("acquisitions", "runs"),
+    [((1, 1, 2, 2), 2), ((1, 2, 3, 4), 1), ((1, 1, None, 1), 1), ((1, 2, 3, 3), 1), ((7, 7, 7, 8), 2)],
 )
 def test_runs_of_one_series_are_told_apart_by_their_acquisition(tmp_path, acquisitions, runs):
     for t, acquisition in enumerate(acquisitions):
@@ -110,6 +111,17 @@ def test_runs_of_one_series_are_told_apart_by_their_acquisition(tmp_path, acquis
     else:
         with pytest.raises(UnreadableCine, match=r"different acquisitions \(AcquisitionNumber\); it holds 2"):
             read_cine(tmp_path, as_cine=True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "runs"), [((1, 2, 3), 1), ((1, 2, 2), 3), ((1, 2, None), 3), ((1, 2), 2)]
+)
+def test_one_uid_for_all_files_of_a_numbered_run_makes_no_copies(tmp_path, numbers, runs):
+    for t, number in enumerate(numbers):
+        write(tmp_path / f"{t}", t, InstanceNumber=number, SOPInstanceUID="1.2.3")
+    assert len(series_in(tmp_path)) == runs
+    if runs == 1:
+        assert opened(tmp_path)[0] == [0, 1, 2]
 
 
 def test_that_a_number_is_there_twice_is_told_with_the_order(tmp_path):
@@ -144,6 +156,21 @@ def test_an_arm_that_strays_and_a_name_written_otherwise_are_one_run(tmp_path):
     write(tmp_path / "1", 1, PositionerPrimaryAngle=30.6, PatientName="DOE^JANE", PatientID="P 1 ")
     write(tmp_path / "2", 2, PositionerPrimaryAngle="", PatientName="", PatientID="P 1", SeriesInstanceUID="")
     assert opened(tmp_path)[0] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (["ORIGINAL", "PRIMARY"], ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]),
+        (["ORIGINAL", "PRIMARY", ""], ["original", "PRIMARY"]),
+        (["ORIGINAL", "", "SINGLE PLANE"], ["", "PRIMARY", "SINGLE PLANE"]),
+        ("", ["ORIGINAL", "PRIMARY", "BIPLANE A", "SUM"]),
+    ],
+)
+def test_words_of_a_kind_that_only_some_files_state_split_no_run(tmp_path, kinds):
+    for t, kind in enumerate(kinds):
+        write(tmp_path / f"{t}", t, ImageType=kind)
+    assert opened(tmp_path)[0] == [0, 1]
 
 
 def test_what_is_not_stated_does_not_join_what_differs(tmp_path):

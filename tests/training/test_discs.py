@@ -15,7 +15,9 @@ from PIL import Image
 from pydicom.fileset import FileSet
 
 from src_training.cli import main
+from src_training.cli.common import say_left_out_folders
 from src_training.errors import LightVesselError
+from src_training.exchange import discs
 from src_training.exchange.discs import is_disc, opened_disc
 
 STUDY = {
@@ -199,11 +201,69 @@ def test_files_that_the_index_does_not_list_are_told(disc):
         ]
 
 
+@pytest.mark.parametrize("kind", ["SR DOCUMENT", "PRESENTATION", "ENCAP DOC"])
+def test_reports_that_the_index_lists_are_no_strangers(disc, kind):
+    folder, _ = disc
+    index = pydicom.dcmread(folder / "DICOMDIR")
+    images = [one for one in index.DirectoryRecordSequence if one.DirectoryRecordType == "IMAGE"]
+    images[0].DirectoryRecordType = kind
+    index.save_as(folder / "DICOMDIR")
+    with opened_disc(folder) as opened:
+        assert opened.remarks == [] and sum(len(run.files) for run in opened.runs) == len(images) - 1
+
+
+def test_of_a_large_folder_around_an_index_only_a_part_is_looked_at(disc, monkeypatch):
+    folder, pixels = disc
+    for number in range(30):
+        (folder / f"z{number}").write_bytes(b"not a picture")
+    looked_at = []
+    monkeypatch.setattr(discs, "recognise", looked_at.append)
+    monkeypatch.setattr(discs, "_MOST_LOOKED_AT", 9)
+    same(runs(folder), pixels)
+    assert len(looked_at) < 10
+
+
+def test_pictures_beside_an_index_whose_images_are_gone_are_read(disc, tmp_path):
+    folder, pixels = disc
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else None
+    Image.fromarray(pixels[0][0]).save(folder / "shot.png")
+    assert not is_disc(folder) and main(["segment", str(folder), "-o", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["shot.png"]
+    with pytest.raises(LightVesselError, match=r"no angiogram on this disc.*open its files"):
+        runs(folder / "DICOMDIR")
+
+
 def test_folders_in_a_folder_of_images_are_told(disc, tmp_path, capsys):
     folder, _ = disc
     write(folder, "IM1")
     assert main(["segment", str(folder), "-o", str(folder / "out")]) == 0
     assert "2 folder(s) in it not looked into: PT000000, PT000001." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "out", "told"),
+    [
+        ("more", [], "away", ["more"]),
+        ("more/deep", [], "away", ["more"]),
+        ("more", ["more"], "away", []),
+        ("more", ["more/../more"], "away", []),
+        ("out/old", [], "out/new", []),
+        ("masks", [], "away", []),
+        ("Labels", [], "away", []),
+    ],
+)
+def test_only_folders_whose_images_nobody_reads_are_told(tmp_path, capsys, name, given, out, told):
+    folder = tmp_path / "in"
+    for place in (folder, folder / name):
+        place.mkdir(parents=True)
+        Image.fromarray(files.grey(frames=1)[0]).save(place / f"{len(place.parts)}.png")
+    for place in ("empty", "notes"):
+        (folder / place).mkdir()
+    (folder / "notes" / "read.me").write_text("drawn on Monday")
+    say_left_out_folders([folder, *(folder / one for one in given)], folder / out)
+    said = "".join(f"1 folder(s) in it not looked into: {one}. Give them, too.\n" for one in told)
+    assert capsys.readouterr().err == said
 
 
 def test_a_folder_with_images_and_an_index_is_read_as_before(disc, tmp_path):
