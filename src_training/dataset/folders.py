@@ -300,27 +300,46 @@ def files_in(folder: Path) -> list[Path]:
 def files_below(folder: Path, *, leave_out: Path | None = None) -> list[Path]:
     """The files of a folder and of the folders in it, a run each, in natural order; see `files_in`."""
     found = files_in(folder)
-    if leave_out is not None and same_folder(folder, leave_out):
-        leave_out = None
-    for inside in _folders_in(folder, _DEEPEST, frozenset([folder.resolve()])):
-        if leave_out is None or not same_folder(inside, leave_out):
-            found += files_in(inside)
+    real = folder.resolve()
+    seen = {real, *real.parents}
+    if leave_out is not None:
+        seen.add(leave_out.resolve())
+    for inside in _folders_in(folder, seen):
+        found += files_in(inside)
     return found
 
 
-def _folders_in(folder: Path, deepest: int, above: frozenset[Path]) -> Iterator[Path]:
-    """The folders in ``folder``; links are followed, but not to one of those ``above``, which would have no end."""
+def _folders_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """The folders in ``folder``, each once, and no real path that was ``seen``; those that are linked come last."""
+    # A link beside what it leads to would else take its place, or make each of its files two.
+    linked: list[tuple[Path, int]] = []
+    yield from _real_folders_in(folder, _DEEPEST, seen, linked)
+    while linked:
+        link, deepest = linked.pop(0)
+        if link.resolve() not in seen:
+            seen.add(link.resolve())
+            yield link
+            yield from _real_folders_in(link, deepest, seen, linked)
+
+
+def _real_folders_in(
+    folder: Path, deepest: int, seen: set[Path], linked: list[tuple[Path, int]]
+) -> Iterator[Path]:
+    """The folders that lie in ``folder`` themselves; others are added to ``linked``, with the depth left to them."""
     from src_training.cine import natural_key
 
     try:
-        inside = {entry: entry.resolve() for entry in folder.iterdir() if entry.is_dir()}
+        inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     except OSError as error:
         cure = durable.cure_for_reading(error)
         raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
-    for entry in sorted(inside, key=lambda one: natural_key(one.name)):
-        if not entry.name.startswith(".") and deepest and inside[entry] not in above:
+    for entry in sorted(inside, key=lambda one: natural_key(one.name)) if deepest else ():
+        if entry.is_symlink():
+            linked.append((entry, deepest - 1))
+        elif (real := entry.resolve()) not in seen:
+            seen.add(real)
             yield entry
-            yield from _folders_in(entry, deepest - 1, above | {inside[entry]})
+            yield from _real_folders_in(entry, deepest - 1, seen, linked)
 
 
 def _unread(file: Path, kind: str) -> str:

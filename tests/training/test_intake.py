@@ -19,7 +19,7 @@ from made_angiograms import angiogram
 from src_training import Frame, Workspace
 from src_training.cli import main
 from src_training.dataset import Origin
-from src_training.dataset.folders import match_pairs
+from src_training.dataset.folders import files_below, match_pairs
 from src_training.dataset.intake import Looked, Undrawn, Unread, look_at
 from src_training.dataset.patient_table import Row, check_alike, owners_of, read_patients
 from src_training.errors import DatasetError
@@ -292,6 +292,35 @@ def test_runs_that_are_linked_into_a_folder_are_taken_once_and_a_loop_ends(take_
         (elsewhere / name / "f0.png").unlink()
     code, out, err = take_in("--images", source / "images", "--masks", source / "masks")
     assert (code, len(out)) == (0, 2), err
+
+
+@pytest.mark.parametrize("link", ["latest", "zlast", "run1/again", "away/back"])
+def test_a_folder_and_a_link_to_it_are_one(take_in, tmp_path, link):
+    source = pairs(tmp_path / "in", 2)
+    (source / "images").rename(source / "run1")
+    (source / "images").mkdir()
+    (source / "run1").rename(source / "images" / "run1")
+    if link == "away/back":
+        (tmp_path / "away").mkdir()
+        (source / "images" / "away").symlink_to(tmp_path / "away")
+    (source / "images" / link).symlink_to(source / "images" / "run1")
+    code, out, err = take_in("--images", source / "images", "--masks", source / "masks")
+    assert (code, len(out)) == (0, 2), err
+
+
+def test_folders_that_are_linked_to_each_other_hold_each_file_once(tmp_path):
+    folders = [tmp_path / str(at) for at in range(7)]
+    for folder in folders:
+        write(folder / "f.png", angiogram(0)[0])
+        for other in folders:
+            (folder / f"to{other.name}").symlink_to(other)
+    assert len(files_below(folders[0])) == len(files_below(tmp_path)) == 7
+
+
+def test_what_lies_below_the_folder_that_is_left_out_is_left_out_too(tmp_path):
+    write(tmp_path / "f.png", angiogram(0)[0])
+    write(tmp_path / "masks" / "run" / "f.png", angiogram(0)[1])
+    assert files_below(tmp_path, leave_out=tmp_path / "masks") == [tmp_path / "f.png"]
 
 
 @pytest.mark.parametrize(
