@@ -698,11 +698,26 @@ def test_a_colour_of_two_classes_is_neither(tmp_path, capsys):
     assert "one colour is of two classes" in capsys.readouterr().err
 
 
-def test_a_list_of_monai_without_labels_changes_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("place", "below", "text"),
+    [
+        ("set/datalist.json", "", '{"training": []}'),
+        ("datalist.json", "", '{"labels": ["lesion"]}'),
+        ("labels.json", "", '{"bug": "#f00"}'),
+        ("labels.json", "", '{"labels": {"0": "background", "1": "vessel", "255": "ignore"}}'),
+        ("set/labels.json", "run1", '{"bug": "#f00"}'),
+        ("set/labels.json", "run1", "[]"),
+    ],
+)
+def test_a_file_that_is_not_about_these_masks_changes_nothing(tmp_path, place, below, text):
+    (tmp_path / "set").mkdir()
     png = imagecodecs.png_encode(bar() * np.uint8(255))
-    arguments = two_folders(tmp_path, {"a.png": png})
-    (tmp_path / "datalist.json").write_text('{"training": []}')
-    code, (mask,) = imported(tmp_path, *arguments)
+    *images, masks = two_folders(tmp_path / "set", {"a.png": png})
+    if below:
+        (Path(masks) / below).mkdir()
+        (Path(masks) / "a.png").rename(Path(masks) / below / "a.png")
+    (tmp_path / place).write_text(text)
+    code, (mask,) = imported(tmp_path, *images, str(Path(masks) / below))
     assert code == 0 and np.array_equal(mask, bar())
 
 
