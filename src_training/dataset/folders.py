@@ -101,7 +101,7 @@ class MaskFile:
 class Matched:
     """``pairs`` of image and mask, from the ``images`` of the folder ``where``.
 
-    ``failures``: work that has no place; ``remarks``: images without a mask.
+    ``failures``: work that has no place; ``remarks``: images without a mask, and what lies beside masks.
     """
 
     where: str
@@ -131,10 +131,7 @@ def match_pairs(
     matched.failures += pairing.ambiguous
     source_of = source_of or (lambda path: MaskFile(path, threshold, stacked=True))
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
-    in_one = same_folder(images, masks)  # then it may be a picture
-    matched.failures += [
-        _unread(file, kind) for file, kind in unread.items() if not (in_one and _may_be_image(file))
-    ]
+    _tell_unread(matched, unread, images, masks)
     matched.remarks += [
         f"{lying(image, images).text}: no mask of this name; left out"
         for image in pairing.maskless
@@ -150,6 +147,27 @@ def match_pairs(
             f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
         )
     return matched
+
+
+def _tell_unread(matched: Matched, unread: dict[Path, str], images: Path, masks: Path) -> None:
+    """Say which files are masks of a kind that is not read.
+
+    The JSON that a program leaves beside sound masks, for the classes of all, is only remarked on.
+    """
+    in_one = same_folder(images, masks)  # then it may be a picture
+    left = [file for file in unread if not (in_one and _may_be_image(file))]
+    pictures = [lying(image, images) for image in matched.images if image not in unread]
+    nameless = set(match([lying(file, masks) for file in left], pictures, masks=True).unmatched)
+    for at, file in enumerate(left):
+        line, is_json = (
+            f"{file.name}: {unread[file]}, which is not read as a mask",
+            file.suffix.lower() == ".json",
+        )
+        if is_json and at in nameless and matched.pairs:
+            matched.remarks.append(f"{line}; left out")
+        else:
+            other = " Or export COCO, which lightvessel dataset import reads." if is_json else ""
+            matched.failures.append(f"{line}. Save it as PNG, TIFF, NIfTI or NRRD.{other}")
 
 
 def _add_runs(matched: Matched, pairing: Pairing, images: Path, masks: Path) -> None:
@@ -340,11 +358,6 @@ def _real_folders_in(
             seen.add(real)
             yield entry
             yield from _real_folders_in(entry, deepest - 1, seen, linked)
-
-
-def _unread(file: Path, kind: str) -> str:
-    other = " Or export COCO, and give it by --coco." if file.suffix.lower() == ".json" else ""
-    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD.{other}"
 
 
 def _may_be_image(file: Path) -> bool:

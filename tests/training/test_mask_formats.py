@@ -314,6 +314,16 @@ def test_a_kind_that_is_not_read_is_named_as_that_kind(tmp_path, capsys, name, k
     said = capsys.readouterr().err
     assert code == 2 and not masks
     assert f"{name}: " in said and kind in said and "which is not read as a mask. Save it as" in said
+    assert "--coco" not in said, "evaluate and stress have no such option"
+
+
+@pytest.mark.parametrize(("name", "code"), [("meta.json", 0), ("via_project.json", 0), ("a.json", 2)])
+@pytest.mark.parametrize("kind", ["the JSON of VIA", "the JSON of Supervisely"])
+def test_a_json_about_all_masks_is_a_remark_beside_them(tmp_path, capsys, name, code, kind):
+    png = imagecodecs.png_encode(bar() * np.uint8(255))
+    found, (mask,) = imported(tmp_path, *two_folders(tmp_path, {"a.png": png, name: JSON_OF[kind]}))
+    assert (found, np.array_equal(mask, bar())) == (code, True)
+    assert f"{name}: {kind}, which is not read as a mask" in capsys.readouterr().err
 
 
 # -- labelme -------------------------------------------------------------------------------------------------
