@@ -289,7 +289,7 @@ def move_case(
             f"case {full}: its revisions contradict each other. Resolve them first: dataset append --resolve."
         )
     if not distinct_patients:
-        check_alike([("--patient", patient)], dataset)
+        check_alike([("--patient", patient)], dataset, without=full)
     moved = move(dataset, heads[-1], patient, annotator)
     sources = Sources(dataset)
     known = sources.read().get(full, Source(frame=moved.frame_index))

@@ -97,7 +97,9 @@ def import_frames(
     accept_implausible: bool = AcceptImplausible,
     distinct_patients: bool = DistinctPatients,
     overwrite: bool = typer.Option(
-        False, "--overwrite", help="Take the place of other masks of the same frames, and of withdrawn ones."
+        False,
+        "--overwrite",
+        help="Take the place of other masks, statuses and withdrawals of the same frames.",
     ),
     preview: bool = typer.Option(
         False, "--preview", help="Only list share, contrast and polarity of every mask; save nothing."
@@ -239,17 +241,23 @@ class _Import:
 
     def preview(self, looked: list[Looked]) -> bool:
         """List what was seen, saving nothing; whether there was nothing bad or odd."""
+        from src_training.dataset.intake import naming
+
         if not self._as_json and looked:
             result("  share  diff. looks  frame")
         for one in looked:
             result(one.row(), one.record(), self._as_json)
         odd = [one for one in looked if one.judgement.findings]
+        for one in self._sound(looked):
+            try:
+                self._read(one)
+            except (UnreadableCine, BadMask) as error:
+                self._tell_bad(one.image, naming(error, one.name, one.mask.name))
         say(f"{len(looked)} frames, {len(odd)} odd; nothing was saved (--preview)")
         return not odd and not self._bad
 
     def save(self, looked: list[Looked]) -> bool:
         """Save every frame that is sound and say so; whether there was nothing bad."""
-        from src_training.dataset.folders import read_pair
         from src_training.dataset.intake import naming
         from src_training.dataset.outbox import save_or_keep
 
@@ -258,17 +266,7 @@ class _Import:
         known = 0
         for one in self._plausible(looked):
             try:
-                labelled = read_pair(
-                    one.image,
-                    one.mask,
-                    patient=one.patient,
-                    frame=one.frame,
-                    vessels_bright=self._bright,
-                    as_cine=one.image.is_dir(),
-                )
-                before = newest(self._dataset, labelled.frame)
-                if not self._overwrite:
-                    _check_contradicts_nobody(before, labelled, self._origin.status)
+                labelled, before = self._read(one)
                 outcome = save_or_keep(self._dataset, labelled.frame, labelled.mask, self._origin)
                 if tell_saved(outcome, self._as_json):
                     saved.append((labelled, outcome))
@@ -282,6 +280,23 @@ class _Import:
         remark_twins(self._dataset, [revision for _, revision in saved])
         say(_summary(len(saved), total, known))
         return len(saved) == total
+
+    def _read(self, one: Looked) -> tuple[LabelledFrame, Revision | None]:
+        """The frame with its mask, and what stands here about it; BadMask where the two contradict each other."""
+        from src_training.dataset.folders import read_pair
+
+        labelled = read_pair(
+            one.image,
+            one.mask,
+            patient=one.patient,
+            frame=one.frame,
+            vessels_bright=self._bright,
+            as_cine=one.image.is_dir(),
+        )
+        before = newest(self._dataset, labelled.frame)
+        if not self._overwrite:
+            _check_contradicts_nobody(before, labelled, self._origin.status)
+        return labelled, before
 
     def _plausible(self, looked: list[Looked]) -> list[Looked]:
         """Those that are taken; the others are said. Raises DatasetError where most are black on white."""
@@ -304,6 +319,9 @@ class _Import:
             say(
                 f"{len(ignored)} of {len(looked)}: parts are marked as unsure and ignored ({listed(ignored, 3)})"
             )
+        return self._sound(looked)
+
+    def _sound(self, looked: list[Looked]) -> list[Looked]:
         return looked if self._accept else [one for one in looked if not one.judgement.findings]
 
     def _say_first(self, matched: Matched, owners: Owners, rows: list[Row]) -> None:
@@ -339,14 +357,16 @@ def _check_contradicts_nobody(before: Revision | None, labelled: LabelledFrame, 
     """Raise BadMask where a person's decision about this very frame would lose its place, which nobody asked for."""
     from src_training.dataset.blobs import mask_hash
 
-    if before is None or before.status == "proposed" or status == "rejected":
+    mask = mask_hash(labelled.mask)
+    if before is None or before.status == "proposed" or before.says == (status, mask):
         return
-    if before.status == "rejected":
+    if before.status == "rejected" and status != "rejected":
         raise BadMask(f"was withdrawn here (case {before.case}). To take it in again: --overwrite.")
-    if before.says[1] != mask_hash(labelled.mask):
-        raise BadMask(
-            f"another mask of this very frame stands here (case {before.case}). To take its place: --overwrite."
-        )
+    which = "this" if before.says[1] == mask else "another"
+    raise BadMask(
+        f"{which} mask of this very frame stands here as {before.status}, and would become {status} "
+        f"(case {before.case}). To take its place: --overwrite."
+    )
 
 
 def _summary(saved: int, found: int, known: int) -> str:

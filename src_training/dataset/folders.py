@@ -101,7 +101,7 @@ class MaskFile:
 class Matched:
     """``pairs`` of image and mask, from the ``images`` of the folder ``where``.
 
-    ``failures``: work that has no place; ``remarks``: images without a mask.
+    ``failures``: work that has no place; ``remarks``: images without a mask, and what lies beside masks.
     """
 
     where: str
@@ -131,10 +131,7 @@ def match_pairs(
     matched.failures += pairing.ambiguous
     source_of = source_of or (lambda path: MaskFile(path, threshold, stacked=True))
     matched.pairs += [(image, source_of(mask)) for image, mask in pairing.pairs]
-    in_one = same_folder(images, masks)  # then it may be a picture
-    matched.failures += [
-        _unread(file, kind) for file, kind in unread.items() if not (in_one and _may_be_image(file))
-    ]
+    _tell_unread(matched, unread, images, masks)
     matched.remarks += [
         f"{lying(image, images).text}: no mask of this name; left out"
         for image in pairing.maskless
@@ -150,6 +147,27 @@ def match_pairs(
             f"{images.name}: no image with a mask of its name in {masks.name}. Check both folders."
         )
     return matched
+
+
+def _tell_unread(matched: Matched, unread: dict[Path, str], images: Path, masks: Path) -> None:
+    """Say which files are masks of a kind that is not read.
+
+    The JSON that a program leaves beside sound masks, for the classes of all, is only remarked on.
+    """
+    in_one = same_folder(images, masks)  # then it may be a picture
+    left = [file for file in unread if not (in_one and _may_be_image(file))]
+    pictures = [lying(image, images) for image in matched.images if image not in unread]
+    nameless = set(match([lying(file, masks) for file in left], pictures, masks=True).unmatched)
+    for at, file in enumerate(left):
+        line, is_json = (
+            f"{file.name}: {unread[file]}, which is not read as a mask",
+            file.suffix.lower() == ".json",
+        )
+        if is_json and at in nameless and matched.pairs:
+            matched.remarks.append(f"{line}; left out")
+        else:
+            other = " Or export COCO, which lightvessel dataset import reads." if is_json else ""
+            matched.failures.append(f"{line}. Save it as PNG, TIFF, NIfTI or NRRD.{other}")
 
 
 def _add_runs(matched: Matched, pairing: Pairing, images: Path, masks: Path) -> None:
@@ -300,32 +318,46 @@ def files_in(folder: Path) -> list[Path]:
 def files_below(folder: Path, *, leave_out: Path | None = None) -> list[Path]:
     """The files of a folder and of the folders in it, a run each, in natural order; see `files_in`."""
     found = files_in(folder)
-    if leave_out is not None and same_folder(folder, leave_out):
-        leave_out = None
-    for inside in _folders_in(folder, _DEEPEST, frozenset([folder.resolve()])):
-        if leave_out is None or not same_folder(inside, leave_out):
-            found += files_in(inside)
+    real = folder.resolve()
+    seen = {real, *real.parents}
+    if leave_out is not None:
+        seen.add(leave_out.resolve())
+    for inside in _folders_in(folder, seen):
+        found += files_in(inside)
     return found
 
 
-def _folders_in(folder: Path, deepest: int, above: frozenset[Path]) -> Iterator[Path]:
-    """The folders in ``folder``; links are followed, but not to one of those ``above``, which would have no end."""
+def _folders_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """The folders in ``folder``, each once, and no real path that was ``seen``; those that are linked come last."""
+    # A link beside what it leads to would else take its place, or make each of its files two.
+    linked: list[tuple[Path, int]] = []
+    yield from _real_folders_in(folder, _DEEPEST, seen, linked)
+    while linked:
+        link, deepest = linked.pop(0)
+        if link.resolve() not in seen:
+            seen.add(link.resolve())
+            yield link
+            yield from _real_folders_in(link, deepest, seen, linked)
+
+
+def _real_folders_in(
+    folder: Path, deepest: int, seen: set[Path], linked: list[tuple[Path, int]]
+) -> Iterator[Path]:
+    """The folders that lie in ``folder`` themselves; others are added to ``linked``, with the depth left to them."""
     from src_training.cine import natural_key
 
     try:
-        inside = {entry: entry.resolve() for entry in folder.iterdir() if entry.is_dir()}
+        inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     except OSError as error:
         cure = durable.cure_for_reading(error)
         raise DatasetError(f"{folder.name}: cannot be listed. {cure}") from error
-    for entry in sorted(inside, key=lambda one: natural_key(one.name)):
-        if not entry.name.startswith(".") and deepest and inside[entry] not in above:
+    for entry in sorted(inside, key=lambda one: natural_key(one.name)) if deepest else ():
+        if entry.is_symlink():
+            linked.append((entry, deepest - 1))
+        elif (real := entry.resolve()) not in seen:
+            seen.add(real)
             yield entry
-            yield from _folders_in(entry, deepest - 1, above | {inside[entry]})
-
-
-def _unread(file: Path, kind: str) -> str:
-    other = " Or export COCO, and give it by --coco." if file.suffix.lower() == ".json" else ""
-    return f"{file.name}: {kind}, which is not read as a mask. Save it as PNG, TIFF, NIfTI or NRRD.{other}"
+            yield from _real_folders_in(entry, deepest - 1, seen, linked)
 
 
 def _may_be_image(file: Path) -> bool:

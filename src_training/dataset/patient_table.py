@@ -125,11 +125,14 @@ def owners_of(rows: Sequence[Row], images: Sequence[Path], table: str) -> Owners
     return owners
 
 
-def check_alike(named: Iterable[tuple[str, str | None]], dataset: Dataset) -> None:
+def check_alike(
+    named: Iterable[tuple[str, str | None]], dataset: Dataset, *, without: str | None = None
+) -> None:
     """Raise DatasetError when two patients differ in leading zeros only, or one so from a patient in the dataset.
 
     ``named`` are places (a file, a line) and the id that stands there. Case, width and blanks never make two
     patients of one, so they need no check. The dataset keeps keyed hashes: ids up to 12 digits are tried.
+    ``without`` is a case that does not count: it is about to leave its patient.
     """
     first: dict[str, tuple[str, str]] = {}
     for where, patient in named:
@@ -138,7 +141,7 @@ def check_alike(named: Iterable[tuple[str, str | None]], dataset: Dataset) -> No
         other, there = first.setdefault(_bare(known), (known, where))
         if other != known:
             raise DatasetError(f"{there} and {where}: their patients differ in leading zeros only. {_CURE}")
-    looks_alike = _Alike(dataset)
+    looks_alike = _Alike(dataset, without)
     for known, where in first.values():
         if looks_alike(known):
             raise DatasetError(
@@ -155,8 +158,8 @@ def alike_patient(patient: str | None, dataset: Dataset) -> str | None:
 class _Alike:
     """The patient in the dataset that looks like another; the dataset is read once, and only if it has to be."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, dataset: Dataset, without: str | None = None) -> None:
+        self._dataset, self._without = dataset, without
 
     def __call__(self, known: str) -> str | None:
         if not _NUMBER.search(known) or not self._keys:
@@ -169,13 +172,13 @@ class _Alike:
 
     @functools.cached_property
     def _keys(self) -> set[str]:
-        return _keys(self._dataset)
+        return _keys(self._dataset, self._without)
 
 
-def _keys(dataset: Dataset) -> set[str]:
+def _keys(dataset: Dataset, without: str | None) -> set[str]:
     """The keys of the patients in a dataset; a damaged case must not keep a new frame out."""
     found: set[str] = set()
-    for case in dataset.cases():
+    for case in filter(lambda case: case != without, dataset.cases()):
         with contextlib.suppress(DatasetError):
             heads = [head for head in dataset.case_heads(case) if head.status != "rejected"]
             found.update(head.patient_key for head in heads if head.patient_key)

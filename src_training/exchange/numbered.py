@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from src_training.exchange.records import read_record
 LABELS = {"0": "background", str(VESSEL): "vessel", str(IGNORE): "ignore"}
 LABELS_FILE = "labels.json"
 _LISTS = (LABELS_FILE, "datalist.json")  # ours, and the one of MONAI
+_MASK_FOLDERS = ("masks", "labels")  # and labelsTr of nnU-Net
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,26 @@ def write_labels(folder: Path) -> None:
 def labels_of(folder: Path, classes: Classes) -> tuple[str, dict[int, int]] | None:
     """The file above ``folder`` that names the numbers of its masks, and what each is; None without one.
 
-    The folder may be one run's within that of the masks, so the two folders above are looked at, the nearer first.
-    Raises DatasetError for a file that is none, and for classes that may be vessel or not.
+    The folder may be one run's within that of the masks: then the file may lie above the latter.
+    Raises DatasetError for a file beside the folder that is none, and for classes that may be vessel or not.
     """
-    above = (there / name for there in folder.absolute().parents[:2] for name in _LISTS)
-    path = next((file for file in above if file.is_file()), None)
+    above = folder.absolute().parent
+    found = _named_in(above)
+    if found is None and above.name.lower().startswith(_MASK_FOLDERS):
+        with contextlib.suppress(DatasetError):  # so far up it may be about anything
+            found = _named_in(above.parent)
+    return None if found is None else (found[0], classes.values(found[1], found[0]))
+
+
+def _named_in(folder: Path) -> tuple[str, dict[int, str]] | None:
+    """The file in ``folder`` that names numbers, and their names; DatasetError for one that is none."""
+    path = next((folder / name for name in _LISTS if (folder / name).is_file()), None)
     record = None if path is None else read_record(path, "labels by number")
     if path is None or record is None or (path.name != LABELS_FILE and "labels" not in record):
         return None
     try:
-        names = {int(number): str(name) for number, name in record["labels"].items()}
+        return path.name, {int(number): str(name) for number, name in record["labels"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(
             printable(f'{path.name}: no labels as {{"0": "background", "1": "vessel"}}. Mend or remove it.')
         ) from error
-    return path.name, classes.values(names, path.name)

@@ -145,6 +145,14 @@ def test_move_does_not_split_a_patient_by_leading_zeros(workspace, lightvessel):
     assert lightvessel("move", workspace, case, "--patient", "heart-017", "--distinct-patients")[0] == 0
 
 
+def test_move_corrects_leading_zeros_of_a_patient_who_has_no_other_frame(workspace, lightvessel):
+    case = case_of(lightvessel, workspace, "Meier")
+    assert lightvessel("move", workspace, case, "--patient", "heart-017")[0] == 0
+    case = case_of(lightvessel, workspace, "IM2")
+    code, _, said = lightvessel("move", workspace, case, "--patient", "heart-17")
+    assert code == 2 and "differ in leading zeros only" in said
+
+
 @pytest.mark.parametrize("case", ["0123456789abcdef01234567", "", "zz", "../../etc"])
 @pytest.mark.parametrize("command", [("withdraw",), ("move", "--patient", "x1"), ("label", "t")])
 def test_a_case_that_is_not_there_is_one_line(workspace, lightvessel, command, case):

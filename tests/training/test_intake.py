@@ -19,7 +19,7 @@ from made_angiograms import angiogram
 from src_training import Frame, Workspace
 from src_training.cli import main
 from src_training.dataset import Origin
-from src_training.dataset.folders import match_pairs
+from src_training.dataset.folders import files_below, match_pairs
 from src_training.dataset.intake import Looked, Undrawn, Unread, look_at
 from src_training.dataset.patient_table import Row, check_alike, owners_of, read_patients
 from src_training.errors import DatasetError
@@ -294,23 +294,70 @@ def test_runs_that_are_linked_into_a_folder_are_taken_once_and_a_loop_ends(take_
     assert (code, len(out)) == (0, 2), err
 
 
-@pytest.mark.parametrize("decided", ["corrected", "withdrawn"])
-def test_an_import_takes_the_place_of_nobodys_decision_unasked(take_in, workspace, tmp_path, decided):
+@pytest.mark.parametrize("link", ["latest", "zlast", "run1/again", "away/back"])
+def test_a_folder_and_a_link_to_it_are_one(take_in, tmp_path, link):
+    source = pairs(tmp_path / "in", 2)
+    (source / "images").rename(source / "run1")
+    (source / "images").mkdir()
+    (source / "run1").rename(source / "images" / "run1")
+    if link == "away/back":
+        (tmp_path / "away").mkdir()
+        (source / "images" / "away").symlink_to(tmp_path / "away")
+    (source / "images" / link).symlink_to(source / "images" / "run1")
+    code, out, err = take_in("--images", source / "images", "--masks", source / "masks")
+    assert (code, len(out)) == (0, 2), err
+
+
+def test_folders_that_are_linked_to_each_other_hold_each_file_once(tmp_path):
+    folders = [tmp_path / str(at) for at in range(7)]
+    for folder in folders:
+        write(folder / "f.png", angiogram(0)[0])
+        for other in folders:
+            (folder / f"to{other.name}").symlink_to(other)
+    assert len(files_below(folders[0])) == len(files_below(tmp_path)) == 7
+
+
+def test_what_lies_below_the_folder_that_is_left_out_is_left_out_too(tmp_path):
+    write(tmp_path / "f.png", angiogram(0)[0])
+    write(tmp_path / "masks" / "run" / "f.png", angiogram(0)[1])
+    assert files_below(tmp_path, leave_out=tmp_path / "masks") == [tmp_path / "f.png"]
+
+
+@pytest.mark.parametrize(
+    ("decided", "imported_as"),
+    [
+        ("corrected", "accepted"),
+        ("rejected", "accepted"),
+        ("not_evaluable", "accepted"),
+        ("accepted", "proposed"),
+        ("accepted", "rejected"),
+    ],
+)
+def test_an_import_takes_the_place_of_nobodys_decision_unasked(
+    take_in, workspace, tmp_path, decided, imported_as
+):
     source = pairs(tmp_path / "in", 2)
     assert take_in(source)[0] == 0
     first = angiogram(0)[0].tobytes()
     (head,) = [head for head in workspace.dataset.heads() if head.image().tobytes() == first]
-    changed = head.mask() & (np.arange(head.shape[1]) < 90)
     if decided == "corrected":
+        changed = head.mask() & (np.arange(head.shape[1]) < 90)
         workspace.dataset.revise(head, Origin(annotator="r2"), changed.astype(np.uint8))
-    else:
-        workspace.dataset.revise(head, Origin("rejected"))
-    code, out, err = take_in(source)
-    assert (code, len(out)) == (2, 1) and f"case {head.case}). To take" in err and "1 of 2 saved" in err
-    stands = workspace.dataset.head(head.case)
-    assert stands.status == ("accepted" if decided == "corrected" else "rejected") and stands.seq == 2
-    assert take_in(source, "--overwrite")[0] == 0
-    assert workspace.dataset.head(head.case).says == head.says
+    elif decided != "accepted":
+        workspace.dataset.revise(head, Origin(decided))
+    stood = workspace.dataset.head(head.case)
+    call = (source, "--status", imported_as)
+    refused = 2 if decided == "accepted" else 1
+    code, out, err = take_in(*call, "--preview")
+    assert (code, len(out)) == (2, 1 + 2) and err.count("--overwrite") == refused
+    code, out, err = take_in(*call)
+    assert (code, len(out)) == (2, 2 - refused) and f"case {head.case}). To take" in err
+    assert f"{2 - refused} of 2 saved" in err
+    if decided != "rejected":
+        assert f"stands here as {stood.status}, and would become {imported_as}" in err
+    assert workspace.dataset.head(head.case) == stood
+    assert take_in(*call, "--overwrite")[0] == 0
+    assert workspace.dataset.head(head.case).says == (imported_as, head.says[1])
 
 
 def test_two_masks_of_one_picture_do_not_replace_each_other(take_in, workspace, tmp_path):
@@ -532,8 +579,9 @@ def test_frame_t_has_page_t(tmp_path, drawn):
         return
     undrawn = [one.line for one in found if isinstance(one, Undrawn)]
     assert undrawn == [] if all(drawn) else f"{sum(drawn)} of {len(drawn)} pages are drawn" in undrawn[0]
+    assert {type(one) for one in found} <= {Looked, Undrawn}
     found = [one for one in found if isinstance(one, Looked)]
-    assert all(isinstance(one, Looked) and not one.judgement.findings for one in found)
+    assert not any(one.judgement.findings for one in found)
     assert [one.frame for one in found] == [t for t, is_drawn in enumerate(drawn) if is_drawn]
     for one in found:
         np.testing.assert_array_equal(one.mask.read(one.frame, (len(drawn), 96, 96)), masks[one.frame])

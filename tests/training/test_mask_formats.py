@@ -314,6 +314,16 @@ def test_a_kind_that_is_not_read_is_named_as_that_kind(tmp_path, capsys, name, k
     said = capsys.readouterr().err
     assert code == 2 and not masks
     assert f"{name}: " in said and kind in said and "which is not read as a mask. Save it as" in said
+    assert "--coco" not in said, "evaluate and stress have no such option"
+
+
+@pytest.mark.parametrize(("name", "code"), [("meta.json", 0), ("via_project.json", 0), ("a.json", 2)])
+@pytest.mark.parametrize("kind", ["the JSON of VIA", "the JSON of Supervisely"])
+def test_a_json_about_all_masks_is_a_remark_beside_them(tmp_path, capsys, name, code, kind):
+    png = imagecodecs.png_encode(bar() * np.uint8(255))
+    found, (mask,) = imported(tmp_path, *two_folders(tmp_path, {"a.png": png, name: JSON_OF[kind]}))
+    assert (found, np.array_equal(mask, bar())) == (code, True)
+    assert f"{name}: {kind}, which is not read as a mask" in capsys.readouterr().err
 
 
 # -- labelme -------------------------------------------------------------------------------------------------
@@ -698,11 +708,26 @@ def test_a_colour_of_two_classes_is_neither(tmp_path, capsys):
     assert "one colour is of two classes" in capsys.readouterr().err
 
 
-def test_a_list_of_monai_without_labels_changes_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("place", "below", "text"),
+    [
+        ("set/datalist.json", "", '{"training": []}'),
+        ("datalist.json", "", '{"labels": ["lesion"]}'),
+        ("labels.json", "", '{"bug": "#f00"}'),
+        ("labels.json", "", '{"labels": {"0": "background", "1": "vessel", "255": "ignore"}}'),
+        ("set/labels.json", "run1", '{"bug": "#f00"}'),
+        ("set/labels.json", "run1", "[]"),
+    ],
+)
+def test_a_file_that_is_not_about_these_masks_changes_nothing(tmp_path, place, below, text):
+    (tmp_path / "set").mkdir()
     png = imagecodecs.png_encode(bar() * np.uint8(255))
-    arguments = two_folders(tmp_path, {"a.png": png})
-    (tmp_path / "datalist.json").write_text('{"training": []}')
-    code, (mask,) = imported(tmp_path, *arguments)
+    *images, masks = two_folders(tmp_path / "set", {"a.png": png})
+    if below:
+        (Path(masks) / below).mkdir()
+        (Path(masks) / "a.png").rename(Path(masks) / below / "a.png")
+    (tmp_path / place).write_text(text)
+    code, (mask,) = imported(tmp_path, *images, str(Path(masks) / below))
     assert code == 0 and np.array_equal(mask, bar())
 
 
