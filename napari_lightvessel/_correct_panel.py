@@ -56,7 +56,7 @@ class CorrectPanel(Section):
         self._look_again.setSingleShot(True)
         self._look_again.setInterval(_LOOK_AGAIN_MS)
         self._look_again.timeout.connect(self._look)
-        self._painted: set[int] = set()  # frames of the cine on the table, since the last look
+        self._painted: set[int] = set()  # frames of the cine on the table, each of which an undo may change
         self._make_parts(colours)
         self._lay_out()
         self._connect()
@@ -281,7 +281,6 @@ class CorrectPanel(Section):
         if state is not None and state.mask is not None:
             state.measure(self._painted | ({here} if here is not None else set()))
             self.session.areas_changed.emit(state)
-        self._painted.clear()
         self._show_edits()
 
     def _show_edits(self) -> None:

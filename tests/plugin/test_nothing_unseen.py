@@ -153,3 +153,25 @@ def test_the_curve_of_vessel_area_follows_what_a_person_paints(dock, work, qtbot
     qtbot.waitUntil(lambda: work.area_px[2] > before, timeout=5_000)
     assert work.area_px[2] == np.count_nonzero(work.labels(2) == 1)
     assert dock.segment.spark.values[2] == work.area_px[2]
+
+
+def test_the_curve_says_nothing_of_frames_that_were_only_looked_at(viewer, dock, frames, qtbot):
+    viewer.add_image(frames, name="IM5")
+    dock.correct.use_tool("paint")
+    state = dock.session.state
+    dock.session.go_to(2)
+    state.mask.layer.paint((2, 30, 30), 1)
+    for t in (3, 4, 5):
+        dock.session.go_to(t)
+        qtbot.wait(120)
+    assert np.isfinite(state.area_px).tolist() == [False, False, True, False, False, False]
+
+
+def test_the_curve_follows_an_undo_on_a_frame_that_is_out_of_view(dock, work, qtbot):
+    qtbot.wait(120)
+    painted = work.area_px[2]
+    dock.session.go_to(4)
+    qtbot.wait(120)
+    work.mask.layer.undo()
+    qtbot.waitUntil(lambda: work.area_px[2] != painted, timeout=5_000)
+    assert work.area_px[2] == np.count_nonzero(work.labels(2) == 1)
