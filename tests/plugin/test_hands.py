@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from canvas_mouse import show
 from napari.settings import get_settings
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QFocusEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QSlider, QSpinBox
 
@@ -77,6 +77,39 @@ def test_an_answer_gives_the_next_key_to_no_field(viewer, dock, work):
     assert answers == [True]
     focus = viewer.window._qt_window.focusWidget()
     assert focus is None or focus.focusPolicy() == Qt.FocusPolicy.NoFocus
+
+
+@pytest.mark.parametrize("part", ["frames", "patient", "next_button"])
+def test_a_key_held_on_the_canvas_is_let_go_wherever_the_mouse_went_meanwhile(viewer, dock, work, part):
+    dock.correct.use_tool("paint")
+    canvas = viewer.window._qt_viewer.canvas.native
+    QTest.keyPress(canvas, Qt.Key.Key_Space)
+    assert work.mask.layer.mode == "pan_zoom"
+    QApplication.sendEvent(canvas, QFocusEvent(QEvent.Type.FocusOut))
+    QTest.keyRelease(getattr(dock.correct, part), Qt.Key.Key_Space)
+    assert work.mask.layer.mode == "paint"
+
+
+def test_a_key_that_came_up_elsewhere_is_forgotten(viewer, dock, work, monkeypatch):
+    monkeypatch.setattr(get_settings().application, "hold_button_delay", 0)
+    canvas = viewer.window._qt_viewer.canvas.native
+    dock.correct.use_tool("erase")
+    QTest.keyPress(dock.correct.next_button, Qt.Key.Key_P)
+    canvas.setFocus()
+    QTest.keyRelease(canvas, Qt.Key.Key_P)
+    dock.correct.use_tool("paint")
+    QTest.keyClicks(dock.correct.patient, "p")
+    assert work.mask.layer.mode == "paint"
+
+
+def test_a_key_that_came_up_in_another_window_is_forgotten(viewer, dock, work, monkeypatch):
+    monkeypatch.setattr(get_settings().application, "hold_button_delay", 0)
+    dock.correct.use_tool("erase")
+    QTest.keyPress(dock.correct.next_button, Qt.Key.Key_P)
+    QApplication.sendEvent(viewer.window._qt_window, QEvent(QEvent.Type.WindowDeactivate))
+    dock.correct.use_tool("paint")
+    QTest.keyClicks(dock.correct.patient, "p")
+    assert work.mask.layer.mode == "paint"
 
 
 def test_the_wheel_scrolls_the_dock_and_changes_no_number(viewer, frames, qtbot):
