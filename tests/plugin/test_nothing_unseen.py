@@ -137,6 +137,16 @@ def test_a_withdrawn_region_is_still_a_region(viewer, dock, work, qtbot):
     assert "accepted inside a region only" in dock.correct.question.text.text() and not dock.accepter.busy
 
 
+def test_a_frame_that_nobody_could_judge_is_no_region(viewer, dock, work, saved, qtbot):
+    viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="reviewed")
+    accept_inside(dock, qtbot)
+    assert "(region)" in dock.correct.frames.words(2)
+    saved(dock, "not_evaluable_button")
+    assert dock.correct.frames.words(2).startswith(
+        "not evaluable"
+    ) and "region" not in dock.correct.frames.words(2)
+
+
 def test_a_refused_label_is_said_no_more_once_it_is_undone(dock, work, qtbot):
     work.mask.layer.paint((2, 60, 60), 7)
     qtbot.wait(120)
