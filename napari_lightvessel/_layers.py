@@ -272,8 +272,8 @@ def start_region(viewer: ViewerModel, layer: Labels) -> Shapes:
         )
         viewer.layers.append(shapes)
     shapes.data = []
-    for name in ("scale", "translate"):
-        setattr(shapes, name, getattr(layer, name)[-2:])
+    for name, value in _transform_in_2d(layer).items():
+        setattr(shapes, name, value)
     shapes.visible = True
     viewer.layers.selection.active = shapes
     shapes.mode = "add_rectangle"
@@ -323,6 +323,17 @@ def _label_colours() -> DirectLabelColormap:
 def _transform_of(image: Image) -> dict[str, Any]:
     settings: dict[str, Any] = {name: getattr(image, name) for name in _TRANSFORM}
     return {**settings, "units": image.units, "axis_labels": image.axis_labels}
+
+
+def _transform_in_2d(layer: Layer) -> dict[str, Any]:
+    """How a layer lies in its last two axes, rows and columns."""
+    return {
+        "scale": layer.scale[-2:],
+        "translate": layer.translate[-2:],
+        "rotate": layer.rotate[-2:, -2:],
+        "shear": layer.shear[-1:],  # napari keeps what is above the diagonal, row by row
+        "affine": layer.affine.affine_matrix[-3:, -3:],
+    }
 
 
 def _keep_transform(image: Image, labels: Labels) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_lightvessel import _layers
+
 UPRIGHT = [[20, 20], [20, 49], [49, 49], [49, 20]]
 TURNED = [[20, 35], [35, 49], [49, 35], [35, 20]]
 
@@ -96,6 +98,30 @@ def test_what_is_no_rectangle_of_this_frame_is_refused(viewer, dock, work, qtbot
 def test_a_rectangle_that_is_hidden_is_not_accepted_inside(viewer, dock, work, qtbot):
     viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="stenosis").visible = False
     assert "stenosis is hidden" in accept_inside(dock, qtbot) and masks(dock) == []
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"rotate": [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]], "scale": (1, 0.5, 0.5)},
+        {"shear": [0, 0, 0.3]},
+        {"affine": [[1, 0, 0, 0], [0, 0.8, -0.6, 5], [0, 0.6, 0.8, -7], [0, 0, 0, 1]]},
+    ],
+)
+def test_the_docks_own_rectangle_lies_as_its_picture_does(viewer, dock, frames, lies):
+    viewer.add_image(frames, name="IM5", **lies)
+    dock.correct.draw_region()
+    viewer.layers.selection.active.add_rectangles([[10, 20], [29, 59]])
+    region = _layers.drawn_region(viewer, dock.session.state.mask.layer)
+    assert (region.rows, region.columns) == (slice(10, 30), slice(20, 60))
+
+
+def test_a_single_picture_that_is_turned_takes_a_rectangle(viewer, dock, frames):
+    viewer.add_image(frames[0], name="IM5", rotate=30, shear=[0.2])
+    dock.correct.draw_region()
+    viewer.layers.selection.active.add_rectangles([[10, 20], [29, 59]])
+    region = _layers.drawn_region(viewer, dock.session.state.mask.layer)
+    assert (region.rows, region.columns) == (slice(10, 30), slice(20, 60))
 
 
 def test_beyond_a_reviewed_region_nothing_is_accepted_unasked(viewer, dock, work, saved, frames, qtbot):
