@@ -64,6 +64,11 @@ def is_of_a_cine(layer: Layer) -> bool:
     return ours or is_image(layer)
 
 
+def is_seen(layer: Layer) -> bool:
+    """Whether a layer is shown at all: its eye is open, and it is not wholly transparent."""
+    return bool(layer.visible and layer.opacity > 0)
+
+
 def no_cine() -> dict[str, Any]:
     """Metadata of an Image that is only shown."""
     return {_NO_CINE_KEY: True}
@@ -243,7 +248,7 @@ def drawn_region(viewer: ViewerModel, layer: Labels) -> Region | None:
     shapes = next((place for place in places if isinstance(place, Shapes) and place.nshapes), None)
     if shapes is None:
         return None
-    if not shapes.visible:
+    if not is_seen(shapes):
         raise LightVesselError(f"{shapes.name} is hidden. Show it, then accept inside its rectangle.")
     chosen = max(shapes.selected_data) if shapes.selected_data else shapes.nshapes - 1
     corners = _in_pixels(shapes, shapes.data[chosen], layer)

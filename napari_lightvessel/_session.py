@@ -157,7 +157,7 @@ class Session:
             return ""
         if mask.layer not in self.viewer.layers:
             return f"{mask.layer.name} is not in the layer list: nobody sees what would be saved."
-        if not _in_view.is_seen(mask.layer):
+        if not _layers.is_seen(mask.layer):
             return (
                 f"{mask.layer.name} is hidden. Show it (its eye in the layer list, its opacity), then accept."
             )
@@ -274,7 +274,7 @@ class Session:
         active, state = self.viewer.layers.selection.active, self.state
         if state is None or active is None or not (state.image is active or state is self.owner_of(active)):
             return
-        if _in_view.strangers(self.viewer, state) or not _in_view.is_seen(active):
+        if _in_view.strangers(self.viewer, state) or not _layers.is_seen(active):
             self.show()
 
     def _keep_place(self) -> None:

@@ -95,8 +95,9 @@ def test_what_is_no_rectangle_of_this_frame_is_refused(viewer, dock, work, qtbot
     assert masks(dock) == []
 
 
-def test_a_rectangle_that_is_hidden_is_not_accepted_inside(viewer, dock, work, qtbot):
-    viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="stenosis").visible = False
+@pytest.mark.parametrize("unseen", [{"visible": False}, {"opacity": 0}])
+def test_a_rectangle_that_is_hidden_is_not_accepted_inside(viewer, dock, work, qtbot, unseen):
+    viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="stenosis", **unseen)
     assert "stenosis is hidden" in accept_inside(dock, qtbot) and masks(dock) == []
 
 
