@@ -158,6 +158,11 @@ class MaskLayer:
         """A view of frame ``t``'s labels, (Y, X)."""
         return self.layer.data if self.single else self.layer.data[t]
 
+    def hides_labels(self, t: int) -> bool:
+        """Whether only the selected label is shown, and frame ``t`` holds another one."""
+        shown = (0, self.layer.selected_label)
+        return self.layer.show_selected_label and not np.isin(self.plane(t), shown).all()
+
     def belong_to(self, owner: object) -> None:
         """Let a reopened dock find ``owner`` through this layer."""
         self.layer.metadata[_STATE_KEY] = owner

@@ -161,7 +161,7 @@ class Session:
             return (
                 f"{mask.layer.name} is hidden. Show it (its eye in the layer list, its opacity), then accept."
             )
-        if mask.layer.show_selected_label:
+        if self.frame is not None and mask.hides_labels(self.frame):
             return (
                 f"{mask.layer.name} shows label {mask.layer.selected_label} alone: nobody sees what else would be "
                 "saved. Untick “show selected” in the layer controls, then accept."
@@ -433,9 +433,10 @@ class Session:
             return
         layer = self.state.layer_in(self.viewer)
         frame = _layers.frame_index(self.viewer, layer, self.state.n_frames)
-        doubt = self.blocked() or self.unseen_mask()
         if frame is not None:
             self.state.last_frame = frame
-        if (frame, doubt) != (self.frame, self._doubt) or force:
-            self.frame, self._doubt = frame, doubt
+        before = self.frame, self._doubt
+        self.frame = frame  # of which the doubt is
+        self._doubt = self.blocked() or self.unseen_mask()
+        if (self.frame, self._doubt) != before or force:
             self.frame_changed.emit(frame)

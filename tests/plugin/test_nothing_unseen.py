@@ -55,6 +55,17 @@ def test_labels_that_nobody_sees_are_not_accepted(dock, work, saved, hide, why):
     assert saved(dock).startswith("Saved")
 
 
+def test_a_label_that_is_shown_alone_hides_nothing_where_it_is_the_only_one(dock, work, saved):
+    work.mask.layer.selected_label = 1
+    work.mask.layer.show_selected_label = True
+    assert saved(dock).startswith("Saved · frame 2")
+    work.mask.layer.paint((4, 60, 60), 2)
+    dock.session.go_to(4)
+    assert "label 1 alone" in dock.correct.accept_button.toolTip()
+    dock.session.go_to(3)
+    assert dock.correct.accept_button.isEnabled()
+
+
 def test_a_transparent_picture_is_said_to_be_hidden_and_comes_back(dock, work):
     work.image.opacity = 0
     assert "is hidden" in dock.header.view_line.text()
