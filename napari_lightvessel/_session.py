@@ -261,7 +261,8 @@ class Session:
 
     def _on_refused(self, line: str) -> None:
         """A file of this window is not opened: napari shows the reason for some seconds, cut to one line."""
-        if napari.current_viewer() in (None, self.viewer):
+        current = napari.current_viewer()
+        if current is None or current is self.viewer:  # two empty viewers are equal
             self.problem.emit("header", line)
 
     def _on_inserted(self, event: Any) -> None:

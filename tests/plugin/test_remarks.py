@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_lightvessel._dock import LightVesselWidget
 from src_training import read_cine, synthetic_cine
 
 
@@ -35,6 +36,19 @@ def test_a_file_that_is_refused_says_why_in_the_dock(viewer, dock, folder, frame
     viewer.open(str(folder), plugin="napari-lightvessel")
     assert "f003.png" in dock.header.line.text()
     assert dock.header.line.property("lv-kind") == "bad" and dock.header.cine_name.text() == "IM5"
+
+
+def test_a_file_that_is_refused_is_told_in_its_own_window_alone(make_napari_viewer, folder, qtbot):
+    docks = []
+    for _ in range(2):
+        viewer = make_napari_viewer()
+        docks.append(LightVesselWidget(viewer))
+        viewer.window.add_dock_widget(docks[-1], name="LightVessel", area="right")
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(folder / "f003.png")
+    viewer.open(str(folder), plugin="napari-lightvessel")
+    assert [dock.header.line.text() != "" for dock in docks] == [False, True]
+    for dock in docks:
+        dock.close_session()
 
 
 @pytest.mark.parametrize("size", [96, 256])
