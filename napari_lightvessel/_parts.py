@@ -216,8 +216,7 @@ class AskBar(QFrame):
         allow(self.yes, "Write the reason first." if self._needs_reason and not text.strip() else "")
 
     def _put_away(self) -> None:
-        _hand_focus_up(self)
-        self.hide()
+        show_part(self, False)
 
     def _on_yes(self) -> None:
         self._put_away()
@@ -301,6 +300,13 @@ def allow(part: QWidget, reason: str, tip: str = "") -> None:
         _hand_focus_up(part)
     part.setEnabled(not reason)
     part.setToolTip(reason or tip)
+
+
+def show_part(part: QWidget, on: bool) -> None:
+    """Show or hide a part; one that goes leaves the focus to what holds it."""
+    if not on:
+        _hand_focus_up(part)
+    part.setVisible(on)
 
 
 def bring_into_sight(bar: QWidget) -> None:

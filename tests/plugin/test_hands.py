@@ -11,6 +11,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QSlider, QSpinBox
 
 from napari_lightvessel._demo import show_dock
+from napari_lightvessel._training import RunView
+from src_training.runs import RunState
 
 
 @pytest.fixture
@@ -110,6 +112,26 @@ def test_a_key_that_came_up_in_another_window_is_forgotten(viewer, dock, work, m
     dock.correct.use_tool("paint")
     QTest.keyClicks(dock.correct.patient, "p")
     assert work.mask.layer.mode == "paint"
+
+
+def test_a_part_that_is_hidden_gives_the_next_key_to_no_field(viewer, dock, work, segment):
+    threshold = dock.segment.threshold.value()
+    dock.segmenter.started.connect(lambda _total: dock.segment.cancel_button.setFocus())
+    segment(dock)
+    assert dock.segment.progress.isHidden()
+    assert viewer.window._qt_window.focusWidget() is dock.segment.body
+    QTest.keyClick(viewer.window._qt_window.focusWidget(), Qt.Key.Key_PageUp)
+    assert dock.segment.threshold.value() == threshold
+
+
+def test_the_buttons_of_a_run_give_the_next_key_to_no_field(viewer, dock, work):
+    dock.train._show_run(RunView(object(), RunState(status="running", step=3, steps=9)))
+    dock.train.cancel_button.setFocus()
+    dock.train._show_run(RunView(object(), RunState(status="cancelled", step=3, steps=9)))
+    assert viewer.window._qt_window.focusWidget() is dock.train.progress
+    dock.train.resume_button.setFocus()
+    dock.train._show_run(None)
+    assert viewer.window._qt_window.focusWidget() is dock.train.body
 
 
 def test_the_wheel_scrolls_the_dock_and_changes_no_number(viewer, frames, qtbot):
