@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
     QFrame,
+    QGraphicsView,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -117,7 +118,9 @@ class FollowingScroll(QScrollArea):
 
 
 def _takes_wheel(part: QObject | None) -> bool:
-    """Whether the wheel would set something here."""
+    """Whether the wheel would set something here, or end at a drawing that swallows it."""
+    if isinstance(part, QWidget) and isinstance(part.parent(), QGraphicsView):
+        return True
     return isinstance(part, QAbstractSpinBox | QComboBox | QAbstractSlider) and not isinstance(
         part, QScrollBar
     )

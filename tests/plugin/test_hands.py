@@ -8,7 +8,7 @@ from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QFocusEvent, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QSlider, QSpinBox
+from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QGraphicsView, QSlider, QSpinBox
 
 from napari_lightvessel._demo import show_dock
 from napari_lightvessel._training import RunView
@@ -151,6 +151,19 @@ def test_the_wheel_scrolls_the_dock_and_changes_no_number(viewer, frames, qtbot)
     for part in controls:
         _turn_wheel(part)
     assert [_value(part) for part in controls] == before
+    assert bar.value() > 0
+    dock.close_session()
+
+
+def test_the_wheel_over_the_curve_of_a_run_scrolls_the_dock(viewer, qtbot):
+    dock = show_dock(viewer)
+    losses = [(1, 0.9), (2, 0.7)]
+    dock.train._show_run(RunView(object(), RunState(status="running", step=3, steps=9, losses=losses)))
+    show(viewer, qtbot)
+    viewer.window._qt_window.resize(1000, 500)
+    bar = dock.scroll_area.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 100, timeout=5_000)
+    _turn_wheel(dock.train.curve.findChild(QGraphicsView).viewport())
     assert bar.value() > 0
     dock.close_session()
 
