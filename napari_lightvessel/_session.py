@@ -263,7 +263,7 @@ class Session:
         """A file of this window is not opened: napari shows the reason for some seconds, cut to one line."""
         current = napari.current_viewer()
         if current is None or current is self.viewer:  # two empty viewers are equal
-            self.problem.emit("header", line)
+            self.problem.emit("file", line)
 
     def _on_inserted(self, event: Any) -> None:
         self._look_at(event.value)
