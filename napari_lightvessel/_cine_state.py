@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_lightvessel._layers import MaskLayer
-from napari_lightvessel._marks import KEPT, PROPOSED, Mark, Plane, is_vessel
+from napari_lightvessel._marks import KEPT, PROPOSED, UNANNOTATED, Mark, Plane, is_vessel
 from src_training import Cine, Polarity, mask_from_probability
 
 if TYPE_CHECKING:
@@ -154,9 +154,14 @@ class CineState:
         )
 
     def measure(self, frames: Iterable[int]) -> None:
-        """Refresh the vessel area of these frames."""
+        """Refresh the vessel area of these frames; a frame that nobody segmented, painted or decided has none."""
         for t in frames:
-            self.area_px[t] = np.count_nonzero(is_vessel(self.labels(t)))
+            area = np.count_nonzero(is_vessel(self.labels(t)))
+            self.area_px[t] = area if self._is_begun(t) else np.nan
+
+    def _is_begun(self, t: int) -> bool:
+        mark = self.marks[t]
+        return mark.decided or mark.status != UNANNOTATED or bool(self.labels(t).any())
 
     def next_open(self, after: int) -> int | None:
         """The next frame a person has not decided, wrapping round; None when all are."""

@@ -15,7 +15,7 @@ from napari_lightvessel._accepting import Accepter
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._frame_list import FrameList
 from napari_lightvessel._keys import bind_keys
-from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, wide
+from napari_lightvessel._parts import Section, TellLine, allow, button, name, row, show_part, wide
 from napari_lightvessel._questions import NameBar, QuestionBar
 from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
@@ -56,7 +56,7 @@ class CorrectPanel(Section):
         self._look_again.setSingleShot(True)
         self._look_again.setInterval(_LOOK_AGAIN_MS)
         self._look_again.timeout.connect(self._look)
-        self._painted: set[int] = set()  # frames of the cine on the table, since the last look
+        self._painted: set[int] = set()  # frames of the cine on the table, each of which an undo may change
         self._make_parts(colours)
         self._lay_out()
         self._connect()
@@ -228,14 +228,14 @@ class CorrectPanel(Section):
     # -- showing -------------------------------------------------------------------------------------------
 
     def _show_cine(self, state: CineState | None) -> None:
-        self.frames.setVisible(state is not None and state.n_frames > 1)
+        show_part(self.frames, state is not None and state.n_frames > 1)
         self.frames.show_state(state)
-        self.next_button.setVisible(state is None or state.n_frames > 1)
+        show_part(self.next_button, state is None or state.n_frames > 1)
         self.line.tell("")
         self._painted.clear()
         self._show_patient(state)
         if state is not None:
-            self.patient_row.setVisible(known_patient(state.cine.patient_id) is None)
+            show_part(self.patient_row, known_patient(state.cine.patient_id) is None)
             self._follow_layer(state)
         self._on_frame(self.session.frame)
 
@@ -282,7 +282,6 @@ class CorrectPanel(Section):
         if state is not None and state.mask is not None:
             state.measure(self._painted | ({here} if here is not None else set()))
             self.session.areas_changed.emit(state)
-        self._painted.clear()
         self._show_edits()
 
     def _show_edits(self) -> None:

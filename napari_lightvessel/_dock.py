@@ -15,7 +15,7 @@ from napari_lightvessel._correct_panel import CorrectPanel
 from napari_lightvessel._following import Follower
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
-from napari_lightvessel._keys import ViewerKeys
+from napari_lightvessel._keys import KeysOfNapari, ViewerKeys
 from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._posting import Postman
@@ -76,7 +76,7 @@ class LightVesselWidget(QWidget):
         self.destroyed.connect(lambda: _close(*parts))  # not of self, which is gone by then
         self._closing: AskBeforeClosing | None = None
         self._reasons: set[str] = set()
-        self._keys_of_napari: set[int] = set()  # that are down
+        self._keys_of_napari: KeysOfNapari | None = None
         self.session.frame_changed.connect(self._forget_solved)
         self.session.workspace_changed.connect(self._forget_solved)
         self.session.areas_changed.connect(self._forget_solved)
@@ -94,20 +94,14 @@ class LightVesselWidget(QWidget):
         window = self.window()
         if self._closing is None and window is not None and window is not self:
             self._closing = AskBeforeClosing(self.session, window)
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
-        """What no control here wants goes on to napari."""
-        super().keyPressEvent(event)
-        if event is not None:
-            self._keys_of_napari.add(event.key())
+            self._keys_of_napari = KeysOfNapari(window)
 
     def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
         """A key that was typed into a field was none of napari's: on its release it would take a tool back."""
         super().keyReleaseEvent(event)
-        if event is not None and event.key() not in self._keys_of_napari:
+        napari = self._keys_of_napari
+        if event is not None and napari is not None and not napari.holds(event.key()):
             event.accept()
-        elif event is not None and not event.isAutoRepeat():
-            self._keys_of_napari.discard(event.key())
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # Qt's name
         """Know that the dock was closed, or put behind another one."""

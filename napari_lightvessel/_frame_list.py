@@ -86,7 +86,7 @@ class FrameList(QListWidget):
         words = (
             "saving…"
             if mark.saving
-            else WORDS[mark.status] + (" (region)" if mark.region and mark.decided else "")
+            else WORDS[mark.status] + (" (region)" if mark.region and mark.status == ACCEPTED else "")
         )
         note = "edited" if edited else mark.saved
         facts = ((_STATUS, mark.status), (_WORDS, words), (_NOTE, note), (_EDITED, edited))

@@ -10,7 +10,7 @@ from superqt import QElidingLabel
 
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
-from napari_lightvessel._parts import TellLine, button, name, row, wide
+from napari_lightvessel._parts import TellLine, button, name, row, show_part, wide
 from napari_lightvessel._session import Session
 
 _BADGES = {
@@ -18,6 +18,7 @@ _BADGES = {
     "detector": "Spacing at the detector, not in the patient",
 }
 _REMARKS = 2  # in sight: the head takes its room from the sections
+_REFUSALS = 3  # likewise
 
 
 class Header(QWidget):
@@ -42,6 +43,10 @@ class Header(QWidget):
             "Show only this cine", session.show, "Hide other cines, and go to a frame of this one"
         )
         self.view_row = row(None, self.view_button)
+        self.refused: list[str] = []  # files that were not opened, until the person has read it
+        self.refusals = TellLine()
+        self.dismiss_button = button("Dismiss", self._dismiss, "You have read which files were not opened")
+        self.refusals_row = row(wide(self.refusals), self.dismiss_button)
         self.line = TellLine()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(10, 6, 10, 2)
@@ -53,6 +58,7 @@ class Header(QWidget):
         rows.addWidget(self.remarks)
         rows.addWidget(self.view_line)
         rows.addWidget(self.view_row)
+        rows.addWidget(self.refusals_row)
         rows.addWidget(self.line)
         session.workspace_changed.connect(self._show_workspace)
         session.cine_changed.connect(self._on_cine)
@@ -61,6 +67,7 @@ class Header(QWidget):
         session.problem.connect(self._show_problem)
         self._show_workspace(session.workspace)
         self._show_cine(session.state)
+        self._show_refusals()
 
     def create_workspace(self, folder: str | Path) -> None:
         """Make a workspace there and open it; what is wrong with the folder is said in place."""
@@ -138,6 +145,20 @@ class Header(QWidget):
     def _show_problem(self, section: str, line: str) -> None:
         if section == "header":
             self.line.tell(line, "bad")
+        elif section == "file":
+            self.refused = [line, *(known for known in self.refused if known != line)]
+            self._show_refusals()
+
+    def _dismiss(self) -> None:
+        self.refused = []
+        self._show_refusals()
+
+    def _show_refusals(self) -> None:
+        """A file that opens after them says nothing of those that did not: they stay until they are dismissed."""
+        more = [f"and {len(self.refused) - _REFUSALS} more"] if len(self.refused) > _REFUSALS else []
+        self.refusals.tell("\n".join(self.refused[:_REFUSALS] + more), "bad")
+        self.refusals.setToolTip("\n".join(self.refused))
+        show_part(self.refusals_row, bool(self.refused))
 
 
 def _name_label() -> QElidingLabel:

@@ -32,16 +32,11 @@ def strangers(viewer: ViewerModel, state: CineState | None) -> list[Layer]:
     return [
         layer
         for layer in viewer.layers
-        if is_seen(layer)
+        if _layers.is_seen(layer)
         and _layers.is_of_a_cine(layer)
         and not any(layer is one for one in mine)
         and has_pixels(viewer, layer)
     ]
-
-
-def is_seen(layer: Layer) -> bool:
-    """Whether a layer is shown at all: its eye is open, and it is not wholly transparent."""
-    return bool(layer.visible and layer.opacity > 0)
 
 
 def what_shows_it(layer: Layer) -> tuple[Any, ...]:
@@ -67,12 +62,12 @@ def refusal(viewer: ViewerModel, state: CineState) -> str:
     name, own = state.image.name, state.layer_in(viewer)
     others = strangers(viewer, state)
     if others:
-        how = f"together with {name}" if is_seen(own) else f"instead of {name}"
+        how = f"together with {name}" if _layers.is_seen(own) else f"instead of {name}"
         return (
             f"{others[-1].name} is in view {how}. Nothing is segmented or saved until one of them is in view "
             "alone: select the one you mean in the layer list."
         )
-    if not is_seen(own):
+    if not _layers.is_seen(own):
         return f"{name} is hidden. Nothing is segmented or saved until it is in view again."
     return ""
 

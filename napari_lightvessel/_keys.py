@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from napari.layers import Labels
+from napari.qt import QtViewer
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_lightvessel._session import Session
 
@@ -73,3 +77,37 @@ class ViewerKeys:
         self._tell(
             f"Nothing was accepted: {other} selected. Select {state.image.name} in the layer list for A."
         )
+
+
+class KeysOfNapari(QObject):
+    """The keys that are down and whose press came to napari: it is owed their release, and no other.
+
+    It gets it at once when the canvas loses the focus: a button that has it then would swallow a space that comes up.
+    """
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._down: set[int] = set()
+        window.installEventFilter(self)
+        viewer = window.findChild(QtViewer)
+        if viewer is not None:
+            viewer.canvas.native.installEventFilter(self)
+
+    def holds(self, key: int) -> bool:
+        """Whether napari was told that this key went down, and not yet that it came up."""
+        return key in self._down
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
+        """Note a key as it comes to the canvas or, from a control that does not want it, to the window."""
+        if isinstance(event, QKeyEvent) and not event.isAutoRepeat():
+            if event.type() == QEvent.Type.KeyPress:
+                self._down.add(event.key())
+            elif event.type() == QEvent.Type.KeyRelease:
+                self._down.discard(event.key())
+        elif event is not None and event.type() == QEvent.Type.FocusOut:
+            for key in tuple(self._down):
+                come_up = QKeyEvent(QEvent.Type.KeyRelease, key, Qt.KeyboardModifier.NoModifier)
+                QApplication.sendEvent(watched, come_up)
+        elif event is not None and event.type() == QEvent.Type.WindowDeactivate:
+            self._down.clear()  # they come up in another window
+        return False

@@ -64,6 +64,11 @@ def is_of_a_cine(layer: Layer) -> bool:
     return ours or is_image(layer)
 
 
+def is_seen(layer: Layer) -> bool:
+    """Whether a layer is shown at all: its eye is open, and it is not wholly transparent."""
+    return bool(layer.visible and layer.opacity > 0)
+
+
 def no_cine() -> dict[str, Any]:
     """Metadata of an Image that is only shown."""
     return {_NO_CINE_KEY: True}
@@ -152,6 +157,11 @@ class MaskLayer:
     def plane(self, t: int) -> np.ndarray:
         """A view of frame ``t``'s labels, (Y, X)."""
         return self.layer.data if self.single else self.layer.data[t]
+
+    def hides_labels(self, t: int) -> bool:
+        """Whether only the selected label is shown, and frame ``t`` holds another one."""
+        shown = (0, self.layer.selected_label)
+        return self.layer.show_selected_label and not np.isin(self.plane(t), shown).all()
 
     def belong_to(self, owner: object) -> None:
         """Let a reopened dock find ``owner`` through this layer."""
@@ -243,7 +253,7 @@ def drawn_region(viewer: ViewerModel, layer: Labels) -> Region | None:
     shapes = next((place for place in places if isinstance(place, Shapes) and place.nshapes), None)
     if shapes is None:
         return None
-    if not shapes.visible:
+    if not is_seen(shapes):
         raise LightVesselError(f"{shapes.name} is hidden. Show it, then accept inside its rectangle.")
     chosen = max(shapes.selected_data) if shapes.selected_data else shapes.nshapes - 1
     corners = _in_pixels(shapes, shapes.data[chosen], layer)
@@ -272,8 +282,8 @@ def start_region(viewer: ViewerModel, layer: Labels) -> Shapes:
         )
         viewer.layers.append(shapes)
     shapes.data = []
-    for name in ("scale", "translate"):
-        setattr(shapes, name, getattr(layer, name)[-2:])
+    for name, value in _transform_in_2d(layer).items():
+        setattr(shapes, name, value)
     shapes.visible = True
     viewer.layers.selection.active = shapes
     shapes.mode = "add_rectangle"
@@ -323,6 +333,17 @@ def _label_colours() -> DirectLabelColormap:
 def _transform_of(image: Image) -> dict[str, Any]:
     settings: dict[str, Any] = {name: getattr(image, name) for name in _TRANSFORM}
     return {**settings, "units": image.units, "axis_labels": image.axis_labels}
+
+
+def _transform_in_2d(layer: Layer) -> dict[str, Any]:
+    """How a layer lies in its last two axes, rows and columns."""
+    return {
+        "scale": layer.scale[-2:],
+        "translate": layer.translate[-2:],
+        "rotate": layer.rotate[-2:, -2:],
+        "shear": layer.shear[-1:],  # napari keeps what is above the diagonal, row by row
+        "affine": layer.affine.affine_matrix[-3:, -3:],
+    }
 
 
 def _keep_transform(image: Image, labels: Labels) -> None:

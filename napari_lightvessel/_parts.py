@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
     QFrame,
+    QGraphicsView,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -117,7 +118,9 @@ class FollowingScroll(QScrollArea):
 
 
 def _takes_wheel(part: QObject | None) -> bool:
-    """Whether the wheel would set something here."""
+    """Whether the wheel would set something here, or end at a drawing that swallows it."""
+    if isinstance(part, QWidget) and isinstance(part.parent(), QGraphicsView):
+        return True
     return isinstance(part, QAbstractSpinBox | QComboBox | QAbstractSlider) and not isinstance(
         part, QScrollBar
     )
@@ -216,8 +219,7 @@ class AskBar(QFrame):
         allow(self.yes, "Write the reason first." if self._needs_reason and not text.strip() else "")
 
     def _put_away(self) -> None:
-        _hand_focus_up(self)
-        self.hide()
+        show_part(self, False)
 
     def _on_yes(self) -> None:
         self._put_away()
@@ -301,6 +303,13 @@ def allow(part: QWidget, reason: str, tip: str = "") -> None:
         _hand_focus_up(part)
     part.setEnabled(not reason)
     part.setToolTip(reason or tip)
+
+
+def show_part(part: QWidget, on: bool) -> None:
+    """Show or hide a part; one that goes leaves the focus to what holds it."""
+    if not on:
+        _hand_focus_up(part)
+    part.setVisible(on)
 
 
 def bring_into_sight(bar: QWidget) -> None:

@@ -17,7 +17,19 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
 from napari_lightvessel._cine_state import CineState
-from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, name, row, slim, wide
+from napari_lightvessel._parts import (
+    AskBar,
+    Section,
+    TellLine,
+    allow,
+    button,
+    faint,
+    name,
+    row,
+    show_part,
+    slim,
+    wide,
+)
 from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
 from napari_lightvessel._sparkline import Sparkline
@@ -129,7 +141,7 @@ class SegmentPanel(Section):
         self.card_line.tell(text, "info")
 
     def _show_cine(self, state: CineState | None) -> None:
-        self.ask.hide()
+        show_part(self.ask, False)
         self.line.tell("" if state else _NO_CINE)
         self.polarity_line.tell("")
         self.spark.show_frame(self.session.frame)
@@ -155,8 +167,8 @@ class SegmentPanel(Section):
         allow(self.cine_button, reason, "Segment every frame; frames you edited keep their mask")
         allow(self.frame_button, reason or self.session.no_frame(), "Segment the frame you see")
         self.cine_button.setText("Segment image" if state and state.n_frames == 1 else "Segment cine")
-        self.frame_button.setVisible(state is None or state.n_frames > 1)
-        self.live_box.setVisible(state is None or state.n_frames > 1)
+        show_part(self.frame_button, state is None or state.n_frames > 1)
+        show_part(self.live_box, state is None or state.n_frames > 1)
         for part in (self.threshold, self.min_size, self.invert_box):
             part.setEnabled(state is not None)
         self.threshold.setToolTip(
@@ -182,7 +194,7 @@ class SegmentPanel(Section):
         if state is not self.session.state:
             return
         measured = state.mask is not None and state.n_frames > 1
-        self.spark.setVisible(measured)
+        show_part(self.spark, measured)
         self.spark_text.setVisible(measured)
         self.spark.show_values(state.area_px)
         peak = self.spark.peak()
@@ -239,7 +251,7 @@ class SegmentPanel(Section):
         self.bar.setValue(0)
         self.bar_text.setText("loading the model…")
         self.progress.show()
-        self.ask.hide()
+        show_part(self.ask, False)
         self.line.tell("")
         self._show_numbers()
         self._show_controls()
@@ -249,7 +261,7 @@ class SegmentPanel(Section):
         self.bar_text.setText(f"{done}/{total} · {ms:.0f} ms/frame")
 
     def _on_ended(self, line: str, kind: str) -> None:
-        self.progress.hide()
+        show_part(self.progress, False)
         self.line.tell(line, kind)
         self._show_controls()
 

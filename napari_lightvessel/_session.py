@@ -157,11 +157,11 @@ class Session:
             return ""
         if mask.layer not in self.viewer.layers:
             return f"{mask.layer.name} is not in the layer list: nobody sees what would be saved."
-        if not _in_view.is_seen(mask.layer):
+        if not _layers.is_seen(mask.layer):
             return (
                 f"{mask.layer.name} is hidden. Show it (its eye in the layer list, its opacity), then accept."
             )
-        if mask.layer.show_selected_label:
+        if self.frame is not None and mask.hides_labels(self.frame):
             return (
                 f"{mask.layer.name} shows label {mask.layer.selected_label} alone: nobody sees what else would be "
                 "saved. Untick “show selected” in the layer controls, then accept."
@@ -261,8 +261,9 @@ class Session:
 
     def _on_refused(self, line: str) -> None:
         """A file of this window is not opened: napari shows the reason for some seconds, cut to one line."""
-        if napari.current_viewer() in (None, self.viewer):
-            self.problem.emit("header", line)
+        current = napari.current_viewer()
+        if current is None or current is self.viewer:  # two empty viewers are equal
+            self.problem.emit("file", line)
 
     def _on_inserted(self, event: Any) -> None:
         self._look_at(event.value)
@@ -274,7 +275,7 @@ class Session:
         active, state = self.viewer.layers.selection.active, self.state
         if state is None or active is None or not (state.image is active or state is self.owner_of(active)):
             return
-        if _in_view.strangers(self.viewer, state) or not _in_view.is_seen(active):
+        if _in_view.strangers(self.viewer, state) or not _layers.is_seen(active):
             self.show()
 
     def _keep_place(self) -> None:
@@ -433,9 +434,10 @@ class Session:
             return
         layer = self.state.layer_in(self.viewer)
         frame = _layers.frame_index(self.viewer, layer, self.state.n_frames)
-        doubt = self.blocked() or self.unseen_mask()
         if frame is not None:
             self.state.last_frame = frame
-        if (frame, doubt) != (self.frame, self._doubt) or force:
-            self.frame, self._doubt = frame, doubt
+        before = self.frame, self._doubt
+        self.frame = frame  # of which the doubt is
+        self._doubt = self.blocked() or self.unseen_mask()
+        if (self.frame, self._doubt) != before or force:
             self.frame_changed.emit(frame)

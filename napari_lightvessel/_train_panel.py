@@ -11,7 +11,18 @@ from napari_lightvessel import _verdict
 from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._losing_bar import LosingBar
 from napari_lightvessel._method import FIELDS, MethodChooser
-from napari_lightvessel._parts import AskBar, Section, TellLine, allow, button, faint, restyle, row, wide
+from napari_lightvessel._parts import (
+    AskBar,
+    Section,
+    TellLine,
+    allow,
+    button,
+    faint,
+    restyle,
+    row,
+    show_part,
+    wide,
+)
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
 from napari_lightvessel._training import Figures, RunView, Trainer
@@ -164,10 +175,10 @@ class TrainPanel(Section):
 
     def _toggle_form(self) -> None:
         self.settings_form()
-        self.form_holder.setVisible(self.more_button.isChecked())
+        show_part(self.form_holder, self.more_button.isChecked())
 
     def _toggle_log(self) -> None:
-        self.log.setVisible(self.log_button.isChecked())
+        show_part(self.log, self.log_button.isChecked())
         self._show_log(self.trainer.view)
 
     # -- showing -------------------------------------------------------------------------------------------
@@ -180,12 +191,12 @@ class TrainPanel(Section):
 
     def _on_workspace(self, _workspace: object) -> None:
         self.line.tell("")
-        self.ask.hide()
+        show_part(self.ask, False)
         self._show_controls()
 
     def _on_decided(self, action: str, model_id: str) -> None:
         self.line.tell(_verdict.decided_words(action, model_id), "good")
-        self.ask.hide()
+        show_part(self.ask, False)
         self._show_run(self.trainer.view)
 
     def _show_figures(self, figures: Figures) -> None:
@@ -206,20 +217,20 @@ class TrainPanel(Section):
         reason = reason or self.method.missing()
         self.start_button.setText(self.method.words())
         allow(self.start_button, reason, "Train on the accepted frames in the background")
-        self.rollback_button.setVisible(self.session.shelf.previous is not None)
+        show_part(self.rollback_button, self.session.shelf.previous is not None)
         waiting = self.trainer.waiting()
         restyle(self.start_button, "lv", "" if waiting else "primary")
         restyle(self.promote_button, "lv", "primary" if waiting else "")
         compared = self.trainer.view.state.compared if self.trainer.view else None
         allow(self.promote_button, _verdict.refusal(compared), "Segment with the new model from now on")
-        self.decision.setVisible(waiting)
+        show_part(self.decision, waiting)
 
     def _show_run(self, view: RunView | None) -> None:
         running = view is not None and not view.over
-        self.progress.setVisible(view is not None)
-        self.cancel_button.setVisible(running)
-        self.resume_button.setVisible(view is not None and view.state.status in _RESUMABLE)
-        self.bar.setVisible(running)
+        show_part(self.progress, view is not None)
+        show_part(self.cancel_button, running)
+        show_part(self.resume_button, view is not None and view.state.status in _RESUMABLE)
+        show_part(self.bar, running)
         self.summary.setText("running" if running else "")
         if view is not None:
             self._show_method(view)
@@ -245,7 +256,7 @@ class TrainPanel(Section):
             else []
         )
         drawn = view is not None and len(view.state.losses) + len(dice) > 1
-        self.curve_holder.setVisible(drawn)
+        show_part(self.curve_holder, drawn)
         if not drawn or view is None:
             return
         if self.curve is None:

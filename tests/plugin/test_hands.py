@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from canvas_mouse import show
 from napari.settings import get_settings
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QFocusEvent, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QSlider, QSpinBox
+from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QGraphicsView, QSlider, QSpinBox
 
 from napari_lightvessel._demo import show_dock
+from napari_lightvessel._training import RunView
+from src_training.runs import RunState
 
 
 @pytest.fixture
@@ -79,6 +81,59 @@ def test_an_answer_gives_the_next_key_to_no_field(viewer, dock, work):
     assert focus is None or focus.focusPolicy() == Qt.FocusPolicy.NoFocus
 
 
+@pytest.mark.parametrize("part", ["frames", "patient", "next_button"])
+def test_a_key_held_on_the_canvas_is_let_go_wherever_the_mouse_went_meanwhile(viewer, dock, work, part):
+    dock.correct.use_tool("paint")
+    canvas = viewer.window._qt_viewer.canvas.native
+    QTest.keyPress(canvas, Qt.Key.Key_Space)
+    assert work.mask.layer.mode == "pan_zoom"
+    QApplication.sendEvent(canvas, QFocusEvent(QEvent.Type.FocusOut))
+    QTest.keyRelease(getattr(dock.correct, part), Qt.Key.Key_Space)
+    assert work.mask.layer.mode == "paint"
+
+
+def test_a_key_that_came_up_elsewhere_is_forgotten(viewer, dock, work, monkeypatch):
+    monkeypatch.setattr(get_settings().application, "hold_button_delay", 0)
+    canvas = viewer.window._qt_viewer.canvas.native
+    dock.correct.use_tool("erase")
+    QTest.keyPress(dock.correct.next_button, Qt.Key.Key_P)
+    canvas.setFocus()
+    QTest.keyRelease(canvas, Qt.Key.Key_P)
+    dock.correct.use_tool("paint")
+    QTest.keyClicks(dock.correct.patient, "p")
+    assert work.mask.layer.mode == "paint"
+
+
+def test_a_key_that_came_up_in_another_window_is_forgotten(viewer, dock, work, monkeypatch):
+    monkeypatch.setattr(get_settings().application, "hold_button_delay", 0)
+    dock.correct.use_tool("erase")
+    QTest.keyPress(dock.correct.next_button, Qt.Key.Key_P)
+    QApplication.sendEvent(viewer.window._qt_window, QEvent(QEvent.Type.WindowDeactivate))
+    dock.correct.use_tool("paint")
+    QTest.keyClicks(dock.correct.patient, "p")
+    assert work.mask.layer.mode == "paint"
+
+
+def test_a_part_that_is_hidden_gives_the_next_key_to_no_field(viewer, dock, work, segment):
+    threshold = dock.segment.threshold.value()
+    dock.segmenter.started.connect(lambda _total: dock.segment.cancel_button.setFocus())
+    segment(dock)
+    assert dock.segment.progress.isHidden()
+    assert viewer.window._qt_window.focusWidget() is dock.segment.body
+    QTest.keyClick(viewer.window._qt_window.focusWidget(), Qt.Key.Key_PageUp)
+    assert dock.segment.threshold.value() == threshold
+
+
+def test_the_buttons_of_a_run_give_the_next_key_to_no_field(viewer, dock, work):
+    dock.train._show_run(RunView(object(), RunState(status="running", step=3, steps=9)))
+    dock.train.cancel_button.setFocus()
+    dock.train._show_run(RunView(object(), RunState(status="cancelled", step=3, steps=9)))
+    assert viewer.window._qt_window.focusWidget() is dock.train.progress
+    dock.train.resume_button.setFocus()
+    dock.train._show_run(None)
+    assert viewer.window._qt_window.focusWidget() is dock.train.body
+
+
 def test_the_wheel_scrolls_the_dock_and_changes_no_number(viewer, frames, qtbot):
     dock = show_dock(viewer)
     viewer.add_image(frames, name="IM5")
@@ -96,6 +151,19 @@ def test_the_wheel_scrolls_the_dock_and_changes_no_number(viewer, frames, qtbot)
     for part in controls:
         _turn_wheel(part)
     assert [_value(part) for part in controls] == before
+    assert bar.value() > 0
+    dock.close_session()
+
+
+def test_the_wheel_over_the_curve_of_a_run_scrolls_the_dock(viewer, qtbot):
+    dock = show_dock(viewer)
+    losses = [(1, 0.9), (2, 0.7)]
+    dock.train._show_run(RunView(object(), RunState(status="running", step=3, steps=9, losses=losses)))
+    show(viewer, qtbot)
+    viewer.window._qt_window.resize(1000, 500)
+    bar = dock.scroll_area.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 100, timeout=5_000)
+    _turn_wheel(dock.train.curve.findChild(QGraphicsView).viewport())
     assert bar.value() > 0
     dock.close_session()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_lightvessel import _layers
+
 UPRIGHT = [[20, 20], [20, 49], [49, 49], [49, 20]]
 TURNED = [[20, 35], [35, 49], [49, 35], [35, 20]]
 
@@ -53,6 +55,17 @@ def test_labels_that_nobody_sees_are_not_accepted(dock, work, saved, hide, why):
     assert saved(dock).startswith("Saved")
 
 
+def test_a_label_that_is_shown_alone_hides_nothing_where_it_is_the_only_one(dock, work, saved):
+    work.mask.layer.selected_label = 1
+    work.mask.layer.show_selected_label = True
+    assert saved(dock).startswith("Saved · frame 2")
+    work.mask.layer.paint((4, 60, 60), 2)
+    dock.session.go_to(4)
+    assert "label 1 alone" in dock.correct.accept_button.toolTip()
+    dock.session.go_to(3)
+    assert dock.correct.accept_button.isEnabled()
+
+
 def test_a_transparent_picture_is_said_to_be_hidden_and_comes_back(dock, work):
     work.image.opacity = 0
     assert "is hidden" in dock.header.view_line.text()
@@ -93,9 +106,34 @@ def test_what_is_no_rectangle_of_this_frame_is_refused(viewer, dock, work, qtbot
     assert masks(dock) == []
 
 
-def test_a_rectangle_that_is_hidden_is_not_accepted_inside(viewer, dock, work, qtbot):
-    viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="stenosis").visible = False
+@pytest.mark.parametrize("unseen", [{"visible": False}, {"opacity": 0}])
+def test_a_rectangle_that_is_hidden_is_not_accepted_inside(viewer, dock, work, qtbot, unseen):
+    viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="stenosis", **unseen)
     assert "stenosis is hidden" in accept_inside(dock, qtbot) and masks(dock) == []
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"rotate": [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]], "scale": (1, 0.5, 0.5)},
+        {"shear": [0, 0, 0.3]},
+        {"affine": [[1, 0, 0, 0], [0, 0.8, -0.6, 5], [0, 0.6, 0.8, -7], [0, 0, 0, 1]]},
+    ],
+)
+def test_the_docks_own_rectangle_lies_as_its_picture_does(viewer, dock, frames, lies):
+    viewer.add_image(frames, name="IM5", **lies)
+    dock.correct.draw_region()
+    viewer.layers.selection.active.add_rectangles([[10, 20], [29, 59]])
+    region = _layers.drawn_region(viewer, dock.session.state.mask.layer)
+    assert (region.rows, region.columns) == (slice(10, 30), slice(20, 60))
+
+
+def test_a_single_picture_that_is_turned_takes_a_rectangle(viewer, dock, frames):
+    viewer.add_image(frames[0], name="IM5", rotate=30, shear=[0.2])
+    dock.correct.draw_region()
+    viewer.layers.selection.active.add_rectangles([[10, 20], [29, 59]])
+    region = _layers.drawn_region(viewer, dock.session.state.mask.layer)
+    assert (region.rows, region.columns) == (slice(10, 30), slice(20, 60))
 
 
 def test_beyond_a_reviewed_region_nothing_is_accepted_unasked(viewer, dock, work, saved, frames, qtbot):
@@ -137,6 +175,16 @@ def test_a_withdrawn_region_is_still_a_region(viewer, dock, work, qtbot):
     assert "accepted inside a region only" in dock.correct.question.text.text() and not dock.accepter.busy
 
 
+def test_a_frame_that_nobody_could_judge_is_no_region(viewer, dock, work, saved, qtbot):
+    viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="reviewed")
+    accept_inside(dock, qtbot)
+    assert "(region)" in dock.correct.frames.words(2)
+    saved(dock, "not_evaluable_button")
+    assert dock.correct.frames.words(2).startswith(
+        "not evaluable"
+    ) and "region" not in dock.correct.frames.words(2)
+
+
 def test_a_refused_label_is_said_no_more_once_it_is_undone(dock, work, qtbot):
     work.mask.layer.paint((2, 60, 60), 7)
     qtbot.wait(120)
@@ -153,3 +201,25 @@ def test_the_curve_of_vessel_area_follows_what_a_person_paints(dock, work, qtbot
     qtbot.waitUntil(lambda: work.area_px[2] > before, timeout=5_000)
     assert work.area_px[2] == np.count_nonzero(work.labels(2) == 1)
     assert dock.segment.spark.values[2] == work.area_px[2]
+
+
+def test_the_curve_says_nothing_of_frames_that_were_only_looked_at(viewer, dock, frames, qtbot):
+    viewer.add_image(frames, name="IM5")
+    dock.correct.use_tool("paint")
+    state = dock.session.state
+    dock.session.go_to(2)
+    state.mask.layer.paint((2, 30, 30), 1)
+    for t in (3, 4, 5):
+        dock.session.go_to(t)
+        qtbot.wait(120)
+    assert np.isfinite(state.area_px).tolist() == [False, False, True, False, False, False]
+
+
+def test_the_curve_follows_an_undo_on_a_frame_that_is_out_of_view(dock, work, qtbot):
+    qtbot.wait(120)
+    painted = work.area_px[2]
+    dock.session.go_to(4)
+    qtbot.wait(120)
+    work.mask.layer.undo()
+    qtbot.waitUntil(lambda: work.area_px[2] != painted, timeout=5_000)
+    assert work.area_px[2] == np.count_nonzero(work.labels(2) == 1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_lightvessel._dock import LightVesselWidget
 from src_training import read_cine, synthetic_cine
 
 
@@ -33,8 +34,39 @@ def test_a_file_that_is_refused_says_why_in_the_dock(viewer, dock, folder, frame
     viewer.add_image(frames, name="IM5")
     Image.fromarray(np.zeros((40, 50), np.uint8)).save(folder / "f003.png")
     viewer.open(str(folder), plugin="napari-lightvessel")
-    assert "f003.png" in dock.header.line.text()
-    assert dock.header.line.property("lv-kind") == "bad" and dock.header.cine_name.text() == "IM5"
+    assert "f003.png" in dock.header.refusals.text()
+    assert dock.header.refusals.property("lv-kind") == "bad" and dock.header.cine_name.text() == "IM5"
+
+
+def test_files_that_are_refused_are_told_until_a_person_has_read_it(viewer, dock, tmp_path, frames):
+    Image.fromarray(frames[0]).save(tmp_path / "good.png")
+    bad = [tmp_path / f"bad{n}.dcm" for n in range(5)]
+    for path in bad:
+        path.write_bytes(b"\0" * 128 + b"DICM and no more")
+    head = dock.header
+    viewer.open([str(path) for path in (bad[0], tmp_path / "good.png")], plugin="napari-lightvessel")
+    assert head.cine_name.text().startswith("good") and "bad0.dcm" in head.refusals.text()
+    for path in (*bad, bad[4]):
+        viewer.open(str(path), plugin="napari-lightvessel")
+    said = head.refusals.text().splitlines()
+    assert [line[:8] for line in said[:3]] == ["bad4.dcm", "bad3.dcm", "bad2.dcm"] and said[3:] == [
+        "and 2 more"
+    ]
+    head.dismiss_button.click()
+    assert head.refusals.text() == "" and head.refusals_row.isHidden()
+
+
+def test_a_file_that_is_refused_is_told_in_its_own_window_alone(make_napari_viewer, folder, qtbot):
+    docks = []
+    for _ in range(2):
+        viewer = make_napari_viewer()
+        docks.append(LightVesselWidget(viewer))
+        viewer.window.add_dock_widget(docks[-1], name="LightVessel", area="right")
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(folder / "f003.png")
+    viewer.open(str(folder), plugin="napari-lightvessel")
+    assert [dock.header.refusals.text() != "" for dock in docks] == [False, True]
+    for dock in docks:
+        dock.close_session()
 
 
 @pytest.mark.parametrize("size", [96, 256])
