@@ -96,17 +96,15 @@ class QuestionBar(AskBar):
         )
 
     def _ask_alike(self, question: Alike) -> None:
-        same = [one for one in self._waiting if isinstance(one, Alike) and _who(one) == _who(question)]
-        frames = f" and {count_words(len(same))} more" if same else ""
-
         def answer(save: Callable[[Alike], None]) -> None:
-            self._waiting = deque(one for one in self._waiting if one not in same)
-            for one in (question, *same):
+            """It is about the patient: so for all frames of that one that are to be asked about."""
+            same = [one for one in self._waiting if isinstance(one, Alike) and _who(one) == _who(question)]
+            for one in (question, *same):  # which is past once it is being saved
                 save(one)
 
         self._pose(
-            f"{_frame_of(question)}{frames}: the patient {question.patient} and {question.known}, who is in this "
-            "dataset, differ in leading zeros only. One patient, or two?",
+            f"{_frame_of(question)}: the patient {question.patient} and {question.known}, who is in this dataset, "
+            "differ in leading zeros only. One patient, or two?",
             (f"One: {question.known}", lambda: answer(self.accepter.save_same)),
             ("They are two", lambda: answer(self.accepter.save_distinct)),
         )

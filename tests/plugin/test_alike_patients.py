@@ -75,7 +75,7 @@ def test_one_answer_is_for_all_frames_of_the_patient_that_wait(dock, work, qtbot
     question = dock.correct.question
     question.no.click()
     settled(dock, qtbot)
-    assert question.isHidden() and len(keys(dock)) == 3 and len(set(keys(dock))) == 2
+    assert question.isHidden() and len(keys(dock)) == 3 and len(set(keys(dock))) == 2, question.text.text()
 
 
 def test_an_answer_after_another_workspace_was_opened_goes_nowhere(
@@ -83,7 +83,8 @@ def test_an_answer_after_another_workspace_was_opened_goes_nowhere(
 ):
     question = accept_for(dock, qtbot, "123")
     new_workspace(dock, tmp_path / "another")
-    assert question.isHidden() and keys(dock) == []
+    qtbot.waitUntil(lambda: dock.session.workspace.path.name == "another", timeout=20_000)
+    assert question.isHidden() and keys(dock) == [], question.text.text()
 
 
 def test_frames_that_would_be_moved_to_such_an_id_are_told_of_it(dock, work, saved, qtbot):
