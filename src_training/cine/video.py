@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -83,14 +84,16 @@ def _pictures(path: Path, told: dict[str, None]) -> Iterator[Picture]:
             if number == 0 and (matrix := _display_matrix(frame)) is not None:
                 told[_TURNED] = None
             grey = _grey(frame)
+            del frame
+            if number == 0:
+                # To be asked what lies beside it has put the picture, and with it a decoder and its threads, into a
+                # circle of references: some tens of films later there would be no memory for another.
+                gc.collect()
             yield Picture(grey if matrix is None else _upright(grey, matrix), ms)
 
 
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
-    """(3, 3): what a film says in its first picture that is to be done with all; None where that is nothing.
-
-    Asked of every picture, it would keep each in a circle of references, and soon all memory.
-    """
+    """(3, 3): what a film says in its first picture that is to be done with all; None where that is nothing."""
     from av.sidedata.sidedata import Type
 
     beside: Any = frame.side_data

@@ -9,6 +9,7 @@ import sys
 import cine_files as files
 import imagecodecs
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -293,6 +294,16 @@ def test_a_film_is_opened_in_the_other_process(tmp_path):
     cine = read_cine(path)
     assert cine.shape == (24, 64, 96)
     assert cine.frame(17).mean(axis=0).argmin() // 4 == 17
+
+
+def test_films_that_were_read_leave_no_decoder_behind(tmp_path):
+    """They held threads, and some tens of films later no more were to be had."""
+    path = film(tmp_path / "run.mp4", numbered(4))
+    open_file(path)
+    before = psutil.Process().num_threads()
+    for _ in range(12):
+        open_file(path)
+    assert psutil.Process().num_threads() <= before + 2
 
 
 def test_grey_keeps_its_whole_range(tmp_path):
