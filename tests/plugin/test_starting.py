@@ -6,12 +6,15 @@ import subprocess
 import sys
 
 DEMO = """
-import warnings
+import time, warnings
 from qtpy.QtWidgets import QApplication
 from napari_lightvessel._demo import open_segmented_sample
 viewer, dock = open_segmented_sample()
 QApplication.processEvents()
-warnings.warn("something else")
+for number in range(40):  # a library that is being imported in a thread may hide one
+    warnings.warn(f"something else {number}")
+    QApplication.processEvents()
+    time.sleep(0.05)
 from napari.utils.notifications import notification_manager
 print([str(record.message) for record in notification_manager.records])
 dock.close_session()
