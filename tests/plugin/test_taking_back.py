@@ -31,6 +31,7 @@ def standing(dock):
 
 
 def press_withdraw(dock, qtbot):
+    qtbot.waitUntil(dock.correct.withdraw_button.isEnabled, timeout=20_000)
     dock.correct.withdraw_button.click()
     qtbot.waitUntil(lambda: not dock.correct.take_back.busy, timeout=20_000)
 
