@@ -90,3 +90,14 @@ def new_workspace(qtbot):
         return dock.session.workspace
 
     return make
+
+
+@pytest.fixture
+def work(viewer, dock, segment, frames, tmp_path, new_workspace):
+    """A segmented cine with a stroke on frame 2, and an open workspace."""
+    viewer.add_image(frames, name="IM5")
+    state = segment(dock)
+    new_workspace(dock, tmp_path / "hospital")
+    dock.session.go_to(2)
+    state.mask.layer.paint((2, 30, 30), 1)
+    return state

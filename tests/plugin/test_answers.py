@@ -9,15 +9,10 @@ UPRIGHT = [[20, 20], [20, 49], [49, 49], [49, 20]]
 
 
 @pytest.fixture
-def work(viewer, dock, segment, frames, tmp_path, new_workspace):
-    """A segmented cine with a stroke on frame 2, a rectangle on it, and an open workspace."""
-    viewer.add_image(frames, name="IM5")
-    state = segment(dock)
-    new_workspace(dock, tmp_path / "hospital")
-    dock.session.go_to(2)
-    state.mask.layer.paint((2, 30, 30), 1)
+def work(viewer, work):
+    """The same, with a rectangle on the frame."""
     viewer.add_shapes([UPRIGHT], shape_type="rectangle", name="reviewed")
-    return state
+    return work
 
 
 def settled(dock, qtbot):

@@ -11,17 +11,6 @@ UPRIGHT = [[20, 20], [20, 49], [49, 49], [49, 20]]
 TURNED = [[20, 35], [35, 49], [49, 35], [35, 20]]
 
 
-@pytest.fixture
-def work(viewer, dock, segment, frames, tmp_path, new_workspace):
-    """A segmented cine with strokes on frame 2, and an open workspace."""
-    viewer.add_image(frames, name="IM5")
-    state = segment(dock)
-    new_workspace(dock, tmp_path / "hospital")
-    dock.session.go_to(2)
-    state.mask.layer.paint((2, 30, 30), 1)
-    return state
-
-
 def accept_inside(dock, qtbot) -> str:
     """Accept region > Accept inside my rectangle; what the section says in the end."""
     dock.correct.accept_drawn_region()

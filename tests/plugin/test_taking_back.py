@@ -10,17 +10,6 @@ from napari_lightvessel._marks import ACCEPTED, PROPOSED
 from src_training.dataset.sources import Sources
 
 
-@pytest.fixture
-def work(viewer, dock, segment, frames, tmp_path, new_workspace):
-    """A segmented cine with a stroke on frame 2, and an open workspace."""
-    viewer.add_image(frames, name="IM5")
-    state = segment(dock)
-    new_workspace(dock, tmp_path / "hospital")
-    dock.session.go_to(2)
-    state.mask.layer.paint((2, 30, 30), 1)
-    return state
-
-
 def type_patient(dock, name):
     dock.correct.patient.setText(name)
     dock.correct.patient.editingFinished.emit()
