@@ -45,7 +45,12 @@ _SEG = "dicom-seg"
 _SPLITS = ("train", "val", "test")
 _COLUMNS = ("CASE", "REVISION", "STATUS", "SPLIT", "SOURCE", "FRAME", "PATIENT")
 _HERE = "unknown here"  # another computer saved it
-Case = typer.Argument(..., metavar="CASE", help="A case, or the first digits of it; `list` names them.")
+#: As many of its digits name a case as the dock shows. Fewer could be a row's or a frame's number, which
+#: in a small dataset begins one case by chance.
+_DIGITS = 4
+Case = typer.Argument(
+    ..., metavar="CASE", help=f"A case, or its first digits, {_DIGITS} or more; `list` names them."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -371,10 +376,13 @@ def _told(output: Path, counts: dict[str, int]) -> str:
 def _case_of(dataset: Dataset, text: str) -> str:
     """The case that these digits begin, of which there must be one."""
     wanted = text.strip().lower()
-    found = [case for case in dataset.cases() if wanted and case.startswith(wanted)]
-    if len(found) == 1:
+    found = [case for case in dataset.cases() if case.startswith(wanted)]
+    if len(wanted) < _DIGITS:
+        what = f"{_DIGITS} digits of a case or more name it"
+    elif len(found) == 1:
         return found[0]
-    what = f"{len(found)} cases begin so" if found else "there is no such case"
+    else:
+        what = f"{len(found)} cases begin so" if found else "there is no such case"
     raise DatasetError(f"case {text[:40]!r}: {what}. lightvessel dataset list names them.")
 
 

@@ -123,7 +123,7 @@ def on_candidate(*more: str) -> Row:
 
 def on_case(*more: str) -> Row:
     return Row(
-        lambda world: [world.workspace, world.case, *more], lambda world: [world.workspace, "0", *more]
+        lambda world: [world.workspace, world.case, *more], lambda world: [world.workspace, "nobody", *more]
     )
 
 

@@ -120,6 +120,17 @@ def test_withdraw_takes_a_case_back_by_its_first_digits(workspace, lightvessel):
     assert (head.status, head.annotator) == ("rejected", "reader-2")
 
 
+@pytest.mark.parametrize("command", [["withdraw"], ["label"], ["move", "--patient", "heart-18"]])
+@pytest.mark.parametrize("digits", range(4))
+def test_the_number_of_a_row_or_frame_is_not_taken_for_a_case(workspace, lightvessel, command, digits):
+    case = case_of(lightvessel, workspace, "IM2")
+    before = lightvessel("list", workspace)
+    name, *more = command
+    code, rows, err = lightvessel(name, workspace, case[:digits], *(["text"] if name == "label" else more))
+    assert (code, rows) == (2, []) and "4 digits of a case or more name it" in err
+    assert lightvessel("list", workspace) == before
+
+
 def test_move_gives_a_case_to_its_patient_and_list_follows(workspace, lightvessel):
     case = case_of(lightvessel, workspace, "IM2")
     code, rows, _ = lightvessel("move", workspace, case, "--patient", "heart-18", "--json")
