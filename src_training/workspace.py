@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset.commit import names_in, saving
 from src_training.dataset.keyring import user_config_dir
 from src_training.dataset.store import Dataset, checked_salt
@@ -38,7 +38,7 @@ class Workspace:
         cls, path: str | Path, *, split_salt: str | None = None, site_key: bytes | None = None
     ) -> Workspace:
         """Make a workspace in a new or empty folder; salt and key as in ``Dataset.create``."""
-        path, split_salt = Path(path).expanduser().absolute(), checked_salt(split_salt)
+        path, split_salt = confined.confine(Path(path).expanduser()), checked_salt(split_salt)
         _check_free(path)
         with saving(path):
             for part in _PARTS:
@@ -48,10 +48,13 @@ class Workspace:
 
     @classmethod
     def open(cls, path: str | Path) -> Workspace:
-        """Open an existing workspace; ``DatasetError`` says what the folder is instead, and the cure."""
-        path = Path(path).expanduser().absolute()
+        """Open an existing workspace; ``DatasetError`` says what the folder is instead, and the cure.
+
+        From then on this process follows no link below it.
+        """
+        path = confined.confine(Path(path).expanduser())
         try:
-            if not (path / "dataset" / "dataset.json").is_file():
+            if not confined.is_file(path / "dataset" / "dataset.json"):
                 raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
         except OSError as error:
             raise DatasetError(f"{path.name}: cannot be read. {durable.cure_for_reading(error)}") from error
@@ -97,11 +100,23 @@ def _what_it_is(path: Path) -> str:
         return f"there is no such folder. {make}"
     if not path.is_dir():
         return f"a file, not a workspace. Give the workspace's folder. {make}"
+    if link := _link_to(path / "dataset" / "dataset.json"):
+        return f"{link}. Put the folder or file itself in its place."
     if _is_dataset(path):
         return f"the dataset inside a workspace. Give the folder around it: {path.parent.name}."
     if (path.parent / "dataset" / "dataset.json").is_file():
         return f"a part of a workspace. Give the folder around it: {path.parent.name}."
     return f"not a workspace (no dataset/dataset.json in it). {make}"
+
+
+def _link_to(path: Path) -> str:
+    """Says that a file is a link, or lies behind one; empty where it does not."""
+    try:
+        return confined.LINK.format(path.name) if confined.leads_elsewhere(confined.status(path)) else ""
+    except confined.Leads as error:
+        return error.strerror
+    except OSError:
+        return ""
 
 
 def _is_dataset(path: Path) -> bool:

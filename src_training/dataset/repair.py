@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import stat
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset.commit import record_files, saving
 from src_training.dataset.findings import Finding, VerifyReport
 from src_training.dataset.record import REVISION_SCHEMA, read_record
@@ -29,7 +29,7 @@ def repair(folder: Path, report: VerifyReport) -> Iterator[str]:
     done: set[Path] = set()
     for finding in report.findings:
         for path in _concerned(finding):
-            if path in done or not path.exists():
+            if path in done or not confined.is_there(path):
                 continue
             with saving(folder):
                 _move(path, away / path.relative_to(folder))
@@ -40,9 +40,9 @@ def repair(folder: Path, report: VerifyReport) -> Iterator[str]:
 def _concerned(finding: Finding) -> Iterator[Path]:
     """The files that go: records before the images and masks they name, so that none ever lacks its own."""
     path = finding.path
-    if finding.code not in _MOVED or path is None or not path.exists():
+    if finding.code not in _MOVED or path is None or not confined.is_there(path):
         return
-    if finding.code == "N01" and time.time() - path.stat().st_mtime < _A_WRITER_S:
+    if finding.code == "N01" and time.time() - confined.status(path).st_mtime < _A_WRITER_S:
         return
     if finding.code == "D07":
         yield from (record for record in record_files(path.parent) if path.name in _named_in(record))
@@ -59,11 +59,10 @@ def _named_in(record: Path) -> set[str]:
 
 def _move(path: Path, target: Path) -> None:
     durable.make_dir(target.parent)
-    os.rename(path, target)
-    durable.sync_dir(target.parent)
+    durable.rename(path, target)
     durable.sync_dir(path.parent)
 
 
 def quarantined(folder: Path) -> int:
     """How many files lie in the dataset's quarantine."""
-    return sum(len(files) for _, _, files in os.walk(folder / QUARANTINE))
+    return sum(stat.S_ISREG(facts.st_mode) for _, facts in confined.walk(folder / QUARANTINE))

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import ModelError
 from src_training.models.card import ModelCard
+from src_training.regular import read_regular
 
 if TYPE_CHECKING:
     from src_training.networks.shapes import Shapes
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 _REBUILDABLE = "openvino."  # made again from the weights, in the user's cache
-_LARGEST_FILE = 256 * 2**20
+LARGEST_FILE = 256 * 2**20
 _LARGEST_CARD = 2**20
 _LARGEST_HEADER = 4 * 2**20
 _LONGEST_NAME = 255  # bytes, on the usual file systems
@@ -73,15 +74,15 @@ def read_card(folder: Path) -> ModelCard:
     # "/" and "." do not say what the folder is called.
     called = folder.name or folder.resolve().name or str(folder)
     try:
-        there = path.is_file()
+        there = confined.is_file(path)
     except OSError as error:
         raise ModelError(f"{called}: cannot be read. {durable.cure_for_reading(error)}") from error
     if not there:
         raise ModelError(f"{called}: not a model folder (no {CARD_FILE} in it).")
-    if path.stat().st_size > _LARGEST_CARD:
-        raise ModelError(f"{folder.name}/{CARD_FILE}: larger than 1 MiB; this is no model card.")
     try:
-        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+        return ModelCard.model_validate_json(read_regular(path, _LARGEST_CARD).decode())
+    except OSError as error:
+        raise ModelError(f"{folder.name}/{CARD_FILE}: {error.strerror}. Copy the model again.") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "text"
@@ -124,7 +125,7 @@ def _check_finite(values: NDArray, name: str, where: str) -> None:
 
 def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
     """The header without metadata, and the data; every entry's type, shape and extent is checked."""
-    content = path.read_bytes()
+    content = _content(path, where)
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
         raise ModelError(f"{where}: not a safetensors file. Copy the model again.")
@@ -173,17 +174,17 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
     if Path(name).name != name or name in ("", ".", ".."):
         raise ModelError(f"{folder.name}: the card names {name!r}, which is not a file of this folder.")
     path = folder / name
-    if name.startswith(_REBUILDABLE) and not path.exists():
+    if name.startswith(_REBUILDABLE) and not confined.is_there(path):
         return
-    if not path.is_file() or path.is_symlink():
-        raise ModelError(f"{folder.name}/{name}: missing. Copy the whole model folder again.")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise ModelError(f"{folder.name}/{name}: larger than 256 MiB, too large for a student.")
-    _check_hash(path, expected)
+    where = f"{folder.name}/{name}"
+    if not confined.is_file(path) or path.is_symlink():
+        raise ModelError(f"{where}: missing. Copy the whole model folder again.")
+    if hashlib.sha256(_content(path, where)).hexdigest() != expected:
+        raise ModelError(f"{where}: differs from its card (sha256). Copy the model again.")
 
 
-def _check_hash(path: Path, expected: str) -> None:
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-        raise ModelError(
-            f"{path.parent.name}/{path.name}: differs from its card (sha256). Copy the model again."
-        )
+def _content(path: Path, where: str) -> bytes:
+    try:
+        return read_regular(path, LARGEST_FILE)
+    except OSError as error:
+        raise ModelError(f"{where}: {error.strerror}. Copy the whole model folder again.") from error

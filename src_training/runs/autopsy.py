@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+from src_training import confined
 from src_training.runs.launching import LOG_FILE, exit_code
 from src_training.runs.log import last_line
 from src_training.runs.process import Identity
@@ -24,7 +25,7 @@ def cause_of_end(folder: Path, process: Identity | None) -> str:
 def overdue(events: Path) -> bool:
     """Whether a run has been silent for longer than any run is."""
     try:
-        return time.time() - events.stat().st_mtime > _SILENCE_S
+        return time.time() - confined.status(events).st_mtime > _SILENCE_S
     except OSError:
         return True
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import RunError
 from src_training.runs import reserve
 from src_training.runs.autopsy import cause_of_end, overdue
@@ -21,7 +23,9 @@ from src_training.runs.state import RunState
 from src_training.runs.writing import launched_event, writing
 
 CONFIG_FILE = "config.json"
+KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _POLL_S = 0.2
+_MOST_THREADS = 256
 
 
 class Run:
@@ -39,7 +43,8 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What was asked for: ``kind``, ``settings``, ``threads``, ``tool_version``, ``created``."""
         config = read_record(self.folder / CONFIG_FILE) or {}
-        if isinstance(config.get("kind"), str) and isinstance(config.get("settings"), dict):
+        kind = config.get("kind")
+        if isinstance(kind, str) and KIND.fullmatch(kind) and isinstance(config.get("settings"), dict):
             return config
         raise RunError(f"{self.id}: {CONFIG_FILE} is missing or damaged. Start a new run.")
 
@@ -51,7 +56,7 @@ class Run:
             return str(error)
         path = self.folder / EVENTS_FILE
         nothing_understood = self._fold() == RunState() and self._read_to > 0
-        if nothing_understood or (path.exists() and not path.is_file()):
+        if nothing_understood or (confined.is_there(path) and not confined.is_file(path)):
             return f"{self.id}: {EVENTS_FILE} is damaged. Start a new run."
         return ""
 
@@ -92,7 +97,7 @@ class Run:
         from src_training.runs.store import check_alone
 
         check_alone(self)
-        self._start(detach=True, threads=int(self.config().get("threads") or 1))
+        self._start(detach=True, threads=_threads(self.config().get("threads")))
 
     def wait(self, timeout: float | None = None) -> RunState:
         """Wait for the end, at most ``timeout`` seconds; the state then, which says whether it has ended."""
@@ -108,7 +113,8 @@ class Run:
         with writing(self.id):
             reserve.put_by(self.folder)
             for name in (reserve.CANCEL_FILE, PROCESS_FILE):  # of an earlier start
-                (self.folder / name).unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    confined.remove(self.folder / name)
             vouch(self.folder, Identity.of())
             durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
         spawn(self.folder, detach=detach, threads=threads)
@@ -139,3 +145,8 @@ class Run:
     def _is_elsewhere(self, process: Identity) -> bool:
         """A run of another machine on a shared disk: believed as long as it gives signs of life."""
         return not process.is_here and not overdue(self.folder / EVENTS_FILE)
+
+
+def _threads(asked: Any) -> int:
+    """As the run was started with; the record may come from elsewhere."""
+    return asked if type(asked) is int and 0 < asked <= _MOST_THREADS else 1

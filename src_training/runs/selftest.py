@@ -9,6 +9,7 @@ from typing import Any
 from src_training import durable
 from src_training.errors import Cancelled
 from src_training.runs.context import RunContext
+from src_training.runs.reading import read_record
 from src_training.training.pausing import write_when_there_is_space
 from src_training.training.progress import Watcher
 
@@ -23,7 +24,7 @@ def count(settings: dict[str, Any], context: RunContext) -> None:
     steps, seconds = int(settings.get("steps", 10)), float(settings.get("seconds", 1.0))
     watcher = Watcher(context.emit, context.cancelled)
     checkpoint = context.folder / "checkpoints" / "last.json"
-    step = json.loads(checkpoint.read_bytes())["step"] if checkpoint.is_file() else 0
+    step = int((read_record(checkpoint) or {}).get("step", 0))
     while step < steps:
         context.stop.wait(seconds / steps)
         step += 1

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import RunError, is_out_of_memory
+from src_training.regular import open_regular
 from src_training.training.progress import Progress
 
 LAST = "last.pt"
@@ -46,7 +47,8 @@ def save_durably(record: object, path: Path) -> None:
 
 def read_state(path: Path, device: torch.device | str = "cpu") -> Any:
     """What ``torch.save`` wrote, as tensors and plain values only: the one place that reads such a file."""
-    return torch.load(path, weights_only=True, map_location=device)
+    with open_regular(path) as file:
+        return torch.load(file, weights_only=True, map_location=device)
 
 
 def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
@@ -55,7 +57,7 @@ def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
     Raises RunError when it, or the ``best.pt`` it goes with, is not whole or of another network.
     """
     path = folder / LAST
-    if not path.is_file():
+    if not confined.is_there(path):
         return None
     record = _whole(path)
     with _fitting(path):
