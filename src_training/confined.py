@@ -105,13 +105,11 @@ def remove_tree(path: Path) -> None:
 def rename(path: Path, to: Path) -> None:
     """`os.replace`: of a link itself. Raises `Leads`, and OSError as usual."""
 
-    def renamed(name: str, folder: int | None) -> None:
-        def placed(new: str, other: int | None) -> None:
-            os.replace(name, new, src_dir_fd=folder, dst_dir_fd=other)
+    def placed(name: str, folder: int | None, new: str, other: int | None) -> None:
+        descriptors = {} if folder is other is None else {"src_dir_fd": folder, "dst_dir_fd": other}
+        os.replace(name, new, **descriptors)
 
-        _at(to, placed)
-
-    _at(path, renamed)
+    _at(path, lambda name, folder: _at(to, lambda new, other: placed(name, folder, new, other)))
 
 
 def leads_elsewhere(facts: os.stat_result) -> bool:
@@ -141,25 +139,21 @@ def walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 waiting.append(path)
 
 
-def not_ordinary(root: Path) -> Iterator[tuple[Path, str]]:
-    """Whatever below a folder is neither a file nor a folder, and what it is."""
-    for path, facts in walk(root):
-        if leads_elsewhere(facts):
-            yield path, "a link, which is not followed"
-        elif not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
-            yield path, "neither a file nor a folder"
+def links_in(root: Path) -> Iterator[Path]:
+    """Every link below a folder."""
+    return (path for path, facts in walk(root) if leads_elsewhere(facts))
 
 
 # -- inside --------------------------------------------------------------------------------------------------
 
 
 def _root_of(path: Path) -> str | None:
-    """The outermost confined root that a path lies below, or is."""
+    """The outermost confined root that a path lies below; a root itself is the user's own choice."""
     text, end = _absolute(path), 0
     while (end := text.find(os.sep, end + 1)) > 0:
         if text[:end] in _roots:
             return text[:end]
-    return text if text in _roots else None
+    return None
 
 
 def _absolute(path: Path) -> str:
@@ -209,9 +203,8 @@ def _by_descriptor(root: str, parts: list[str], do: Callable[[str, int | None], 
                 inner = os.open(name, _FOLDER | _NO_LINK, dir_fd=folder)
             os.close(folder)
             folder = inner
-        name = parts[-1] if parts else os.curdir
-        with _explaining(name, folder, parts):
-            return do(name, folder)
+        with _explaining(parts[-1], folder, parts):
+            return do(parts[-1], folder)
     finally:
         os.close(folder)
 

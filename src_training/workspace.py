@@ -114,7 +114,7 @@ def _link_to(path: Path) -> str:
     try:
         return confined.LINK.format(path.name) if confined.leads_elsewhere(confined.status(path)) else ""
     except confined.Leads as error:
-        return error.strerror
+        return error.strerror or ""
     except OSError:
         return ""
 

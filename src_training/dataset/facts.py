@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from src_training.dataset.record import DATASET_SCHEMA, LABELS, read_record
 from src_training.errors import DatasetError, printable
 
-_Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}\Z")]
-_Salt = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){1,128}\Z")]
+_Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+_Salt = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){1,128}$")]
 
 
 class _Split(BaseModel):

@@ -44,7 +44,7 @@ def verify_folder(folder: Path, *, deep: bool = False) -> VerifyReport:
         for name in names_in(folder):
             if name not in _PARTS:
                 _stranger(folder / name, name, report)
-        _check_kinds(folder, report)
+        _check_links(folder, report)
         put_away = _put_away(folder)
         standing: list[Revision] = []
         for case in _case_folders(folder / "cases", report):
@@ -70,9 +70,10 @@ def _check_facts(path: Path, report: VerifyReport) -> None:
         report.add("D01", str(error), path)
 
 
-def _check_kinds(folder: Path, report: VerifyReport) -> None:
-    for path, reason in confined.not_ordinary(folder):
-        report.add("D11", f"{path.relative_to(folder)}: {reason}", path)
+def _check_links(folder: Path, report: VerifyReport) -> None:
+    for path in confined.links_in(folder):
+        if QUARANTINE not in (where := path.relative_to(folder)).parts:
+            report.add("D11", confined.LINK.format(where), path)
 
 
 def _put_away(folder: Path) -> frozenset[str]:
