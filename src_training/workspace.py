@@ -83,28 +83,28 @@ class Workspace:
 
 
 def _check_free(path: Path) -> None:
-    if (path / "dataset" / "dataset.json").is_file():
+    if confined.is_file(path / "dataset" / "dataset.json"):
         raise DatasetError(f"{path.name}: a workspace already. Open it.")
-    if path.exists() and not path.is_dir():
+    if confined.is_there(path) and not confined.is_folder(path):
         raise DatasetError(f"{path.name}: a file is in the way. Choose a new or empty folder.")
     strangers = [name for name in names_in(path) if name not in _PARTS and not name.startswith(".")]
     if strangers or names_in(path / "models") or names_in(path / "runs"):
         raise DatasetError(f"{path.name}: there is something in it already. Choose a new or empty folder.")
-    if around := [folder for folder in path.parents if (folder / "dataset" / "dataset.json").is_file()]:
+    if around := [folder for folder in path.parents if confined.is_file(folder / "dataset" / "dataset.json")]:
         raise DatasetError(f"{path.name}: inside the workspace {around[0].name}. Choose a folder outside it.")
 
 
 def _what_it_is(path: Path) -> str:
     make = "Make one in a new folder: lightvessel dataset init FOLDER."
-    if not path.exists():
+    if not confined.is_there(path):
         return f"there is no such folder. {make}"
-    if not path.is_dir():
+    if not confined.is_folder(path):
         return f"a file, not a workspace. Give the workspace's folder. {make}"
     if link := _link_to(path / "dataset" / "dataset.json"):
         return f"{link}. Put the folder or file itself in its place."
     if _is_dataset(path):
         return f"the dataset inside a workspace. Give the folder around it: {path.parent.name}."
-    if (path.parent / "dataset" / "dataset.json").is_file():
+    if confined.is_file(path.parent / "dataset" / "dataset.json"):
         return f"a part of a workspace. Give the folder around it: {path.parent.name}."
     return f"not a workspace (no dataset/dataset.json in it). {make}"
 

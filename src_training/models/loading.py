@@ -72,7 +72,7 @@ def read_card(folder: Path) -> ModelCard:
     """The folder's card; raises ModelError when there is none or it is not one."""
     path = folder / CARD_FILE
     # "/" and "." do not say what the folder is called.
-    called = folder.name or folder.resolve().name or str(folder)
+    called = folder.name or folder.absolute().name or str(folder)
     try:
         there = confined.is_file(path)
     except OSError as error:

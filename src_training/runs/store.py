@@ -19,7 +19,7 @@ from src_training.runs.writing import utc_now, writing
 
 # Two fine-tunings would fight for the same cores and start from the same model.
 _ALONE = frozenset({"finetune"})
-RUN_NAME = re.compile(r"\d{8}T\d{6}Z-[a-z0-9_-]{1,100}")
+RUN_NAME = re.compile(r"\d{8}T\d{6}Z?-[a-z0-9_-]{1,100}")
 STORED_MODELS = ("base_model", "teacher")  # settings that name a model
 
 
