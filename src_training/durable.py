@@ -23,12 +23,12 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 # Drives without a way to empty their cache, such as a network's.
 _CANNOT_FLUSH = _CANNOT_SYNC | {errno.ENOTTY}
-# On Windows a file that somebody has open, such as a virus scanner, takes no new content until it is closed.
 _WINDOWS = os.name == "nt"
 # A pipe in a file's place would make us wait for whoever reads it.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 # Our own reasons: the system's words for these numbers would mislead.
 _OWN_REASONS = (errno.ELOOP, errno.EMLINK, errno.EINVAL)
+# On Windows a file that somebody has open, such as a virus scanner, takes no new content until it is closed.
 _HELD_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -157,9 +157,7 @@ def cure_for(error: OSError) -> str:
     """What went wrong with the disk, and what to do: two short sentences without a path."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _OWN_REASONS and error.strerror:
-        return (
-            f"{error.strerror[:1].upper()}{error.strerror[1:]}. Put the file or folder itself in its place."
-        )
+        return f"{error.strerror}. Put the file or folder itself in its place."
     if is_full(error):
         return f"{reason}. Free some space and try again."
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

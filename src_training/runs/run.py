@@ -20,7 +20,7 @@ from src_training.runs.log import tail
 from src_training.runs.process import Identity
 from src_training.runs.reading import read_record
 from src_training.runs.state import RunState
-from src_training.runs.writing import launched_event, writing
+from src_training.runs.writing import failed_event, launched_event, writing
 
 CONFIG_FILE = "config.json"
 KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -110,14 +110,29 @@ class Run:
 
     def _start(self, *, detach: bool, threads: int) -> None:
         """Say that a process is coming, and start it; the order keeps every reader from a false end."""
-        with writing(self.id):
-            reserve.put_by(self.folder)
-            for name in (reserve.CANCEL_FILE, PROCESS_FILE):  # of an earlier start
-                with contextlib.suppress(FileNotFoundError):
-                    confined.remove(self.folder / name)
-            vouch(self.folder, Identity.of())
-            durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
-        spawn(self.folder, detach=detach, threads=threads)
+        try:
+            with writing(self.id):
+                self._announce()
+        except RunError:  # else it would be waited for as long as this process lives
+            self._remove(LAUNCH_FILE)
+            raise
+        try:
+            spawn(self.folder, detach=detach, threads=threads)
+        except RunError as error:
+            with writing(self.id):
+                durable.append_line(self.folder / EVENTS_FILE, failed_event(str(error)), sync=True)
+            raise
+
+    def _announce(self) -> None:
+        reserve.put_by(self.folder)
+        for name in (reserve.CANCEL_FILE, PROCESS_FILE):  # of an earlier start
+            self._remove(name)
+        vouch(self.folder, Identity.of())
+        durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            confined.remove(self.folder / name)
 
     def _check_resumable(self) -> None:
         status = self.status().status
