@@ -104,12 +104,20 @@ def remove_tree(path: Path) -> None:
 
 def rename(path: Path, to: Path) -> None:
     """`os.replace`: of a link itself. Raises `Leads`, and OSError as usual."""
+    _named(os.replace, path, to)
 
-    def placed(name: str, folder: int | None, new: str, other: int | None) -> None:
-        descriptors = {} if folder is other is None else {"src_dir_fd": folder, "dst_dir_fd": other}
-        os.replace(name, new, **descriptors)
 
-    _at(path, lambda name, folder: _at(to, lambda new, other: placed(name, folder, new, other)))
+def rename_new(path: Path, to: Path) -> None:
+    """`os.rename`, which fails on Windows where the name is taken, and elsewhere for a folder onto a full one.
+
+    Raises `Leads`, and OSError as usual.
+    """
+    _named(os.rename, path, to)
+
+
+def link(path: Path, to: Path) -> None:
+    """`os.link`: a second name for a file, FileExistsError where it is taken. Raises `Leads`, and OSError as usual."""
+    _named(os.link, path, to)
 
 
 def leads_elsewhere(facts: os.stat_result) -> bool:
@@ -159,6 +167,14 @@ def _root_of(path: Path) -> str | None:
 def _absolute(path: Path) -> str:
     text = os.fspath(path)
     return text if os.path.isabs(text) else os.path.join(os.getcwd(), text)
+
+
+def _named(give: Callable[..., None], path: Path, to: Path) -> None:
+    def given(name: str, folder: int | None, new: str, other: int | None) -> None:
+        descriptors = {} if folder is other is None else {"src_dir_fd": folder, "dst_dir_fd": other}
+        give(name, new, **descriptors)
+
+    _at(path, lambda name, folder: _at(to, lambda new, other: given(name, folder, new, other)))
 
 
 def _status_or_none(path: Path) -> os.stat_result | None:

@@ -10,7 +10,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,17 @@ _WINDOWS = os.name == "nt"
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 # Our own reasons: the system's words for these numbers would mislead.
 _OWN_REASONS = (errno.ELOOP, errno.EMLINK, errno.EINVAL)
+# File systems without a second name for a file: sticks, some network drives.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+# What a folder's rename answers where a folder with something in it, or a file, has the name already.
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+_LARGEST_CLAIM = 1 << 28
 # On Windows a file that somebody has open, such as a virus scanner, takes no new content until it is closed.
 _HELD_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def write_new(path: Path, data: bytes, *, sync: bool = True, private: bool = False) -> None:
-    """Create ``path`` with ``data``, whole or not at all.
+    """Create ``path`` with ``data``, whole or not at all; of several who do so at once, one succeeds.
 
     Parameters
     ----------
@@ -51,10 +56,12 @@ def write_new(path: Path, data: bytes, *, sync: bool = True, private: bool = Fal
     OSError
         Disk full, read-only…; nothing visible has changed.
     """
-    if confined.is_there(path):
+    try:
+        if confined.is_there(path):  # spares the writing; who comes between is met by the name itself
+            raise FileExistsError
+        _publish_new(path, data, 0o600 if private else 0o666)
+    except FileExistsError:
         _check_equal(path, data)
-    else:
-        _publish(path, data, 0o600 if private else 0o666)
     if sync:
         sync_dir(path.parent)
 
@@ -64,8 +71,39 @@ def replace(path: Path, data: bytes, *, private: bool = False) -> None:
 
     ``private``: readable by the user only, from now on.
     """
-    _publish(path, data, 0o600 if private else 0o666)
+    _publish(path, data, 0o600 if private else 0o666, disk.rename)
     sync_dir(path.parent)
+
+
+def claim(folder: Path, name: str, data: bytes) -> None:
+    """Create ``folder`` with one file in it, whole or not at all; of several who do so at once, one succeeds.
+
+    A folder's rename onto one with something in it fails on every file system and network drive, which cannot
+    be said of hard links or locks; and who is killed leaves nothing that another would have to wait for.
+    ``data`` must be like no other's, since equal data is one's own.
+
+    Raises
+    ------
+    FileExistsError
+        Another one was first: nothing has changed.
+    OSError
+        Disk full, read-only…
+    """
+    staged = _temporary(folder)
+    try:
+        disk.mkdir(staged)
+        _write(staged / name, data, 0o666)
+        sync_dir(staged)
+        try:
+            disk.rename_dir(staged, folder)
+        except (FileExistsError, FileNotFoundError):
+            # A network drive that asks twice, for want of an answer, is told no by its own success.
+            if not _holds(folder / name, data):
+                raise
+        sync_dir(folder.parent)
+    except BaseException:
+        confined.remove_tree(staged)
+        raise
 
 
 def rename(path: Path, to: Path) -> None:
@@ -133,9 +171,9 @@ def make_dir(path: Path, *, below: Path | None = None) -> None:
 
 
 def publish_dir(staged: Path, path: Path) -> None:
-    """Give a finished folder its name, in one step; ``OSError`` if a non-empty folder has it already."""
+    """Give a finished folder its name, in one step; ``FileExistsError`` if a non-empty folder has it already."""
     sync_dir(staged)
-    disk.rename(staged, path)
+    disk.rename_dir(staged, path)
     sync_dir(path.parent)
 
 
@@ -193,15 +231,29 @@ class Disk:
 
     def rename(self, temporary: Path, path: Path) -> None:
         """Give a finished file its name, atomically; on Windows once nobody has the former one open any more."""
-        pauses = iter(_HELD_S if _WINDOWS else ())
-        while True:
+        _once_let_go(lambda: confined.rename(temporary, path))
+
+    def rename_new(self, temporary: Path, path: Path) -> None:
+        """Give a finished file a name that nobody has, atomically; FileExistsError when somebody has it."""
+        if _WINDOWS:  # where a rename is refused then
+            _once_let_go(lambda: confined.rename_new(temporary, path))
+            return
+        confined.link(temporary, path)
+        with contextlib.suppress(OSError):  # what is left is a left-over like any other
+            confined.remove(temporary)
+
+    def rename_dir(self, staged: Path, path: Path) -> None:
+        """Give a folder with something in it its name, atomically; FileExistsError when another such one has it."""
+
+        def attempt() -> None:
             try:
-                confined.rename(temporary, path)
-                return
-            except PermissionError:
-                if (pause := next(pauses, None)) is None:
-                    raise
-            time.sleep(pause)
+                confined.rename_new(staged, path)
+            except OSError as error:
+                if error.errno in _TAKEN or (_WINDOWS and confined.is_there(path)):
+                    raise FileExistsError(errno.EEXIST, "exists already", str(path)) from error
+                raise
+
+        _once_let_go(attempt)
 
     def mkdir(self, path: Path) -> None:
         """Create one folder."""
@@ -219,19 +271,81 @@ class Disk:
 disk = Disk()
 
 
-def _publish(path: Path, data: bytes, mode: int) -> None:
-    # The random part keeps writers apart; the leading dot and the end mark it as a left-over if we die.
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+def _publish(path: Path, data: bytes, mode: int, name: Callable[[Path, Path], None]) -> None:
+    temporary = _temporary(path)
     try:
-        fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with _closing(fd):
-            disk.write(fd, data)
-            disk.sync(fd)
-        disk.rename(temporary, path)
+        _write(temporary, data, mode)
+        name(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             confined.remove(temporary)
         raise
+
+
+def _publish_new(path: Path, data: bytes, mode: int) -> None:
+    try:
+        _publish(path, data, mode, disk.rename_new)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or _WINDOWS:
+            raise
+        _publish_claimed(path, data, mode)
+
+
+def _publish_claimed(path: Path, data: bytes, mode: int) -> None:
+    """The same without hard links: a folder beside it, claimed with the content, says whose content it will be.
+
+    Who finds the claim of one who was killed writes that one's content, so that nobody waits and none is lost.
+    """
+    taken = path.with_name(f".{path.name}.claim")
+    wanted = data
+    try:
+        claim(taken, "content", data)
+    except FileExistsError:
+        try:
+            wanted = read_regular(taken / "content", _LARGEST_CLAIM)
+        except FileNotFoundError:  # its holder has just come through
+            if confined.is_there(path):
+                raise FileExistsError(errno.EEXIST, "exists already", str(path)) from None
+            raise
+    there = confined.is_there(path)  # asked after the claim: a claim is given up only once the file is there
+    if not there:
+        _publish(path, wanted, mode, disk.rename)
+        sync_dir(path.parent)
+    confined.remove_tree(taken)
+    if there or wanted != data:
+        raise FileExistsError(errno.EEXIST, "exists already", str(path))
+
+
+def _temporary(path: Path) -> Path:
+    # The random part keeps writers apart; the leading dot and the end mark it as a left-over if we die.
+    return path.with_name(f".{secrets.token_hex(8)}.tmp")
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    fd = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with _closing(fd):
+        disk.write(fd, data)
+        disk.sync(fd)
+
+
+def _once_let_go(act: Callable[[], None]) -> None:
+    """On Windows a file that a virus scanner has open is refused for a moment."""
+    pauses = iter(_HELD_S if _WINDOWS else ())
+    while True:
+        try:
+            act()
+            return
+        except PermissionError:
+            if (pause := next(pauses, None)) is None:
+                raise
+        time.sleep(pause)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return read_regular(path, len(data)) == data
+    except OSError:
+        return False
 
 
 def _check_equal(path: Path, data: bytes) -> None:

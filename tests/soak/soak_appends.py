@@ -99,7 +99,7 @@ def _append(dataset: Dataset, number: int, *, of: int | None = None, patient: st
 def _in_place() -> Iterator[None]:
     """A writer that opens the file by its final name and writes there."""
 
-    def publish(path: Path, data: bytes, mode: int) -> None:
+    def publish(path: Path, data: bytes, mode: int, name: object) -> None:
         half = len(data) // 2
         with open(path, "wb", buffering=0) as file:
             file.write(data[:half])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -157,9 +157,11 @@ def _cut_short() -> Iterator[None]:
     """A writer that takes a short write for a whole one."""
     publish = durable._publish
 
-    def quiet(path: Path, data: bytes, mode: int) -> None:
+    def quiet(path: Path, data: bytes, mode: int, name: Callable[[Path, Path], None]) -> None:
         try:
-            publish(path, data, mode)
+            publish(path, data, mode, name)
+        except FileExistsError:
+            raise
         except OSError:
             path.write_bytes(data[: len(data) // 2])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -29,12 +29,12 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
 def _files_unsynced() -> Iterator[None]:
     """A writer that trusts the system to bring a file's content to the disk some time."""
 
-    def publish(path: Path, data: bytes, mode: int) -> None:
+    def publish(path: Path, data: bytes, mode: int, name: Callable[[Path, Path], None]) -> None:
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         fd = durable.disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         durable.disk.write(fd, data)
         os.close(fd)
-        durable.disk.rename(temporary, path)
+        name(temporary, path)
 
     with mock.patch.object(durable, "_publish", publish):
         yield

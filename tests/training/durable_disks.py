@@ -72,6 +72,14 @@ class StepDisk(ScratchDisk):
         self._step("rename", temporary, path)
         super().rename(temporary, path)
 
+    def rename_new(self, temporary: Path, path: Path) -> None:
+        self._step("rename_new", temporary, path)
+        super().rename_new(temporary, path)
+
+    def rename_dir(self, staged: Path, path: Path) -> None:
+        self._step("rename_dir", staged, path)
+        super().rename_dir(staged, path)
+
     def mkdir(self, path: Path) -> None:
         self._step("mkdir", path)
         super().mkdir(path)
@@ -212,6 +220,21 @@ class PowerCutDisk(StepDisk):
     def rename(self, temporary: Path, path: Path) -> None:
         super().rename(temporary, path)
         self.names[path] = self.names.pop(temporary)
+
+    def rename_new(self, temporary: Path, path: Path) -> None:
+        super().rename_new(temporary, path)
+        self.names[path] = self.names.pop(temporary)
+
+    def rename_dir(self, staged: Path, path: Path) -> None:
+        super().rename_dir(staged, path)
+        for names in (self.names, self.kept):  # what a folder holds goes with it, whichever name survives
+            inside = {
+                path / name.relative_to(staged): file
+                for name, file in names.items()
+                if staged in name.parents
+            }
+            names.update(inside)
+        self.names[path] = self.names.pop(staged)
 
     def mkdir(self, path: Path) -> None:
         super().mkdir(path)

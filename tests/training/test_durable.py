@@ -18,7 +18,7 @@ def test_content_is_synced_before_it_gets_its_name_and_the_folder_after(tmp_path
     disk = LoggingDisk()
     monkeypatch.setattr(durable, "disk", disk)
     durable.write_new(tmp_path / "a", b"one")
-    assert disk.log == ["open", "write", "sync", "rename", "sync_dir"]
+    assert disk.log == ["open", "write", "sync", "rename_new", "sync_dir"]
     disk.log.clear()
     durable.replace(tmp_path / "a", b"two")
     assert disk.log == ["open", "write", "sync", "rename", "sync_dir"]
@@ -77,10 +77,10 @@ def test_a_finished_folder_appears_in_one_step_and_never_over_another(tmp_path, 
     disk = LoggingDisk()
     monkeypatch.setattr(durable, "disk", disk)
     durable.publish_dir(staged, tmp_path / "model")
-    assert disk.log == ["sync_dir", "rename", "sync_dir"]
+    assert disk.log == ["sync_dir", "rename_dir", "sync_dir"]
     assert (tmp_path / "model" / "card.json").read_bytes() == b"{}" and not staged.exists()
     staged.mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(FileExistsError):
         durable.publish_dir(staged, tmp_path / "model")
     assert (tmp_path / "model" / "card.json").is_file()
 
