@@ -31,6 +31,10 @@ class ModelError(LightVesselError):
     """A model that is missing, damaged, or does not fit its card."""
 
 
+class Overtaken(ModelError):
+    """Somebody else has made another model active since this person looked."""
+
+
 class RunError(LightVesselError):
     """A training run that cannot be started, found, resumed or cancelled."""
 

@@ -1,17 +1,19 @@
-"""What people decided about a workspace's models: a line each, only ever added: who, why and on which figures."""
+"""What people decided about a workspace's models: a record each, only ever added: who, why and on which figures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src_training import confined, durable
+from src_training import durable
 from src_training.errors import ModelError, printable
+from src_training.ledger import Ledger
 from src_training.models.gate import Decision
 from src_training.models.records import parsed, read_text
+from src_training.models.state import LiveState, State
 from src_training.runs.writing import plain
 
 _LARGEST = 64 * 2**20
@@ -59,44 +61,103 @@ class Grounds:
 
 
 class DecisionLog:
-    """``decisions.jsonl`` of a model store."""
+    """``decisions/`` of a model store: a numbered record a decision, each made on the state that the one before left.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    ``decisions.jsonl`` holds those of older versions, which come first.
+    """
 
-    def add(self, action: str, model_id: str, before: str, grounds: Grounds, seq: int | None = None) -> None:
-        """Write a decision down, durably; ``seq`` is that of the switch that is to follow.
+    def __init__(self, folder: Path) -> None:
+        self.lines = folder / "decisions.jsonl"
+        self.ledger = Ledger(folder / "decisions", "decision.json")
+        self.live = LiveState(folder, self.ledger)
 
-        ``before`` is the model that was live. Raises ModelError where something else is in the file's place.
+    def state(self) -> State:
+        """What is live now."""
+        state = self.live.read()
+        if state.damage and not state.seq:  # the numbers go on all the same
+            return replace(state, seq=max(map(seq_of, self._old_records()), default=0))
+        return state
+
+    def add(
+        self, action: str, model_id: str, before: str, grounds: Grounds, on: State, to: State | None = None
+    ) -> bool:
+        """Write a decision down, durably; False when another was made since the state ``on`` that this one judges.
+
+        ``before`` is the model that was live, ``to`` what is live from now on, if that is to change. Raises
+        ModelError when it cannot be written.
         """
-        if confined.is_there(self.path) and not confined.is_file(self.path):
-            raise ModelError(f"models/{self.path.name}: not a file. Move it away and decide again.")
+        state = to or on
         record = {
             "utc": datetime.now(UTC).isoformat(timespec="seconds"),
             "action": action,
             "model": model_id,
             "before": before,
-            "seq": seq,
+            "seq": to.seq if to else None,
             **grounds.as_dict(),
+            "state": state.as_dict(),
         }
-        durable.append_line(self.path, plain(record), sync=True)
+        try:
+            added = self.ledger.add(on.number + 1, plain(record))
+        except OSError as error:
+            raise ModelError(f"models/decisions: cannot be written. {durable.cure_for(error)}") from error
+        if added and to:
+            self.live.show(replace(to, number=on.number + 1))
+        return added
 
     def read(self) -> Sequence[dict[str, Any]]:
-        """Every decision, oldest first; a line that is no decision is left out."""
-        return [record for line in self._lines() if (record := _record(line)) is not None]
+        """Every decision, oldest first; what is no decision is left out.
+
+        An older version wrote a decision before the switch that followed it: where the process died in between, its
+        ``action`` says that it was cut short.
+        """
+        return [*self._of_older_versions(), *(record for _, record in self._numbered() if record is not None)]
 
     def warning(self) -> str | None:
-        """One line when some of it cannot be read."""
-        if confined.is_there(self.path) and read_text(self.path, _LARGEST) is None:
-            return (
-                f"models/{self.path.name}: not a readable file of at most {_LARGEST >> 20} MiB. Move it away."
-            )
-        damaged = sum(_record(line) is None for line in self._lines())
-        return f"models/{self.path.name}: {damaged} damaged line(s) left out." if damaged else None
+        """One line when some of it cannot be read, or does not follow on."""
+        if self.lines.exists() and read_text(self.lines, _LARGEST) is None:
+            return f"models/{self.lines.name}: not a readable file of at most {_LARGEST >> 20} MiB. Move it away."
+        damaged = sum(_record(line) is None for line in self._old_lines())
+        if damaged:
+            return f"models/{self.lines.name}: {damaged} damaged line(s) left out."
+        try:
+            unread = [number for number, record in self._numbered() if record is None]
+        except OSError as error:
+            return f"models/decisions: cannot be read. {durable.cure_for_reading(error)}"
+        if unread:
+            return f"models/decisions: {len(unread)} damaged or missing, the first is {unread[0]:08d}."
+        return self.live.strange() or None
 
-    def _lines(self) -> list[str]:
+    def _numbered(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        for number in range(1, self.ledger.newest() + 1):
+            text = self.ledger.read(number)
+            yield number, None if text is None else _record(text.decode("utf-8", "replace"))
+
+    def _of_older_versions(self) -> list[dict[str, Any]]:
+        records = self._old_records()
+        reached = self._reached(max(map(seq_of, records), default=0))
+        for number in reversed(range(len(records))):
+            if (seq := seq_of(records[number])) > reached:
+                records[number] = records[number] | {"action": f"{records[number]['action']}, cut short"}
+            elif seq:
+                reached = seq - 1
+        return records
+
+    def _reached(self, promised: int) -> int:
+        """How many switches there were before decisions were numbered; all promised ones where that is lost."""
+        if self.ledger.newest():
+            first = _record((self.ledger.read(1) or b"").decode("utf-8", "replace"))
+            return promised if first is None else _seq_before(first)
+        state = self.live.read()
+        if state.damage:
+            return promised
+        return state.seq if state.model else 0 if promised == 1 else promised
+
+    def _old_records(self) -> list[dict[str, Any]]:
+        return [record for line in self._old_lines() if (record := _record(line)) is not None]
+
+    def _old_lines(self) -> list[str]:
         # Not splitlines(): it also cuts at letters that JSON may hold as they are.
-        return [line for line in (read_text(self.path, _LARGEST) or "").split("\n") if line.strip()]
+        return [line for line in (read_text(self.lines, _LARGEST) or "").split("\n") if line.strip()]
 
 
 def decision_text(record: dict[str, Any]) -> str:
@@ -114,6 +175,12 @@ def seq_of(record: dict[str, Any]) -> int:
     """The number of a switch; 0 in records without one: a refusal, or of an older version."""
     seq = record.get("seq")
     return seq if isinstance(seq, int) else 0
+
+
+def _seq_before(record: dict[str, Any]) -> int:
+    state = record.get("state")
+    after = state.get("seq") if isinstance(state, dict) else None
+    return after - bool(seq_of(record)) if isinstance(after, int) else 0
 
 
 def _gate_text(decision: dict[str, Any] | None) -> str:

@@ -23,6 +23,7 @@ from model_folders import stage_tiny, told
 from soak_table import Figure, Part, Size, all_of, measured, none_of
 
 from src_training import ModelStore, Workspace, builtin_models, durable
+from src_training.ledger import Ledger
 from src_training.models.gate import decide
 from src_training.models.loading import CARD_FILE
 
@@ -57,7 +58,7 @@ def _killed(kills: int, folder: Path) -> Iterator[Figure]:
     lost = [seq for seq, switch in acknowledged.items() if in_effect.get(seq) != switch]
     yield none_of(f"{what}: acknowledged promotions and roll backs lost", len(lost), len(acknowledged))
     seq, live = _live(store)
-    known = list(in_effect) == list(range(1, seq + 1)) and in_effect[seq][1] == live
+    known = list(in_effect) == [*range(1, seq + 1)] and in_effect[seq][1] == live
     yield all_of(f"{what}: switches with exactly one decision", len(in_effect) if known else 0, seq)
 
 
@@ -128,11 +129,9 @@ def _parsed(lines: list[str]) -> dict[int, Switch]:
 
 
 def _live(store: ModelStore) -> tuple[int, str]:
-    """Number of the last switch, and what is live since, as the file says."""
-    with contextlib.suppress(OSError, ValueError):
-        state = json.loads((store.folder / "current.json").read_bytes())
-        return state["seq"], state["model"]
-    return 0, "small"
+    """Number of the last switch, and what is live since."""
+    state = store._log.state()
+    return state.seq, state.model or "small"
 
 
 def _resolves(store: ModelStore) -> bool:
@@ -181,32 +180,28 @@ def _timed(folder: Path, *, from_shell: bool) -> Iterator[Figure]:
 
 
 def _in_place() -> contextlib.AbstractContextManager[object]:
-    """``current.json`` opened by its name and written there."""
+    """A decision's folder made under its name, and then filled."""
 
-    def replace(path: Path, data: bytes) -> None:
-        fd = durable.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    def claim(folder: Path, name: str, data: bytes) -> None:
+        durable.disk.mkdir(folder)
+        fd = durable.disk.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         durable.disk.write(fd, data)
         durable.disk.sync(fd)
         os.close(fd)
 
-    return mock.patch.object(durable, "replace", replace)
+    return mock.patch.object(durable, "claim", claim)
 
 
-def _record_after() -> contextlib.AbstractContextManager[object]:
-    """The switch first, and its decision when there is time."""
-    replace, append_line = durable.replace, durable.append_line
-    later: list[tuple] = []
+def _shown_before() -> contextlib.AbstractContextManager[object]:
+    """What is live shown to older versions first, and its decision when there is time."""
+    add = Ledger.add
 
-    def hold(*arguments, **more) -> None:
-        later.append((arguments, more))
+    def show_first(ledger: Ledger, number: int, record: dict) -> bool:
+        state = record["state"] | {"previous": None, "number": number}
+        durable.replace(ledger.folder.parent / "current.json", json.dumps(state).encode())
+        return add(ledger, number, record)
 
-    def replace_first(path: Path, data: bytes) -> None:
-        replace(path, data)
-        while later:
-            arguments, more = later.pop(0)
-            append_line(*arguments, **more)
-
-    return mock.patch.multiple(durable, replace=replace_first, append_line=hold)
+    return mock.patch.object(Ledger, "add", show_first)
 
 
-PART = Part(run, {"current.json written in place": _in_place, "decisions written last": _record_after})
+PART = Part(run, {"decisions written in place": _in_place, "shown before it is decided": _shown_before})

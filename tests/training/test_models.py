@@ -328,20 +328,47 @@ class Died(BaseException):
     """Stands for the end of the process."""
 
 
-class DeadBeforeRename(StepDisk):
-    """Dies where a finished file is about to get its name."""
+class DeadBefore(StepDisk):
+    """Dies where a finished file or folder is about to get its name."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
 
     def at(self, step, name, *arguments):
-        if name == "rename":
+        if name == self.name:
             raise Died
 
 
-def test_a_decision_whose_switch_never_came_is_told_as_cut_short(copy, workspace, monkeypatch):
+def test_a_promotion_that_dies_before_its_name_has_not_happened_and_after_it_has(
+    copy, workspace, monkeypatch
+):
     store, model = workspace.models, workspace.models.add(copy)
-    with monkeypatch.context() as dying:
-        dying.setattr(durable, "disk", DeadBeforeRename())
-        with pytest.raises(Died):
-            store.promote(model.id, decide(told(model.id, patients=12)))
+    for name, live, actions in (("rename_dir", None, []), ("rename", model.id, ["promoted"])):
+        with monkeypatch.context() as dying:
+            dying.setattr(durable, "disk", DeadBefore(name))
+            with pytest.raises(Died):
+                store.promote(model.id, decide(told(model.id, patients=12)))
+        assert getattr(store.current(), "id", None) == live
+        assert [r["action"] for r in store.history()] == actions
+    assert not (store.folder / "current.json").exists() and store.rollback().id == "small"
+    assert json.loads((store.folder / "current.json").read_text())["seq"] == 2
+
+
+def of_older_version(store, *decisions, current=None):
+    """The files of a store as versions without numbered decisions left them."""
+    lines = [
+        {"utc": "2026-01-01T00:00:00+00:00", "action": action, "model": model, "before": "small", "seq": seq}
+        for action, model, seq in decisions
+    ]
+    (store.folder / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if current is not None:
+        (store.folder / "current.json").write_text(json.dumps(current))
+
+
+def test_a_decision_whose_switch_never_came_in_an_older_version_is_told_as_cut_short(copy, workspace):
+    store, model = workspace.models, workspace.models.add(copy)
+    of_older_version(store, ("promoted", model.id, 1))
     assert store.current() is None
     assert [r["action"] for r in store.history()] == ["promoted, cut short"]
     store.promote(model.id, decide(told(model.id, patients=12)))
@@ -349,11 +376,62 @@ def test_a_decision_whose_switch_never_came_is_told_as_cut_short(copy, workspace
     assert [r["action"] for r in store.history()] == ["promoted, cut short", "promoted", "rolled back"]
 
 
+def test_history_and_live_model_of_an_older_version_go_on(copy, workspace):
+    store = workspace.models
+    first, second = store.add(copy), store.add(renamed(copy, "second"))
+    live = {
+        "model": second.id,
+        "card_sha256": "",
+        "previous": first.id,
+        "earlier": ["small", first.id],
+        "seq": 2,
+    }
+    of_older_version(store, ("promoted", first.id, 1), ("promoted", second.id, 2), current=live)
+    assert store.current().id == second.id
+    store.keep(first.id)
+    assert [store.rollback().id, store.rollback().id] == [first.id, "small"]
+    actions = ["promoted", "promoted", "kept", "rolled back", "rolled back"]
+    assert [r["action"] for r in store.history()] == actions and store.history_warning() is None
+    shown = json.loads((store.folder / "current.json").read_text())
+    assert (shown["model"], shown["seq"], shown["number"], shown["previous"]) == ("small", 4, 3, None)
+
+
+def test_no_older_state_wins(copy, workspace):
+    store = workspace.models
+    first, second = store.add(copy), store.add(renamed(copy, "second"))
+    store.promote(first.id, decide(told(first.id, patients=12)))
+    before = (store.folder / "current.json").read_bytes()
+    store.promote(second.id, decide(told(second.id, first.id, patients=12)))
+    after = (store.folder / "current.json").read_bytes()
+    (store.folder / "current.json").write_bytes(before)  # by a writer that was held up
+    assert store.current().id == second.id
+    (store.folder / "current.json").write_bytes(after)
+    shutil.rmtree(store.folder / "decisions" / "00000002")  # a copy that is not complete
+    assert store.current() is None and "2 to 2 are missing" in store.warning()
+    store.promote(first.id, decide(told(first.id, patients=12)))
+    assert store.current().id == first.id and store.warning() is None
+    (store.folder / "decisions" / "00000003" / "decision.json").write_text("{")
+    assert store.current() is None and "00000003 is damaged" in store.warning()
+
+
+def test_what_an_older_version_decides_later_on_its_own_is_told(copy, workspace):
+    store = workspace.models
+    first, second = store.add(copy), store.add(renamed(copy, "second"))
+    store.promote(first.id, decide(told(first.id, patients=12)))
+    live = {"model": second.id, "card_sha256": "", "previous": first.id, "earlier": [first.id], "seq": 2}
+    (store.folder / "current.json").write_text(json.dumps(live))
+    assert store.current().id == first.id
+    assert "an older version" in store.history_warning() and second.id in store.history_warning()
+
+
 def test_a_decision_is_on_the_disk_before_its_model_goes_live(copy, workspace, monkeypatch):
     model, disk = workspace.models.add(copy), LoggingDisk()
     monkeypatch.setattr(durable, "disk", disk)
     workspace.models.promote(model.id, decide(told(model.id, patients=12)))
-    assert disk.log == ["open", "write", "sync", "open", "write", "sync", "rename", "sync_dir"]
+    made, claimed, shown = disk.log[:2], disk.log[2:9], disk.log[9:]
+    assert made == ["mkdir", "sync_dir"]
+    assert claimed == ["mkdir", "open", "write", "sync", "sync_dir", "rename_dir", "sync_dir"]
+    assert shown == ["open", "write", "sync", "rename", "sync_dir"]  # for older versions
 
 
 def test_the_history_survives_the_loss_of_the_live_record(copy, workspace):

@@ -55,9 +55,26 @@ def test_a_hostile_decision_is_left_out_and_that_is_said(workspace, store, model
         assert said.err == "lightvessel: models/decisions.jsonl: 1 damaged line(s) left out.\n"
 
 
+def newest_comparison(store, model_id):
+    return max((store.folder / "comparisons" / model_id).glob("*/comparison.json"))
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_numbered_decision_is_told_in_a_line(workspace, store, model_id, content, capsys):
+    store.promote(model_id, override="mine", by="reader-1")
+    (store.folder / "decisions" / "00000001" / "decision.json").write_bytes(content)
+    assert store.current() is None and store.previous() is None and store.history() == []
+    assert "\n" not in store.warning() and "00000001" in store.history_warning()
+    assert main(["models", "list", str(workspace.path)]) == 0
+    assert main(["models", "rollback", str(workspace.path)]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    store.promote(model_id, override="mine again")
+    assert store.current().id == model_id and store.history()[-1]["seq"] == 2
+
+
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_comparison_is_refused_in_a_line(workspace, store, model_id, content, capsys):
-    (store.folder / "comparisons" / f"{model_id}.json").write_bytes(content)
+    (newest_comparison(store, model_id)).write_bytes(content)
     assert main(["models", "promote", str(workspace.path), model_id]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "damaged" in line
@@ -100,14 +117,20 @@ def test_a_comparison_with_a_field_of_another_type_is_damaged(changes):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
 @pytest.mark.timeout(30)
 def test_a_pipe_in_the_place_of_a_file_hangs_nothing(workspace, store, model_id):
-    for name in ("current.json", "decisions.jsonl", f"comparisons/{model_id}.json"):
-        (store.folder / name).unlink(missing_ok=True)
-        os.mkfifo(store.folder / name)
+    for path in (
+        store.folder / "current.json",
+        store.folder / "decisions.jsonl",
+        newest_comparison(store, model_id),
+    ):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
     assert "damaged" in store.warning()
     assert "not a readable file" in store.history_warning() and store.history() == []
     with pytest.raises(ModelError, match="damaged"):
         store.promote(model_id, override="mine")
-    with pytest.raises(ModelError, match="not a file"):
+    os.mkfifo(store.folder / "decisions")
+    assert "decisions cannot be read" in store.warning()
+    with pytest.raises(ModelError, match="cannot be written"):
         store.promote(model_id, decide(told(model_id, patients=12)))
 
 
