@@ -25,6 +25,7 @@ from src_training.dataset.store import Dataset, Prepared
 from src_training.errors import DatasetError, NotSaved
 
 _SCHEMA = "lightvessel-outbox/1"
+_TURNS = ".turns"
 _RECORD = "entry.json"  # written last: an entry without it is no entry
 
 
@@ -89,8 +90,28 @@ class Outbox:
         """Hand over what waits, oldest first; yields every entry with its revision, durable in the dataset.
 
         Raises NotSaved when the disk still refuses, and DatasetError, after all others, for an entry or a case that
-        is damaged. What was not handed over stays.
+        is damaged, or when another process is handing them over. What was not handed over stays.
         """
+        if not self._entries():
+            return
+        with self._turn():
+            yield from self._handed_over()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Two who hand over the same frames would each make a revision of them."""
+        from src_training.turns import Busy, turn
+
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(turn(self.folder / _TURNS, "handing over the frames that wait"))
+            except Busy as error:
+                raise DatasetError(str(error)) from error
+            except OSError:  # a full disk of one's own must not keep what would free it
+                pass
+            yield
+
+    def _handed_over(self) -> Iterator[tuple[Path, Revision]]:
         published: dict[str, Revision] = {}
         damaged: DatasetError | None = None
         for entry in self._entries():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -32,12 +33,11 @@ def freeze(folder: Path, name: str, revisions: Sequence[Revision]) -> Snapshot:
     ordered = tuple(sorted(set(revisions), key=lambda one: (one.case, one.sha)))
     listed = [[one.case, one.sha] for one in ordered]
     snapshot = Snapshot(name, list_hash(listed), ordered)
-    if confined.is_there(path):
-        return _existing(path, snapshot)
     durable.make_dir(path.parent)
     record = {"schema": SNAPSHOT_SCHEMA, "name": name, "sha256": snapshot.sha256, "revisions": listed}
-    durable.write_new(path, to_bytes(sealed(record)))
-    return _existing(path, snapshot)  # of two writers at once, the one that lost must hear of it
+    with contextlib.suppress(FileExistsError):  # of two writers at once, the one that lost hears of it below
+        durable.write_new(path, to_bytes(sealed(record)))
+    return _existing(path, snapshot)
 
 
 def thaw(folder: Path, name: str, find: Callable[[str, str], Revision]) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
@@ -68,8 +69,8 @@ class Sources:
 
     def _add(self, record: dict[str, Any]) -> None:
         durable.make_dir(self.path.parent)
-        if not self.path.exists():
-            durable.replace(self.path, b"", private=True)  # names of files may name patients
+        with contextlib.suppress(FileExistsError):
+            durable.write_new(self.path, b"", private=True)  # names of files may name patients
         durable.append_line(self.path, record, sync=True)
 
     def _records(self) -> list[dict[str, Any]]:

@@ -93,7 +93,12 @@ class Dataset:
         with saving(folder):
             durable.make_dir(folder / "cases")
             # Last: a folder without it is not a dataset yet, and creation can be repeated.
-            durable.write_new(folder / "dataset.json", to_bytes(_facts(salt, keyring.fingerprint(key))))
+            try:
+                durable.write_new(folder / "dataset.json", to_bytes(_facts(salt, keyring.fingerprint(key))))
+            except FileExistsError:
+                raise DatasetError(
+                    f"{folder.name}: somebody else has just made a dataset here. Open it."
+                ) from None
         return cls.open(folder)
 
     @classmethod

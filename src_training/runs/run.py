@@ -94,10 +94,11 @@ class Run:
         Raises RunError when it runs or has finished, or when another of its kind runs.
         """
         self._check_resumable()
-        from src_training.runs.store import check_alone
+        from src_training.runs.store import starting
 
-        check_alone(self)
-        self._start(detach=True, threads=_threads(self.config().get("threads")))
+        config = self.config()
+        with starting(self, config["kind"], self._check_resumable):
+            self._start(detach=True, threads=_threads(config.get("threads")))
 
     def wait(self, timeout: float | None = None) -> RunState:
         """Wait for the end, at most ``timeout`` seconds; the state then, which says whether it has ended."""

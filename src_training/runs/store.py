@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from src_training.runs.launching import durable_json, vouch
 from src_training.runs.process import Identity
 from src_training.runs.run import CONFIG_FILE, KIND, Run
 from src_training.runs.writing import utc_now, writing
+from src_training.turns import Busy, turn
 
 # Two fine-tunings would fight for the same cores and start from the same model.
 _ALONE = frozenset({"finetune"})
 RUN_NAME = re.compile(r"\d{8}T\d{6}Z?-[a-z0-9_-]{1,100}")
 STORED_MODELS = ("base_model", "teacher")  # settings that name a model
+_STARTS = "starts"  # no run is called so
 
 
 class RunStore:
@@ -51,13 +54,11 @@ class RunStore:
         RunError : another fine-tuning runs here, the disk refuses, or the process cannot start.
         ModelError : a model that the settings name is missing or damaged.
         """
-        run = self._make(kind, settings | self._stored_models(settings), threads)
-        try:
-            check_alone(run)
-        except RunError:
-            confined.remove_tree(run.folder)
-            raise
-        run._start(detach=detach, threads=threads)
+        settings = settings | self._stored_models(settings)
+        run = self._named(kind)
+        with starting(run, kind):
+            self._make(run, kind, settings, threads)
+            run._start(detach=detach, threads=threads)
         return run
 
     def list(self) -> list[Run]:
@@ -111,25 +112,46 @@ class RunStore:
         except OSError:  # told by doctor
             return []
 
-    def _make(self, kind: str, settings: dict[str, Any], threads: int) -> Run:
+    def _named(self, kind: str) -> Run:
         if not KIND.fullmatch(kind):
             raise RunError(f"kind of run {kind!r}: expected a name in small letters, such as finetune.")
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-        run = Run(self.folder / f"{now}-{kind}-{secrets.token_hex(3)}")
+        return Run(self.folder / f"{now}-{kind}-{secrets.token_hex(3)}")
+
+    def _make(self, run: Run, kind: str, settings: dict[str, Any], threads: int) -> None:
         config = {"kind": kind, "settings": settings, "threads": threads}
         stamp = {"tool_version": __version__, "created": utc_now()}
         with writing(run.id):
             durable.make_dir(run.folder)
             vouch(run.folder, Identity.of())  # before the config: from then on others list it
             durable.write_new(run.folder / CONFIG_FILE, durable_json({**config, **stamp}))
-        return run
 
 
-def check_alone(run: Run) -> None:
-    """Raise RunError when another run of a kind that must be alone is going on beside ``run``."""
-    kind = run.config()["kind"]
-    if kind not in _ALONE:
-        return
+@contextlib.contextmanager
+def starting(run: Run, kind: str, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Start ``run``, or start it again: of all who start it, or one of its kind if that must be alone, one does.
+
+    Raises RunError when another run is in the way, or ``check`` says so.
+    """
+    alone = kind in _ALONE
+    folder = run.folder.parent / _STARTS / kind if alone else run.folder / _STARTS
+
+    def checks() -> None:
+        check()
+        if alone:
+            check_alone(run, kind)
+
+    with contextlib.ExitStack() as stack:
+        try:
+            with writing(run.id):
+                stack.enter_context(turn(folder, f"the start of {run.id}", checks))
+        except Busy as error:
+            raise RunError(str(error)) from error
+        yield
+
+
+def check_alone(run: Run, kind: str) -> None:
+    """Raise RunError when another run of this kind is going on beside ``run``."""
     for other in RunStore(run.folder.parent).list():
         if other.id != run.id and f"-{kind}-" in other.id and not other.status().ended:
             raise RunError(

@@ -29,6 +29,7 @@ import soak_runs
 import soak_saving
 import soak_sockets
 import soak_split
+import soak_switches
 import soak_weights
 from soak_table import Part
 
@@ -36,6 +37,7 @@ PARTS: dict[str, Part] = {
     "appends": soak_appends.PART,
     "privacy": soak_privacy.PART,
     "promotion": soak_promotion.PART,
+    "switches": soak_switches.PART,
     "gate": soak_gate.PART,
     "weights": soak_weights.PART,
     "pickles": soak_pickles.PART,
