@@ -103,8 +103,8 @@ class Trainer:
 
     def keep(self) -> None:
         """Leave the live model as it is, and record that; the new one stays in the store."""
-        by = _preferences.annotator()
-        self._decide("kept", lambda models, model_id: models.keep(model_id, by=by))
+        by, seen = _preferences.annotator(), self.session.shelf.live_id
+        self._decide("kept", lambda models, model_id: models.keep(model_id, by=by, seen=seen))
 
     def _decide(
         self,
@@ -123,7 +123,7 @@ class Trainer:
             then()
             self.decided.emit(word, model_id)
 
-        self._aside(lambda: record(workspace.models, model_id), done=done)
+        self._aside(lambda: record(workspace.models, model_id), done=done, failed=self._missed)
 
     def roll_back(self, reason: str = "") -> None:
         """Go back to the model before the live one; ``reason`` is recorded, even when there is none."""
@@ -135,7 +135,15 @@ class Trainer:
             self.session.refresh_models()
             self.decided.emit("rolled back", model.id)
 
-        self._aside(lambda: workspace.models.rollback(reason, by=_preferences.annotator()), done=done)
+        by, seen = _preferences.annotator(), self.session.shelf.live_id
+        self._aside(
+            lambda: workspace.models.rollback(reason, by=by, seen=seen), done=done, failed=self._missed
+        )
+
+    def _missed(self, problem: _jobs.Problem) -> None:
+        """What was decided did not come to be, perhaps because somebody else switched: show what is live now."""
+        self.told.emit(problem.line, "bad")
+        self.session.refresh_models()
 
     def waiting(self) -> bool:
         """Whether a finished run still waits for promote or keep."""

@@ -7,10 +7,12 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from model_folders import told
 
 from napari_lightvessel import _preferences
 from napari_lightvessel._training import RunView
 from src_training import load_model
+from src_training.models.gate import decide
 from src_training.runs import RunState
 
 
@@ -59,3 +61,15 @@ def test_a_pseudonym_that_is_an_address_is_not_recorded(dock, waiting, qtbot):
     dock.train.keep_button.click()
     qtbot.waitUntil(lambda: "Give a short pseudonym" in dock.train.line.text(), timeout=20_000)
     assert decisions(dock) == [] and dock.trainer.waiting()
+
+
+@pytest.mark.parametrize("act", ["keep", "roll_back"])
+def test_who_decides_on_what_somebody_else_has_replaced_is_told_so_and_shown_it(dock, waiting, qtbot, act):
+    store = dock.session.workspace.models
+    store.promote("small-syntax", decide(told("small-syntax", patients=12)), by="reader-2")
+    assert dock.session.shelf.live_id == "small"
+    getattr(dock.trainer, act)()
+    line = "somebody else switched meanwhile: small-syntax is the active model now, not small"
+    qtbot.waitUntil(lambda: line in dock.train.line.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: dock.session.shelf.live_id == "small-syntax", timeout=20_000)
+    assert [r["action"] for r in store.history()] == ["promoted"]
