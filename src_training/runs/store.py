@@ -57,7 +57,7 @@ class RunStore:
         settings = settings | self._stored_models(settings)
         run = self._named(kind)
         with starting(run, kind):
-            self._make(run, kind, settings, threads)
+            self._make(kind, settings, threads, run)
             run._start(detach=detach, threads=threads)
         return run
 
@@ -118,13 +118,15 @@ class RunStore:
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
         return Run(self.folder / f"{now}-{kind}-{secrets.token_hex(3)}")
 
-    def _make(self, run: Run, kind: str, settings: dict[str, Any], threads: int) -> None:
+    def _make(self, kind: str, settings: dict[str, Any], threads: int, run: Run | None = None) -> Run:
+        run = run or self._named(kind)
         config = {"kind": kind, "settings": settings, "threads": threads}
         stamp = {"tool_version": __version__, "created": utc_now()}
         with writing(run.id):
             durable.make_dir(run.folder)
             vouch(run.folder, Identity.of())  # before the config: from then on others list it
             durable.write_new(run.folder / CONFIG_FILE, durable_json({**config, **stamp}))
+        return run
 
 
 @contextlib.contextmanager

@@ -98,6 +98,6 @@ def test_whatever_comes_between_each_decision_is_made_on_the_state_before_it(
     assert set(heard) <= set(there)
     killed = sum(isinstance(one, Killed) for one in came)
     assert (
-        len(told_of) - len(heard) <= killed
+        len(there) - len(heard) <= killed
     )  # what was claimed, and whose worker was killed before it could tell
     shutil.rmtree(folder)
