@@ -11,6 +11,7 @@ from superqt import QElidingLabel
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import TellLine, button, name, row, show_part, wide
+from napari_lightvessel._received_bar import ReceivedBar
 from napari_lightvessel._session import Session
 
 _BADGES = {
@@ -60,6 +61,8 @@ class Header(QWidget):
         rows.addWidget(self.view_row)
         rows.addWidget(self.refusals_row)
         rows.addWidget(self.line)
+        self.received = ReceivedBar(session)
+        rows.addWidget(self.received)
         session.workspace_changed.connect(self._show_workspace)
         session.cine_changed.connect(self._on_cine)
         session.cine_renamed.connect(self._on_renamed)

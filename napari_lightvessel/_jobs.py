@@ -25,6 +25,7 @@ _DOCKS_WAYS = tuple(
             "Fine-tune again: the new model is compared then",
         ),
         (r"cancel it: lightvessel runs cancel \w+ [\w.-]*\w", "press Cancel"),
+        (r" If you know where it is from, run: lightvessel models agree WORKSPACE [\w.-]*\w", ""),
         (r"Resume it: lightvessel runs resume \w+ \w+", "Press Resume"),
         (r" \(Accept, or lightvessel dataset append\)", ""),
     )

@@ -17,6 +17,7 @@ class Shelf:
     live: Model | None = None
     previous: Model | None = None
     warning: str | None = None
+    unjudged: Model | None = None  # came active with the workspace, and waits for a person's word
 
     @property
     def live_id(self) -> str:
@@ -30,4 +31,6 @@ def read_shelf(workspace: Workspace | None) -> Shelf:
     if workspace is None:
         return Shelf(builtin)
     store = workspace.models
-    return Shelf(builtin, tuple(store.list()), store.current(), store.previous(), store.warning())
+    own, unjudged = tuple(store.list()), store.unjudged()
+    warning = None if unjudged else store.warning()  # of which the dock asks
+    return Shelf(builtin, own, store.current(), store.previous(), warning, unjudged)

@@ -119,7 +119,7 @@ def _models(workspace: Path) -> Iterator[Finding]:
         else:
             yield Finding("model", "ok", model_id)
     if warning := models.warning():
-        yield Finding("live", "problem", warning)
+        yield Finding("live", "note" if models.unjudged() else "problem", warning)
     if warning := models.history_warning():
         yield Finding("decisions", "note", warning)
 

@@ -34,7 +34,8 @@ Reason = typer.Option("", "--reason", metavar="TEXT", help="Why; it is recorded.
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="List, show, import, compare, promote, keep and roll back models."
+        no_args_is_help=True,
+        help="List, show, import, compare, promote, agree to, keep and roll back models.",
     )
     group.command("list")(list_models)
     group.command("show")(show)
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     group.command("compare")(compare)
     group.command("import")(import_model)
     group.command("promote")(promote)
+    group.command("agree")(agree)
     group.command("keep")(keep)
     group.command("rollback")(rollback)
     group.command("history")(history)
@@ -49,21 +51,24 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(workspace: Path | None = Place, as_json: bool = JsonFlag) -> int:
-    """The models of a workspace and the shipped ones; the active one is marked."""
+    """The models of a workspace and the shipped ones: * is active, ? came with the workspace, not judged here."""
     from src_training.models import builtin_models, default_model
 
     place = _workspace(workspace)
     live = default_model(place).id
     models = builtin_models() + (place.models.list() if place else [])
+    unjudged = place.models.unjudged() if place else None
+    waits = unjudged.id if unjudged else None
     if place and (warning := place.models.warning()):
         say(f"lightvessel: {warning}")
     for model in models:
         card = model.card
-        mark = "*" if model.id == live else " "
+        mark = "*" if model.id == live else "?" if model.id == waits else " "
         text = (
-            f"{mark} {model.id:<32}{card.label_protocol:<11}{card.parameters / 1e6:.2f} M  {card.trained_on}"
+            f"{mark} {model.id:<46}{card.label_protocol:<11}{card.parameters / 1e6:.2f} M  {card.trained_on}"
         )
-        result(text, {"model": model.id, "live": model.id == live, "builtin": model.builtin}, as_json)
+        record = {"model": model.id, "live": model.id == live, "builtin": model.builtin}
+        result(text, record | ({"unjudged": True} if model.id == waits else {}), as_json)
     return 0
 
 
@@ -72,6 +77,9 @@ def show(workspace: str | None = Place, model: str | None = Which, as_json: bool
     found = _find(workspace, model)
     result(found.card.to_json().splitlines(), found.card.model_dump(mode="json"), as_json)
     if workspace is not None and _is_workspace(workspace):
+        store = _opened(Path(workspace)).models
+        if (unjudged := store.unjudged()) and (model is None or unjudged.id == found.id):
+            say(f"lightvessel: {store.warning()}")
         for line in _losing_of(workspace, found):
             say(line)
     return 0
@@ -154,6 +162,13 @@ def promote(
     """Make a model the active one; the gate decides on its stored comparison (exit 3: refused)."""
     promoted = _opened(workspace).models.promote(model, override=override, by=by)
     result(f"{promoted.id} is the active model now", {"live": promoted.id}, as_json)
+    return 0
+
+
+def agree(workspace: Path = Needed, model: str = Candidate, by: str = By, as_json: bool = JsonFlag) -> int:
+    """Use the active model that came with a workspace from elsewhere: you know where it is from; it is recorded."""
+    agreed = _opened(workspace).models.agree(model, by=by)
+    result(f"{agreed.id} is the active model now", {"live": agreed.id}, as_json)
     return 0
 
 

@@ -219,6 +219,8 @@ def load_predictor(
         from src_training.workspace import Workspace
 
         place = Workspace.open(workspace)
+        if not model and (warning := place.models.warning()):
+            say(f"lightvessel: {warning}")
     entry = load_model(model, place) if model else default_model(place)
     return Predictor.load(entry, runtime=runtime, device=device, precision=precision)  # type: ignore[arg-type]
 

@@ -43,6 +43,15 @@ def own_key() -> bytes:
     return read_key(own[0])
 
 
+def own_keys() -> list[bytes]:
+    """The user's own keys, as far as they can be read; none is made."""
+    found = []
+    for path in _stored(_OWN):
+        with contextlib.suppress(DatasetError):
+            found.append(read_key(path))
+    return found
+
+
 def find_key(wanted: str) -> bytes | None:
     """The key with this fingerprint, if this user has it."""
     for kind in (_OWN, _IMPORTED):

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from src_training import durable
@@ -31,12 +32,17 @@ class Source:
     patient: str = ""
 
 
+def sources_file(uuid: str) -> Path:
+    """Where the sources of a dataset's cases are; there once this user has put a case into it."""
+    name = hashlib.sha256(uuid.encode()).hexdigest()[:24]
+    return user_config_dir() / "sources" / f"{name}.jsonl"
+
+
 class Sources:
     """The sources of one dataset's cases that were made on this computer; losing them harms nothing."""
 
     def __init__(self, dataset: Dataset) -> None:
-        name = hashlib.sha256(str(dataset.facts["uuid"]).encode()).hexdigest()[:24]
-        self.path = user_config_dir() / "sources" / f"{name}.jsonl"
+        self.path = sources_file(str(dataset.facts["uuid"]))
 
     def remember(self, case: str, source: Source) -> None:
         """Note where a case comes from; a label that the user gave stays. OSError when the disk refuses."""

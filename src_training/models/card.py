@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
 # The same, and longer by what every generation of fine-tuning adds: it becomes the name of a folder.
 _NAME_ON_CARD = r"^[a-z0-9][a-z0-9-]{0,200}$"
+_ID_DIGITS, _OLD_ID_DIGITS = 32, 10
 LabelProtocol = Literal["full-tree", "syntax", "unknown"]
 
 
@@ -87,5 +88,16 @@ class ModelCard(BaseModel):
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     def model_id(self) -> str:
-        """``<name>-<first 10 hex of the card's sha256>``: a changed card is another model."""
-        return f"{self.name}-{hashlib.sha256(self.to_json().encode()).hexdigest()[:10]}"
+        """``<name>-<first 32 hex of the card's sha256>``: a changed card is another model."""
+        return f"{self.name}-{self._sha256()[:_ID_DIGITS]}"
+
+    def is_id(self, model_id: str) -> bool:
+        """Whether the model may be called so: older versions took 10 hex digits."""
+        return model_id in (self.model_id(), self.old_id())
+
+    def old_id(self) -> str:
+        """Its id of older versions, of which others with the same can be made in seconds."""
+        return f"{self.name}-{self._sha256()[:_OLD_ID_DIGITS]}"
+
+    def _sha256(self) -> str:
+        return hashlib.sha256(self.to_json().encode()).hexdigest()

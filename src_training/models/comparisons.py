@@ -8,24 +8,26 @@ from src_training.errors import ModelError, Refused
 from src_training.evaluation import Comparison
 from src_training.ledger import Ledger
 from src_training.models.records import parsed, read_record
+from src_training.models.seals import Seals
 
 
 class Comparisons:
     """``comparisons/CANDIDATE/00000001/comparison.json``; ``CANDIDATE.json`` is of older versions, and older."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seals: Seals) -> None:
+        self.folder, self._seals = folder, seals
 
     def add(self, comparison: Comparison) -> None:
         """Remember one, as the newest; OSError when the disk refuses."""
-        ledger = self._of(comparison.candidate)
-        while not ledger.add(ledger.newest() + 1, comparison.as_dict()):
+        ledger, record = self._of(comparison.candidate), comparison.as_dict()
+        record |= {"seals": self._seals.of(record)}
+        while not ledger.add(ledger.newest() + 1, record):
             pass
 
     def newest(self, model_id: str, current: str | None = None) -> Comparison:
         """The newest of a model: with ``current``, if there is one with it.
 
-        Raises Refused where there is none, ModelError where it is damaged.
+        Raises Refused where there is none, or it was made elsewhere (`Seals`), ModelError where it is damaged.
         """
         cure = f"Run: lightvessel models compare WORKSPACE {model_id}"
         ledger = self._of(model_id)
@@ -55,7 +57,10 @@ class Comparisons:
             record = read_record(path)
         if record is None:
             raise ModelError(f"{path.relative_to(self.folder.parent).as_posix()}: damaged. {cure}")
-        return Comparison.from_dict(record)
+        found = Comparison.from_dict(record)
+        if not (self._seals.hold(record) if number else self._seals.worked_here()):
+            raise Refused(f"{model_id} was compared elsewhere, and its figures are not believed. {cure}")
+        return found
 
     def _of(self, model_id: str) -> Ledger:
         return Ledger(self.folder / model_id, "comparison.json")

@@ -13,11 +13,14 @@ from src_training.errors import ModelError, printable
 from src_training.ledger import Ledger
 from src_training.models.gate import Decision
 from src_training.models.records import parsed, read_text
+from src_training.models.seals import Seals
 from src_training.models.state import LiveState, State
 from src_training.runs.writing import plain
 
 _LARGEST = 64 * 2**20
 _LONGEST_REASON = 500
+_CHANGE_NOTHING = ("kept", "refused")
+_MOST_LATER = 10_000
 _NEEDED = {"utc": str, "action": str, "model": str}
 _OPTIONAL = {
     "before": (str | None, None),
@@ -70,6 +73,7 @@ class DecisionLog:
         self.lines = folder / "decisions.jsonl"
         self.ledger = Ledger(folder / "decisions", "decision.json")
         self.live = LiveState(folder, self.ledger)
+        self.seals = Seals(folder.parent)
 
     def state(self) -> State:
         """What is live now."""
@@ -94,15 +98,38 @@ class DecisionLog:
             "before": before,
             "seq": to.seq if to else None,
             **grounds.as_dict(),
+            "number": on.number + 1,
             "state": state.as_dict(),
         }
         try:
-            added = self.ledger.add(on.number + 1, plain(record))
+            sealed = plain(record)
+            added = self.ledger.add(on.number + 1, sealed | {"seals": self.seals.of(sealed)})
         except OSError as error:
             raise ModelError(f"models/decisions: cannot be written. {durable.cure_for(error)}") from error
         if added and to:
             self.live.show(replace(to, number=on.number + 1))
         return added
+
+    def vouched(self, state: State) -> bool:
+        """Whether what is live, and the line before it, was decided by somebody whose key this user holds.
+
+        Of what older versions left nobody can tell: it is believed where this user has worked before.
+        """
+        if state.model is None:
+            return True
+        if not state.since:
+            return self.seals.worked_here()
+        record = self._raw(state.since)
+        is_of_it = record.get("number") == state.since and record.get("state") == state.as_dict()
+        return is_of_it and self.seals.hold(record) and self._unchanged_since(state)
+
+    def _unchanged_since(self, state: State) -> bool:
+        """Whether the decisions that came after the one that counts were none that would count in its place."""
+        later = range(state.since + 1, state.number + 1)
+        return len(later) <= _MOST_LATER and all(self._raw(n).get("action") in _CHANGE_NOTHING for n in later)
+
+    def _raw(self, number: int) -> dict[str, Any]:
+        return parsed((self.ledger.read(number) or b"").decode("utf-8", "replace")) or {}
 
     def read(self) -> Sequence[dict[str, Any]]:
         """Every decision, oldest first; what is no decision is left out.

@@ -13,7 +13,7 @@ from src_training.models.library import DEFAULT_MODEL
 from src_training.models.loading import is_folder_name
 from src_training.models.records import parsed, read_record
 
-_LONGEST_LINE = 200  # of earlier models: it is written with every decision
+LONGEST_LINE = 200  # of earlier models: it is written with every decision
 _HIGHEST = 10**8
 
 
@@ -29,6 +29,8 @@ class State:
         Models that were live before, the latest last.
     seq : int
         How many switches there were.
+    since : int
+        The number of the decision that made it live; 0 where that was one of an older version.
     damage : str
         One line when it cannot be told what is live.
     """
@@ -38,6 +40,7 @@ class State:
     card_sha256: str = ""
     earlier: tuple[str, ...] = ()
     seq: int = 0
+    since: int = 0
     damage: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,8 +48,9 @@ class State:
         return {
             "model": self.model,
             "card_sha256": self.card_sha256,
-            "earlier": list(self.earlier[-_LONGEST_LINE:]),
+            "earlier": list(self.earlier),
             "seq": self.seq,
+            "since": self.since,
         }
 
 
@@ -135,7 +139,8 @@ def _parsed(told: dict[str, Any], number: int) -> State | None:
     model, sha, earlier = told.get("model"), told.get("card_sha256"), told.get("earlier")
     if not (model is None or is_id(model)) or not isinstance(sha, str) or not isinstance(earlier, list):
         return None
-    return State(number, model, sha, tuple(filter(is_id, earlier)), _count(told.get("seq")))
+    line = tuple(filter(is_id, earlier)) if model else ()
+    return State(number, model, sha, line, _count(told.get("seq")), _count(told.get("since")))
 
 
 def _of_older_version(told: dict[str, Any] | None) -> State | None:

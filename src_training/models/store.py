@@ -19,7 +19,7 @@ from src_training.models.decisions import DecisionLog, Grounds
 from src_training.models.gate import Decision, check_promotion, decide
 from src_training.models.library import DEFAULT_MODEL, builtin_model
 from src_training.models.loading import CARD_FILE, Model, is_folder_name, open_model
-from src_training.models.state import State
+from src_training.models.state import LONGEST_LINE, State
 
 _STAGING = ".staging-"
 
@@ -35,7 +35,7 @@ class ModelStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._log = DecisionLog(self.folder)
-        self._comparisons = Comparisons(self.folder / "comparisons")
+        self._comparisons = Comparisons(self.folder / "comparisons", self._log.seals)
 
     # -- entries -------------------------------------------------------------------------------------------
 
@@ -63,18 +63,22 @@ class ModelStore:
             known = ", ".join(self.ids()) or "none yet"
             raise ModelError(f"{model_id}: no such model in this workspace (there is: {known}).")
         model = open_model(self.folder / model_id)
-        if model.id != model_id:
+        if not model.card.is_id(model_id):
             raise ModelError(
                 f"{model_id}: its card was changed ({model.id} by content). Roll back, or train again."
             )
-        return model
+        return replace(model, id=model_id)
 
     def add(self, staged: str | Path) -> Model:
-        """Store a copy of a staged model folder under the id of its card; complete or not at all."""
+        """Store a copy of a staged model folder under the id of its card; complete or not at all.
+
+        Raises ModelError when the staged model is damaged, or another one has its id here.
+        """
         model = open_model(Path(staged))
+        for known in (model.id, model.card.old_id()):
+            if self.has(known) and (found := self._same(known, model)) is not None:
+                return found
         target = self.folder / model.id
-        if target.exists():
-            return self.get(model.id)
         durable.make_dir(self.folder)
         staging = self.folder / f"{_STAGING}{secrets.token_hex(6)}"
         durable.make_dir(staging)
@@ -86,22 +90,36 @@ class ModelStore:
                 durable.publish_dir(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        return self.get(model.id)
+        return self._same(model.id, model) or self.get(model.id)
 
     # -- which model is live -------------------------------------------------------------------------------
 
     def current(self) -> Model | None:
-        """The live model; None where none was promoted, or the promoted one is damaged (see ``warning``)."""
+        """The live model; None where none was promoted, or it is damaged or was not judged here (see ``warning``)."""
         return self._live(self._log.state())
+
+    def unjudged(self) -> Model | None:
+        """The model that came live with this workspace, sound, and of which nobody here has decided."""
+        state = self._log.state()
+        model = self._as_recorded(state)
+        return None if model is None or self._is_judged(state, model) else model
 
     def warning(self) -> str | None:
         """One line when the record of the live model, or that model, is damaged and the default serves instead."""
         state = self._log.state()
-        if state.damage:
-            return state.damage
-        if state.model is not None and self._live(state) is None:
-            return f"{state.model} is damaged or missing: {DEFAULT_MODEL} is used. Promote another, or roll back."
-        return None
+        if state.damage or state.model is None:
+            return state.damage or None
+        cure = f"{DEFAULT_MODEL} is used. Promote another, or roll back."
+        if (found := self._find(state.model)) is None:
+            return f"{state.model} is damaged or missing: {cure}"
+        if (model := self._as_recorded(state)) is None:
+            return f"{found.id}: its card is not that of the model which was made active: {cure}"
+        if self._is_judged(state, model):
+            return None
+        return (
+            f"{model.id} came with this workspace, not judged here: {DEFAULT_MODEL} is used. If you know where it is "
+            f"from, run: lightvessel models agree WORKSPACE {model.id}"
+        )
 
     def previous(self) -> Model | None:
         """What rolling back would make live: the last sound model that was live before this one."""
@@ -161,11 +179,46 @@ class ModelStore:
             seen = self._as_seen(seen, live := self._live_id(state))
             model, earlier = self._before(state), state.earlier
             if model is None:
-                lost = f" ({', '.join(earlier)}: missing or damaged)" if earlier else ""
+                why = "missing or damaged" if self._log.vouched(state) else "not judged here"
+                lost = f" ({', '.join(earlier)}: {why})" if earlier else ""
                 raise ModelError(f"there is nothing to roll back to{lost}. Promote a model instead.")
             line = earlier[: len(earlier) - 1 - earlier[::-1].index(model.id)]
             if self._log.add("rolled back", model.id, live, grounds, state, _switched(state, model, line)):
                 return model
+
+    def agree(self, model_id: str, *, by: str = "") -> Model:
+        """Use the model that came live with this workspace: a person knows where it is from, and it is recorded.
+
+        Where the workspace cannot be written, this user has agreed all the same.
+
+        Raises ModelError when it is no such model, Overtaken when another one is live now, DatasetError when ``by`` is
+        no pseudonym.
+        """
+        grounds, noted = Grounds(by, "came with this workspace"), False
+        while True:
+            state, model = self._log.state(), self.unjudged()
+            if model is None:
+                if noted and (live := self.current()) is not None and live.id == model_id:
+                    return live  # somebody else has agreed meanwhile, too
+                raise ModelError(
+                    f"{model_id}: no model that came with this workspace waits for anybody's word."
+                )
+            if model.id != model_id:
+                raise Overtaken(
+                    f"{model.id} came with this workspace, not {model_id}. Look at it, and decide again."
+                )
+            after = _switched(state, model, (DEFAULT_MODEL,))
+            try:
+                self._log.seals.agree(model.id, after.card_sha256)
+                noted = True
+                if self._log.add("agreed", model.id, DEFAULT_MODEL, grounds, state, after):
+                    return model
+            except (ModelError, OSError):
+                if self._is_judged(state, model):
+                    return model
+                raise ModelError(
+                    f"{model_id}: this cannot be noted down, here or in your own folder. Check the disk."
+                ) from None
 
     def history(self) -> Sequence[dict[str, Any]]:
         """Every decision, oldest first: promoted, refused, kept, rolled back; see ``history_warning``."""
@@ -202,17 +255,40 @@ class ModelStore:
             if self._log.add("refused", model_id, live, replace(grounds, reason=reason), state):
                 raise
             return False
-        after = _switched(state, model, (*state.earlier, live))
+        line = state.earlier if self._log.vouched(state) else ()
+        after = _switched(state, model, (*line, live))
         return self._log.add("promoted", model.id, live, grounds, state, after)
 
     def _live(self, state: State) -> Model | None:
-        return None if state.model is None else self._find(state.model)
+        model = self._as_recorded(state)
+        return model if model is not None and self._is_judged(state, model) else None
+
+    def _as_recorded(self, state: State) -> Model | None:
+        """The model on record, with the card that it had then; a shipped one changes with the program."""
+        model = None if state.model is None else self._find(state.model)
+        if model is None or model.builtin or state.card_sha256 in ("", _card_sha256(model)):
+            return model
+        return None
+
+    def _is_judged(self, state: State, model: Model) -> bool:
+        return model.builtin or self._log.vouched(state) or self._log.seals.agreed(_card_sha256(model))
+
+    def _same(self, model_id: str, model: Model) -> Model | None:
+        """The stored model of this id, if it is this one; ModelError when its present id is another's."""
+        found = self.get(model_id) if model_id == model.id else self._sound(model_id)
+        if found is not None and found.card == model.card:
+            return found
+        if model_id == model.id:
+            raise ModelError(f"{model_id}: another model has this id here. Nothing was stored.")
+        return None
 
     def _live_id(self, state: State) -> str:
         live = self._live(state)
         return live.id if live else DEFAULT_MODEL
 
     def _before(self, state: State) -> Model | None:
+        if not self._log.vouched(state):  # nor is what it names as live before
+            return None
         found = (self._find(model_id) for model_id in reversed(state.earlier))
         return next((model for model in found if model is not None), None)
 
@@ -256,5 +332,11 @@ class ModelStore:
 
 
 def _switched(state: State, model: Model, earlier: Sequence[str]) -> State:
-    sha = hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest()
-    return State(state.number + 1, model.id, sha, tuple(earlier), state.seq + 1)
+    number = state.number + 1
+    return State(
+        number, model.id, _card_sha256(model), tuple(earlier)[-LONGEST_LINE:], state.seq + 1, since=number
+    )
+
+
+def _card_sha256(model: Model) -> str:
+    return hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest()

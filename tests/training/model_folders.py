@@ -10,6 +10,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from src_training import Workspace
+from src_training.dataset.sources import Source, Sources
 from src_training.evaluation import Comparison
 from src_training.models.card import Architecture, ModelCard
 from src_training.models.gate import decide
@@ -46,6 +47,11 @@ def stage_tiny(folder: Path, name: str = "tiny") -> Path:
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     rehash(folder)
     return folder
+
+
+def worked_in(workspace: Workspace) -> None:
+    """This user has put a case into the workspace some time."""
+    Sources(workspace.dataset).remember("0" * 24, Source())
 
 
 def go_live_with_tiny(workspace: Workspace, staged: Path) -> None:

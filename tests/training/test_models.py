@@ -10,7 +10,7 @@ import struct
 import numpy as np
 import pytest
 from durable_disks import LoggingDisk, StepDisk
-from model_folders import read_weights, rehash, told, write_weights
+from model_folders import read_weights, rehash, told, worked_in, write_weights
 from safetensors.numpy import load_file, save_file
 
 from src_training import ModelStore, Workspace, builtin_models, default_model, durable, load_model
@@ -237,6 +237,7 @@ def test_a_shipped_model_can_be_promoted_too(copy, workspace):
 
 def test_a_record_of_an_older_version_can_be_rolled_back(copy, workspace):
     model = workspace.models.add(copy)
+    worked_in(workspace)
     record = {"model": model.id, "card_sha256": "", "previous": "small", "seq": 1}
     (workspace.models.folder / "current.json").write_text(json.dumps(record))
     assert workspace.models.rollback().id == "small"
@@ -356,7 +357,8 @@ def test_a_promotion_that_dies_before_its_name_has_not_happened_and_after_it_has
 
 
 def of_older_version(store, *decisions, current=None):
-    """The files of a store as versions without numbered decisions left them."""
+    """The files of a store as versions without numbered decisions left them, for a user who worked there."""
+    worked_in(Workspace.open(store.folder.parent))
     lines = [
         {"utc": "2026-01-01T00:00:00+00:00", "action": action, "model": model, "before": "small", "seq": seq}
         for action, model, seq in decisions
