@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.regular import read_regular
 
 _NUMBER = re.compile(r"[0-9]{8}")
@@ -31,7 +31,7 @@ class Ledger:
     def numbers(self) -> list[int]:
         """Ascending; none where there is no such folder, OSError where it cannot be listed."""
         try:
-            return sorted(int(name) for name in os.listdir(self.folder) if _NUMBER.fullmatch(name))
+            return sorted(int(name) for name in confined.names_in(self.folder) if _NUMBER.fullmatch(name))
         except FileNotFoundError:
             return []
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import LightVesselError, printable
 from src_training.ledger import Ledger
 
@@ -61,7 +60,7 @@ def turn(folder: Path, what: str, check: Callable[[], None] = lambda: None) -> I
             break
     try:
         for past in range(max(1, number + 1 - _TIDIED), number + 1):
-            shutil.rmtree(ledger.place(past), ignore_errors=True)
+            confined.remove_tree(ledger.place(past))
         yield
     finally:
         _let_go(claim)
@@ -75,7 +74,7 @@ def _claimed(ledger: Ledger, number: int, claim: _Claim, what: str) -> bool:
         if ledger.add(number, {"what": what, "by": Identity.of().to_json()}):
             if ledger.newest() == number:
                 return True
-            shutil.rmtree(claim.place, ignore_errors=True)  # a turn long past, whose place was tidied away
+            confined.remove_tree(claim.place)  # a turn long past, whose place was tidied away
     except BaseException:
         _let_go(claim)
         raise

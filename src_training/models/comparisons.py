@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from src_training import confined
 from src_training.errors import ModelError, Refused
 from src_training.evaluation import Comparison
 from src_training.ledger import Ledger
@@ -40,7 +41,7 @@ class Comparisons:
             return newest
         for number in (
             *reversed(numbers[:-1]),
-            *([0] if numbers and self._of_older_version(model_id).exists() else []),
+            *([0] if numbers and confined.is_there(self._of_older_version(model_id)) else []),
         ):
             if (told := self._told(ledger, number, model_id, cure)).current == current:
                 return told
@@ -52,7 +53,7 @@ class Comparisons:
             record = parsed((ledger.read(number) or b"").decode("utf-8", "replace"))
         else:
             path = self._of_older_version(model_id)
-            if not path.exists():
+            if not confined.is_there(path):
                 raise Refused(f"{model_id} was not compared yet. {cure}")
             record = read_record(path)
         if record is None:

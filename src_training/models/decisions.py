@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import ModelError, printable
 from src_training.ledger import Ledger
 from src_training.models.gate import Decision
@@ -141,7 +141,7 @@ class DecisionLog:
 
     def warning(self) -> str | None:
         """One line when some of it cannot be read, or does not follow on."""
-        if self.lines.exists() and read_text(self.lines, _LARGEST) is None:
+        if confined.is_there(self.lines) and read_text(self.lines, _LARGEST) is None:
             return f"models/{self.lines.name}: not a readable file of at most {_LARGEST >> 20} MiB. Move it away."
         damaged = sum(_record(line) is None for line in self._old_lines())
         if damaged:

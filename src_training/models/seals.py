@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset import keyring
 from src_training.errors import DatasetError
 from src_training.regular import read_regular
@@ -49,7 +49,7 @@ class Seals:
 
     def agreed(self, card_sha256: str) -> bool:
         """Whether this user has agreed to it."""
-        return self._note(card_sha256).exists()
+        return confined.is_there(self._note(card_sha256))
 
     def worked_here(self) -> bool:
         """Whether this user has put cases into this dataset, with its key, and so knows it."""
@@ -57,7 +57,7 @@ class Seals:
 
         uuid, fingerprint = self._facts()
         try:
-            known = sources_file(uuid).is_file()
+            known = confined.is_file(sources_file(uuid))
             return known and keyring.find_key(fingerprint) is not None
         except (DatasetError, OSError):
             return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.ledger import Ledger
 from src_training.models.library import DEFAULT_MODEL
 from src_training.models.loading import is_folder_name
@@ -62,7 +62,7 @@ class LiveState:
 
     def read(self) -> State:
         """The state now."""
-        told = read_record(self._current) if (there := _is_there(self._current)) else None
+        told = read_record(self._current) if (there := confined.is_there(self._current)) else None
         promised = _count(
             (told or {}).get("number")
         )  # read before the decisions are listed, which only become more
@@ -110,7 +110,7 @@ class LiveState:
 
     def strange(self) -> str:
         """One line when an older version has switched on its own since decisions are numbered."""
-        told = read_record(self._current) if _is_there(self._current) else None
+        told = read_record(self._current) if confined.is_there(self._current) else None
         first = self._told_by(1)
         if not told or "number" in told or first is None or _count(told.get("seq")) <= first.seq:
             return ""
@@ -163,11 +163,3 @@ def _of_older_version(told: dict[str, Any] | None) -> State | None:
 
 def _count(value: Any) -> int:
     return value if type(value) is int and 0 < value < _HIGHEST else 0
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.lstat()
-    except OSError:
-        return False
-    return True

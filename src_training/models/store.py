@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import ModelError, Overtaken, Refused
 from src_training.evaluation import Comparison
 from src_training.models.comparisons import Comparisons
 from src_training.models.decisions import DecisionLog, Grounds
 from src_training.models.gate import Decision, check_promotion, decide
 from src_training.models.library import DEFAULT_MODEL, builtin_model
-from src_training.models.loading import CARD_FILE, Model, is_folder_name, open_model
+from src_training.models.loading import CARD_FILE, LARGEST_FILE, Model, is_folder_name, open_model
 from src_training.models.state import LONGEST_LINE, State
+from src_training.regular import read_regular
 
 _STAGING = ".staging-"
 
@@ -33,7 +33,7 @@ class ModelStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = confined.confine(folder)
         self._log = DecisionLog(self.folder)
         self._comparisons = Comparisons(self.folder / "comparisons", self._log.seals)
 
@@ -41,17 +41,21 @@ class ModelStore:
 
     def ids(self) -> list[str]:
         """Ids of the stored models, oldest first."""
-        if not self.folder.is_dir():
+        try:
+            names = confined.names_in(self.folder)
+        except OSError:  # told by doctor
             return []
-        found = [p for p in self.folder.iterdir() if (p / CARD_FILE).is_file() and not p.name.startswith(".")]
-        return [
-            path.name for path in sorted(found, key=lambda p: ((p / CARD_FILE).stat().st_mtime_ns, p.name))
-        ]
+        found = {
+            name: confined.status(self.folder / name / CARD_FILE).st_mtime_ns
+            for name in names
+            if self.has(name)
+        }
+        return sorted(found, key=lambda name: (found[name], name))
 
     def has(self, model_id: str) -> bool:
         """Whether a model of this id is stored here."""
         plain = is_folder_name(model_id) and not model_id.startswith(".")
-        return plain and (self.folder / model_id / CARD_FILE).is_file()
+        return plain and confined.is_file(self.folder / model_id / CARD_FILE)
 
     def list(self) -> list[Model]:
         """Every stored model that is sound, oldest first."""
@@ -84,12 +88,12 @@ class ModelStore:
         durable.make_dir(staging)
         try:
             for source in (Path(staged) / name for name in (*sorted(model.card.files), CARD_FILE)):
-                if source.exists():  # an OpenVINO network may be missing
-                    durable.write_new(staging / source.name, source.read_bytes())
+                if confined.is_there(source):  # an OpenVINO network may be missing
+                    durable.write_new(staging / source.name, read_regular(source, LARGEST_FILE))
             with contextlib.suppress(FileExistsError):  # somebody else has stored it meanwhile
                 durable.publish_dir(staging, target)
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            confined.remove_tree(staging)
         return self._same(model.id, model) or self.get(model.id)
 
     # -- which model is live -------------------------------------------------------------------------------
@@ -339,4 +343,4 @@ def _switched(state: State, model: Model, earlier: Sequence[str]) -> State:
 
 
 def _card_sha256(model: Model) -> str:
-    return hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(model.folder / CARD_FILE, LARGEST_FILE)).hexdigest()

@@ -53,6 +53,7 @@ def test_rolling_back_asks_why_and_does_not_insist(dock, waiting, qtbot, reason)
     store = dock.session.workspace.models
     store.promote(waiting, won(waiting))
     dock.session.refresh_models()
+    qtbot.waitUntil(lambda: dock.session.shelf.live_id == waiting, timeout=20_000)
     qtbot.waitUntil(dock.train.rollback_button.isEnabled, timeout=20_000)
     dock.train.rollback_button.click()
     assert store.current().id == waiting and not dock.train.ask.isHidden()
