@@ -86,9 +86,9 @@ def names_in(folder: Path) -> list[str]:
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, mode: int = 0o777) -> None:
     """`os.mkdir`. Raises `Leads`, and OSError as usual."""
-    _at(path, lambda name, folder: os.mkdir(name, dir_fd=folder))
+    _at(path, lambda name, folder: os.mkdir(name, mode, dir_fd=folder))
 
 
 def remove(path: Path) -> None:

@@ -156,17 +156,17 @@ def check_sole(fd: int, path: Path) -> None:
         raise OSError(errno.EMLINK, "has a second name (a hard link)", str(path))
 
 
-def make_dir(path: Path, *, below: Path | None = None) -> None:
+def make_dir(path: Path, *, below: Path | None = None, private: bool = False) -> None:
     """Create a folder and its missing parents, each made durable in its own parent.
 
     With ``below``, all folders between it and ``path`` are synced even where they exist already: whoever
-    made them may not have come to it.
+    made them may not have come to it. ``private``: what is made is the user's only, whatever the umask.
     """
     if path == below or (below is None and confined.is_folder(path)):
         return
-    make_dir(path.parent, below=below)
+    make_dir(path.parent, below=below, private=private)
     with contextlib.suppress(FileExistsError):
-        disk.mkdir(path)
+        disk.mkdir(path, 0o700 if private else 0o777)
     sync_dir(path.parent)
 
 
@@ -255,9 +255,9 @@ class Disk:
 
         _once_let_go(attempt)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         """Create one folder."""
-        confined.make_folder(path)
+        confined.make_folder(path, mode)
 
     def sync_dir(self, path: Path) -> None:
         """Make the names in a folder durable; Windows has no such call and needs none."""

@@ -341,16 +341,28 @@ def key_import(
     result(f"imported site key {dataset.fingerprint}", {"site_key": dataset.fingerprint}, as_json)
 
 
-def publish(workspace: Path = WorkspaceFolder, as_json: bool = JsonFlag) -> None:
+def publish(
+    workspace: Path = WorkspaceFolder,
+    moved: bool = typer.Option(
+        False, "--moved", help="It lay elsewhere when they were kept, and is not there any more."
+    ),
+    as_json: bool = JsonFlag,
+) -> None:
     """Save the frames that wait on this computer because the workspace's disk refused them."""
     from src_training.dataset.outbox import Outbox
 
     dataset = open_dataset(workspace)
     saved = []
-    for _entry, revision in Outbox(dataset).publish():
+    outbox = Outbox(dataset)
+    for _entry, revision in outbox.publish(moved=moved):
         tell_saved(revision, as_json)
         saved.append(revision)
     remark_twins(dataset, saved)
+    if left := outbox.moved():
+        raise DatasetError(
+            f"{left.count} frames wait for this dataset as it was at {left.place}, where it is not now. If this is it: "
+            "lightvessel dataset publish WORKSPACE --moved."
+        )
 
 
 def _export_segs(dataset: Dataset, sources: Sequence[Path], output: Path, as_json: bool) -> None:

@@ -6,11 +6,35 @@ import uuid
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from src_training.dataset.record import DATASET_SCHEMA, LABELS, read_record
 from src_training.errors import DatasetError, printable
 
+
+def _plain_uuid(text: str) -> str:
+    # It names folders and files of the user's own: nothing but a UUID in its plain form may do that.
+    if str(uuid.UUID(text)) != text:
+        raise ValueError("not written as a UUID is")
+    return text
+
+
+def _known_labels(labels: dict[str, str]) -> dict[str, str]:
+    if labels != LABELS:
+        raise ValueError("not those of this version")
+    return labels
+
+
+_Uuid = Annotated[str, AfterValidator(_plain_uuid)]
+_Labels = Annotated[dict[str, str], AfterValidator(_known_labels)]
 _Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 _Salt = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){1,128}$")]
 
@@ -36,19 +60,10 @@ class _Facts(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    uuid: str
+    uuid: _Uuid
     split: _Split
-    labels: dict[str, str]
+    labels: _Labels
     site_key_fingerprint: _Fingerprint
-
-    @model_validator(mode="after")
-    def _known(self) -> _Facts:
-        # It names folders and files of the user's own: nothing but a UUID in its plain form may do that.
-        if str(uuid.UUID(self.uuid)) != self.uuid:
-            raise ValueError("uuid is not written as a UUID is")
-        if self.labels != LABELS:
-            raise ValueError("labels are not those of this version")
-        return self
 
 
 def read_facts(path: Path) -> dict[str, Any]:

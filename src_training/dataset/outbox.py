@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,14 @@ class Kept:
     reason: str
 
 
+@dataclass(frozen=True)
+class Moved:
+    """So many frames wait for a dataset that was at ``place``, and is not there any more."""
+
+    count: int
+    place: Path
+
+
 def save_or_keep(
     dataset: Dataset, frame: Frame, mask: NDArray, origin: Origin | None = None, *, resolve: bool = False
 ) -> Revision | Kept:
@@ -59,7 +68,11 @@ def save_prepared(
 
 
 class Outbox:
-    """What waits for one dataset, in the user's own folder; ``keep`` adds, ``publish`` hands over."""
+    """What waits for one dataset, in the user's own folder; ``keep`` adds, ``publish`` hands over.
+
+    An entry is bound to the place of the dataset that it was meant for: another folder may hold, or claim, the
+    same identity. A copy gets nothing while the original is there; of one that has moved a person is asked.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -68,13 +81,19 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries())
 
+    def moved(self) -> Moved | None:
+        """What waits for this dataset as it lay elsewhere, where it is not any more; None where nothing does."""
+        places = [place for entry in self._entries() if (place := self._former_place(entry)) is not None]
+        return Moved(len(places), places[-1]) if places else None
+
     def keep(self, prepared: Prepared) -> Path:
         """Keep a frame durably; its entry. Raises NotSaved when this disk refuses too."""
         entry = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
         with saving(self.folder):
-            durable.make_dir(entry)
+            durable.make_dir(entry, private=True)
             record = {
                 "schema": _SCHEMA,
+                "place": str(self.dataset.folder),
                 "case": prepared.case,
                 "facts": prepared.facts,
                 "image": write_image(entry, prepared.pixels),
@@ -86,8 +105,10 @@ class Outbox:
             durable.write_new(entry / _RECORD, to_bytes(sealed(record)))
         return entry
 
-    def publish(self) -> Iterator[tuple[Path, Revision]]:
+    def publish(self, *, moved: bool = False) -> Iterator[tuple[Path, Revision]]:
         """Hand over what waits, oldest first; yields every entry with its revision, durable in the dataset.
+
+        ``moved``: a person has said that this is the dataset that lay elsewhere (`moved`).
 
         Raises NotSaved when the disk still refuses, and DatasetError, after all others, for an entry or a case that
         is damaged, or when another process is handing them over. What was not handed over stays.
@@ -95,7 +116,7 @@ class Outbox:
         if not self._entries():
             return
         with self._turn():
-            yield from self._handed_over()
+            yield from self._handed_over(moved)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -111,12 +132,14 @@ class Outbox:
                 pass
             yield
 
-    def _handed_over(self) -> Iterator[tuple[Path, Revision]]:
+    def _handed_over(self, moved: bool) -> Iterator[tuple[Path, Revision]]:
         published: dict[str, Revision] = {}
         damaged: DatasetError | None = None
         for entry in self._entries():
             try:
                 record = read_record(entry / _RECORD, _SCHEMA)
+                if not self._is_meant_for_here(record, moved):
+                    continue
                 prepared = _prepared(entry, record)
             except (DatasetError, OSError) as error:
                 if (entry / _RECORD).is_file():  # else another process has handed it over meanwhile
@@ -141,6 +164,24 @@ class Outbox:
             self.folder / name for name in names_in(self.folder) if (self.folder / name / _RECORD).is_file()
         ]
 
+    def _is_meant_for_here(self, record: dict[str, Any], moved: bool) -> bool:
+        place = _place_in(record)
+        return _same_place(place, self.dataset.folder) or (moved and not self._is_elsewhere(place))
+
+    def _former_place(self, entry: Path) -> Path | None:
+        try:
+            place = _place_in(read_record(entry / _RECORD, _SCHEMA))
+        except DatasetError:  # told when they are handed over
+            return None
+        return None if _same_place(place, self.dataset.folder) or self._is_elsewhere(place) else place
+
+    def _is_elsewhere(self, place: Path) -> bool:
+        """Whether the dataset is still where it was when the frame was kept."""
+        try:
+            return Dataset.open(place).facts["uuid"] == self.dataset.facts["uuid"]
+        except (DatasetError, OSError):
+            return False
+
     def _heads_now(self, case: str) -> list[str] | None:
         """The revisions that this frame corrects; None when they cannot be read."""
         try:
@@ -155,6 +196,19 @@ class Outbox:
             heads = self.dataset.case_heads(case)
             return [head for head in heads if head.record["created_utc"] < record["kept_utc"]]
         return [one for one in self.dataset.revisions(case) if one.sha in corrects]
+
+
+def _place_in(record: dict[str, Any]) -> Path:
+    """Where the dataset was; an entry of an older version does not say."""
+    return Path(str(record.get("place", "")))
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    """Whether two paths are one dataset's, however each came to be written."""
+    try:
+        return os.path.samefile(one / "dataset.json", other / "dataset.json")
+    except OSError:
+        return one == other
 
 
 def _remove(entry: Path) -> None:

@@ -74,7 +74,7 @@ class Sources:
         return found
 
     def _add(self, record: dict[str, Any]) -> None:
-        durable.make_dir(self.path.parent)
+        durable.make_dir(self.path.parent, private=True)
         with contextlib.suppress(FileExistsError):
             durable.write_new(self.path, b"", private=True)  # names of files may name patients
         durable.append_line(self.path, record, sync=True)

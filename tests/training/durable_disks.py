@@ -80,9 +80,9 @@ class StepDisk(ScratchDisk):
         self._step("rename_dir", staged, path)
         super().rename_dir(staged, path)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         self._step("mkdir", path)
-        super().mkdir(path)
+        super().mkdir(path, mode)
 
     def sync_dir(self, path: Path) -> None:
         self._step("sync_dir", path)
@@ -126,9 +126,9 @@ class RefusingDisk(Disk):
         self._check(path)
         return super().open(path, flags, mode)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         self._check(path)
-        super().mkdir(path)
+        super().mkdir(path, mode)
 
     def _check(self, path: Path) -> None:
         if self.refusing and self.root in path.parents:
@@ -169,9 +169,9 @@ class SmallDisk(ScratchDisk):
         super().write(fd, data[:fits])
         self._check(self._paths[fd], len(data) - fits)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         self._check(path, 1)
-        super().mkdir(path)
+        super().mkdir(path, mode)
 
     def _check(self, path: Path, more: int) -> None:
         if more > self._left(path):
@@ -236,8 +236,8 @@ class PowerCutDisk(StepDisk):
             names.update(inside)
         self.names[path] = self.names.pop(staged)
 
-    def mkdir(self, path: Path) -> None:
-        super().mkdir(path)
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
+        super().mkdir(path, mode)
         self.names[path] = None
 
     def sync_dir(self, path: Path) -> None:
