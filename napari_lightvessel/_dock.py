@@ -16,7 +16,9 @@ from napari_lightvessel._following import Follower
 from napari_lightvessel._header import Header
 from napari_lightvessel._journalling import Journalist
 from napari_lightvessel._keys import KeysOfNapari, ViewerKeys
+from napari_lightvessel._last_workspace import LastWorkspace
 from napari_lightvessel._losing import LosingViewer
+from napari_lightvessel._moved_bar import MovedBar
 from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._posting import Postman
 from napari_lightvessel._recalling import Recaller
@@ -47,12 +49,14 @@ class LightVesselWidget(QWidget):
         self.session = Session(napari_viewer)
         self.segmenter = Segmenter(self.session, self)
         self.accepter = Accepter(self.session)
+        self.last_workspace = LastWorkspace(self.session)
         self.postman = Postman(self.session, self.accepter)
         self.recaller = Recaller(self.session)
         self.follower = Follower(self.session, self.recaller)
         self.journalist = Journalist(self.session)
         self.recoverer = Recoverer(self.session, self.journalist)
         self.recovery_bar = RecoveryBar(self.recoverer)
+        self.moved_bar = MovedBar(self.postman)
         self.header = Header(self.session)
         self.segment = SegmentPanel(self.session, self.segmenter, self.colours)
         self.correct = CorrectPanel(self.session, self.accepter, self.recaller, self.colours)
@@ -81,7 +85,7 @@ class LightVesselWidget(QWidget):
         self.session.workspace_changed.connect(self._forget_solved)
         self.session.areas_changed.connect(self._forget_solved)
         decoding.warm_up()  # the first file then opens at once
-        self.session.open_last_workspace()
+        self.last_workspace.open()
 
     def sizeHint(self) -> QSize:  # Qt's name
         """Wide enough for every row, narrow enough for a 1366-pixel screen."""
@@ -128,6 +132,7 @@ class LightVesselWidget(QWidget):
         outer.setSpacing(0)
         outer.addWidget(self.header)
         outer.addWidget(self.recovery_bar)
+        outer.addWidget(self.moved_bar)
         outer.addWidget(scroll, 1)
         outer.addWidget(research)
         self.setMinimumWidth(_WIDTH - 12)
@@ -159,6 +164,7 @@ class LightVesselWidget(QWidget):
     def _parts(self) -> tuple[Any, ...]:
         """What works or listens, in the order in which it is closed."""
         return (
+            self.last_workspace,
             self.recoverer,
             self.losing,
             self.segmenter,

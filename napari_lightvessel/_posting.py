@@ -15,6 +15,7 @@ from napari_lightvessel._marks import count_words
 from napari_lightvessel._session import Session
 from src_training import Revision, Workspace
 from src_training.dataset import Outbox
+from src_training.dataset.outbox import Moved
 
 _TRY_AGAIN_MS = 20_000
 
@@ -26,6 +27,7 @@ class Postman:
 
     published = Signal(str)  # a line: so many frames are saved now
     failed = Signal(str)  # a line, once: why some are not
+    moved = Signal(Workspace, Moved)  # frames wait for it as it lay elsewhere
 
     def __init__(self, session: Session, accepter: Accepter) -> None:
         self.session = session
@@ -46,14 +48,14 @@ class Postman:
         """Whether it is handing over."""
         return self._job is not None
 
-    def try_now(self, _event: object = None) -> None:
-        """Hand over what waits for the open workspace."""
+    def try_now(self, _event: object = None, *, moved: bool = False) -> None:
+        """Hand over what waits for the open workspace; ``moved``: also what was kept while it lay elsewhere."""
         workspace = self.session.workspace
         if workspace is None or self._job is not None:
             return
         self._count = 0
         self._job = _jobs.start(
-            _hand_over(workspace), step=self._take, done=self._end, failed=self._wait, visible=False
+            _hand_over(workspace, moved), step=self._take, done=self._end, failed=self._wait, visible=False
         )
 
     def close(self) -> None:
@@ -70,7 +72,10 @@ class Postman:
         if self._frames:  # the disk takes frames again
             self.try_now()
 
-    def _take(self, posted: _Posted) -> None:
+    def _take(self, posted: _Posted | Moved) -> None:
+        if isinstance(posted, Moved):
+            self.moved.emit(self.session.workspace, posted)
+            return
         entry, revision = posted
         self._count += 1
         state, t = self._frames.pop(entry, (None, 0))
@@ -93,11 +98,15 @@ class Postman:
             self.failed.emit(problem.line)
 
 
-def _hand_over(workspace: Workspace) -> Callable[[Callable[[], bool]], Iterator[_Posted]]:
-    def work(cancelled: Callable[[], bool]) -> Iterator[_Posted]:
-        for posted in Outbox(workspace.dataset).publish():
+def _hand_over(
+    workspace: Workspace, moved: bool
+) -> Callable[[Callable[[], bool]], Iterator[_Posted | Moved | None]]:
+    def work(cancelled: Callable[[], bool]) -> Iterator[_Posted | Moved | None]:
+        outbox = Outbox(workspace.dataset)
+        for posted in outbox.publish(moved=moved):
             yield posted
             if cancelled():
                 return
+        yield outbox.moved()
 
     return work

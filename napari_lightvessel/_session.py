@@ -172,17 +172,11 @@ class Session:
 
     def create_workspace(self, folder: str | Path) -> None:
         """Make a workspace in an empty or new folder, and open it."""
-        self._aside(lambda: Workspace.create(Path(folder)), self._adopt)
+        self._aside(lambda: Workspace.create(Path(folder)), self.adopt)
 
     def open_workspace(self, folder: str | Path) -> None:
         """Open an existing workspace and remember it for next time."""
-        self._aside(lambda: Workspace.open(Path(folder)), self._adopt)
-
-    def open_last_workspace(self) -> None:
-        """Open the workspace of last time, if it is still there."""
-        last = _preferences.get("workspace")
-        if last:
-            self._aside(lambda: Workspace.open(last) if Path(last).is_dir() else None, self._adopt)
+        self._aside(lambda: Workspace.open(Path(folder)), self.adopt)
 
     def models(self) -> list[Model]:
         """Models one can segment with: the workspace's, then the built-in ones."""
@@ -210,9 +204,8 @@ class Session:
         known = (models[id_] for id_ in (wanted, shelf.live_id, *models) if id_ in models)
         self.choose_model(next(known, None))
 
-    def _adopt(self, workspace: Workspace | None) -> None:
-        if workspace is None:
-            return
+    def adopt(self, workspace: Workspace) -> None:
+        """Work with this workspace from now on, and remember it for next time."""
         self.workspace = workspace
         for state in self._states:
             state.enter(workspace.path)

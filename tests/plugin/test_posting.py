@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
 
 from src_training import durable
 from src_training.dataset.outbox import Outbox
@@ -57,3 +58,24 @@ def test_what_waited_is_saved_when_the_workspace_is_opened_again(dock, work, sav
     dock.header.open_workspace(work.path)
     qtbot.waitUntil(lambda: "waited on this computer" in dock.correct.line.text(), timeout=20_000)
     assert len(list(work.dataset.cases())) == 1
+
+
+def test_frames_of_a_workspace_that_has_moved_are_saved_once_a_person_agrees(
+    dock, work, saved, qtbot, monkeypatch, tmp_path
+):
+    disk = Refusing(work.dataset.folder)
+    monkeypatch.setattr(durable, "disk", disk)
+    dock.session.go_to(2)
+    saved(dock)
+    disk.refusing = False
+    former = work.path
+    former.rename(tmp_path / "moved")
+    dock.header.open_workspace(tmp_path / "moved")
+    bar = dock.moved_bar
+    qtbot.waitUntil(lambda: not bar.isHidden(), timeout=20_000)
+    assert f"1 frame waits on this computer for this workspace as it was at {former}" in bar.text.text()
+    now = dock.session.workspace
+    assert list(now.dataset.cases()) == [] and len(Outbox(now.dataset)) == 1
+    qtbot.mouseClick(bar.yes, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(Outbox(now.dataset)) == 0 and not dock.postman.busy, timeout=20_000)
+    assert len(list(now.dataset.cases())) == 1 and bar.isHidden()

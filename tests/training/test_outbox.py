@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 
 import imagecodecs
@@ -13,6 +14,7 @@ from durable_disks import FailingDisk, RefusingDisk, everything, frame, mask
 from src_training import Frame, Origin, Workspace, durable
 from src_training.cli import main
 from src_training.dataset.outbox import Kept, Outbox, save_or_keep
+from src_training.dataset.record import sealed, to_bytes
 from src_training.errors import DatasetError, NotSaved
 
 REASONS = [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE, errno.EDQUOT]
@@ -205,3 +207,66 @@ def test_the_shell_keeps_and_publishes(dataset, refuse, tmp_path, capsys):
     assert main(["dataset", "publish", workspace]) == 0
     assert capsys.readouterr().out.startswith("saved ")
     assert len(list(dataset.cases())) == 1
+
+
+# -- whose they are ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(dataset, refuse):
+    """The dataset, for which two frames wait."""
+    disk = refuse()
+    for seed in (1, 2):
+        save_or_keep(dataset, frame(seed), mask(seed))
+    disk.refusing = False
+    return dataset
+
+
+def at(folder) -> Workspace:
+    return Workspace.open(folder)
+
+
+def test_a_copy_gets_nothing_while_the_original_is_there(waiting, tmp_path, capsys):
+    copy = at(shutil.copytree(waiting.folder.parent, tmp_path / "copy"))
+    assert published(copy.dataset) == [] and Outbox(copy.dataset).moved() is None
+    assert main(["dataset", "publish", str(copy.path), "--moved"]) == 0
+    assert capsys.readouterr().out == "" and len(Outbox(waiting)) == 2
+    assert len(published(waiting)) == 2
+
+
+def test_of_a_dataset_that_has_moved_a_person_is_asked(waiting, tmp_path, capsys):
+    former = waiting.folder.parent
+    now = at(former.rename(tmp_path / "elsewhere"))
+    assert published(now.dataset) == []
+    moved = Outbox(now.dataset).moved()
+    assert (moved.count, moved.place) == (2, former / "dataset")
+    assert main(["dataset", "publish", str(now.path)]) == 2
+    assert f"2 frames wait for this dataset as it was at {former / 'dataset'}" in capsys.readouterr().err
+    assert main(["dataset", "publish", str(now.path), "--moved"]) == 0
+    assert len(list(now.dataset.cases())) == 2 and Outbox(now.dataset).moved() is None
+
+
+def test_a_workspace_of_another_takes_nothing_by_its_identity(waiting, tmp_path):
+    other = Workspace.create(tmp_path / "theirs")
+    record = json.loads((other.dataset.folder / "dataset.json").read_bytes())
+    record["uuid"] = waiting.facts["uuid"]
+    record.pop("self_sha256")
+    (other.dataset.folder / "dataset.json").write_bytes(to_bytes(sealed(record)))
+    forged = at(other.path).dataset
+    assert published(forged) == [] and list(Outbox(forged).publish(moved=True)) == []
+    assert len(Outbox(waiting)) == 2 and list(forged.cases()) == []
+
+
+def test_another_way_to_the_same_place_is_the_same_place(waiting, tmp_path):
+    (tmp_path / "favourite").symlink_to(waiting.folder.parent, target_is_directory=True)
+    assert len(published(at(tmp_path / "favourite").dataset)) == 2
+
+
+def test_what_an_older_version_kept_is_asked_about(waiting, capsys):
+    for entry in Outbox(waiting)._entries():
+        record = json.loads((entry / "entry.json").read_bytes())
+        del record["place"], record["self_sha256"]
+        (entry / "entry.json").write_bytes(to_bytes(sealed(record)))
+    assert published(waiting) == [] and Outbox(waiting).moved().count == 2
+    assert main(["dataset", "publish", str(waiting.folder.parent), "--moved"]) == 0
+    assert len(list(waiting.cases())) == 2
