@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from src_training.errors import printable
 from src_training.runs.events import Event
 from src_training.runs.telling import compared_text
+from src_training.texts import line
 
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
@@ -101,7 +101,7 @@ def _compared(state: RunState, event: Event) -> None:
 
 
 def _log(state: RunState, event: Event) -> None:
-    state.message = printable(str(event["message"]))
+    state.message = line(event["message"])
 
 
 def _finished(state: RunState, event: Event) -> None:
@@ -111,12 +111,12 @@ def _finished(state: RunState, event: Event) -> None:
 
 def _cancelled(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "cancelled", None
-    state.message = printable(str(event.get("message") or "cancelled"))
+    state.message = line(event.get("message") or "cancelled")
 
 
 def _failed(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "failed", None
-    state.message = printable(str(event.get("message") or "failed"))
+    state.message = line(event.get("message") or "failed")
     code = int(event.get("exit_code") or 1)
     state.exit_code = code if 0 < code < 256 else 1
 
