@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import TellLine, button, name, row, show_part, wide
 from napari_lightvessel._session import Session
+from napari_lightvessel._texts import ElidingLabel, Label, tip
 
 _BADGES = {
     "px": "Lengths are in pixels: this cine states no calibration",
@@ -27,15 +26,15 @@ class Header(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.workspace_name = wide(_name_label())
+        self.workspace_name = wide(ElidingLabel())
         self.workspace_name.setProperty("lv", "strong")
         self.new_button = button(
             "&New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs"
         )
         self.open_button = button("&Open…", self._ask_open, "Open a workspace folder")
-        self.cine_name = wide(_name_label())
-        self.facts = QLabel()
-        self.badge = QLabel()
+        self.cine_name = wide(ElidingLabel())
+        self.facts = ElidingLabel()
+        self.badge = Label()
         self.badge.setProperty("lv", "badge")
         self.remarks = TellLine()
         self.view_line = TellLine()
@@ -53,7 +52,7 @@ class Header(QWidget):
         rows.setSpacing(4)
         rows.addWidget(row(name("Workspace"), self.workspace_name, self.new_button, self.open_button))
         rows.addWidget(row(name("Cine"), self.cine_name, self.badge))
-        self.facts_row = row(name(""), self.facts, None)
+        self.facts_row = row(name(""), wide(self.facts))
         rows.addWidget(self.facts_row)
         rows.addWidget(self.remarks)
         rows.addWidget(self.view_line)
@@ -95,8 +94,9 @@ class Header(QWidget):
         known = self.session.workspace
         self.line.tell("")
         self.workspace_name.setText(known.path.name if known else "none yet")
-        self.workspace_name.setToolTip(
-            str(known.path) if known else "Segmenting needs none; accepting and training do."
+        tip(
+            self.workspace_name,
+            str(known.path) if known else "Segmenting needs none; accepting and training do.",
         )
 
     def _on_cine(self, state: CineState | None) -> None:
@@ -121,7 +121,7 @@ class Header(QWidget):
         self._show_remarks(state)
         if state is None:
             self.cine_name.setText("none: open an angiogram")
-            self.cine_name.setToolTip("")
+            tip(self.cine_name, "")
             self._show_view()
             return
         cine, shown = state.cine, state.layer_in(self.session.viewer) is state.image
@@ -130,17 +130,17 @@ class Header(QWidget):
         self.cine_name.setText(title)
         self.facts.setText(facts)
         for part in (self.cine_name, self.facts):
-            part.setToolTip(f"{title} · {facts}\n{cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
+            tip(part, [f"{title} · {facts}", f"{cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}"])
         self._show_view()
         self.badge.setText(cine.calibration.badge)
-        self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
+        tip(self.badge, _BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
 
     def _show_remarks(self, state: CineState | None) -> None:
         """How the file was read otherwise than one would think, while its cine is here; the rest in the tooltip."""
         lines = [line.removeprefix(f"{state.cine.name}: ") for line in state.cine.remarks] if state else []
         more = f" (+{len(lines) - _REMARKS})" if len(lines) > _REMARKS else ""
         self.remarks.tell(" ".join(lines[:_REMARKS]) + more)
-        self.remarks.setToolTip("\n".join(lines))
+        tip(self.remarks, lines)
 
     def _show_problem(self, section: str, line: str) -> None:
         if section == "header":
@@ -156,12 +156,6 @@ class Header(QWidget):
     def _show_refusals(self) -> None:
         """A file that opens after them says nothing of those that did not: they stay until they are dismissed."""
         more = [f"and {len(self.refused) - _REFUSALS} more"] if len(self.refused) > _REFUSALS else []
-        self.refusals.tell("\n".join(self.refused[:_REFUSALS] + more), "bad")
-        self.refusals.setToolTip("\n".join(self.refused))
+        self.refusals.tell([*self.refused[:_REFUSALS], *more], "bad")
+        tip(self.refusals, self.refused)
         show_part(self.refusals_row, bool(self.refused))
-
-
-def _name_label() -> QElidingLabel:
-    label = QElidingLabel()
-    label.setElideMode(Qt.TextElideMode.ElideMiddle)
-    return label

@@ -32,7 +32,7 @@ _UNSEEN = (
     (0xE0100, 0xE01EF),
 )
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_WORD = re.compile(r"\S{%d,}" % (MOST_OF_WORD + 1))
+_WORD = re.compile(rf"\S{{{MOST_OF_WORD + 1},}}")
 
 
 def printable(text: str) -> str:
@@ -56,7 +56,7 @@ def line(text: object, most: int = MOST) -> str:
 
 
 def lines(texts: str | Iterable[object], most: int = MOST) -> list[str]:
-    """Several lines, each printable and bounded; of very many the first and the last ones. A text is split at its ends."""
+    """Several lines (of a text: as it is broken), each printable and bounded; of very many the first and the last."""
     found = texts.split("\n") if isinstance(texts, str) else list(texts)
     if len(found) > _MOST_LINES:
         left_out = len(found) - _MOST_LINES

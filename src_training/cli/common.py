@@ -154,11 +154,11 @@ def listed(names: list[str], most: int = 5) -> str:
 
 def say_remarks(remarks: Iterable[str], most: int = 20) -> None:
     """Say what a person should know about how files were read (`Cine.remarks`), each line once."""
-    lines = list(dict.fromkeys(remarks))
-    for line in lines[:most]:
-        say(line)
-    if len(lines) > most:
-        say(f"and {len(lines) - most} more remarks like these; lightvessel info FILE shows those of a file")
+    found = list(dict.fromkeys(remarks))
+    for remark in found[:most]:
+        say(remark)
+    if len(found) > most:
+        say(f"and {len(found) - most} more remarks like these; lightvessel info FILE shows those of a file")
 
 
 def say_left_out(paths: Iterable[Path]) -> None:

@@ -62,4 +62,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _entry(name: str, text: str) -> list[str]:
-    return textwrap.wrap(line(text, MOST_OF_RESULT), _WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12)
+    return textwrap.wrap(
+        line(text, MOST_OF_RESULT), _WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12
+    )

@@ -13,6 +13,7 @@ from src_training.texts import line
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
 _MOST_STEPS = 2**31 - 1  # what a progress bar can count to
+_LARGEST = 1e12  # of seconds and losses; a diverged loss is no point on a curve
 
 
 @dataclass
@@ -71,17 +72,17 @@ def _started(state: RunState, event: Event) -> None:
 def _progress(state: RunState, event: Event) -> None:
     state.status = "running"
     state.step, state.steps = _steps(event["step"]), _steps(event.get("steps") or state.steps)
-    state.eta_s = None if (left := event.get("seconds_left")) is None else float(left)
+    state.eta_s = None if (left := event.get("seconds_left")) is None else _finite(left)
     # A resumed run goes back to its checkpoint and takes some steps again.
     state.losses = _before(state.losses, state.step)
     state.validations = _before(state.validations, state.step)
     if event.get("loss") is not None:
-        state.losses.append((state.step, float(event["loss"])))
+        state.losses.append((state.step, _finite(event["loss"])))
 
 
 def _validated(state: RunState, event: Event) -> None:
     step = _steps(event["step"])
-    metrics = {str(name): float(value) for name, value in event["metrics"].items()}
+    metrics = {str(name): _finite(value) for name, value in event["metrics"].items()}
     state.validations = [*_before(state.validations, step), (step, metrics)]
     state.metrics = metrics
 
@@ -125,6 +126,12 @@ def _steps(value: Any) -> int:
     if not 0 <= (steps := int(value)) <= _MOST_STEPS:
         raise ValueError(value)
     return steps
+
+
+def _finite(value: Any) -> float:
+    if not abs(number := float(value)) < _LARGEST:
+        raise ValueError(value)
+    return number
 
 
 def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:
