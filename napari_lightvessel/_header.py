@@ -10,7 +10,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import TellLine, button, name, row, show_part, wide
 from napari_lightvessel._session import Session
-from napari_lightvessel._texts import ElidingLabel, Label, tip
+from napari_lightvessel._texts import ElidingLabel, Label, short, tip
 
 _BADGES = {
     "px": "Lengths are in pixels: this cine states no calibration",
@@ -18,6 +18,7 @@ _BADGES = {
 }
 _REMARKS = 2  # in sight: the head takes its room from the sections
 _REFUSALS = 3  # likewise
+_MOST_OF_REFUSAL = 240  # letters in sight, likewise
 
 
 class Header(QWidget):
@@ -156,6 +157,7 @@ class Header(QWidget):
     def _show_refusals(self) -> None:
         """A file that opens after them says nothing of those that did not: they stay until they are dismissed."""
         more = [f"and {len(self.refused) - _REFUSALS} more"] if len(self.refused) > _REFUSALS else []
-        self.refusals.tell([*self.refused[:_REFUSALS], *more], "bad")
+        seen = [short(one, _MOST_OF_REFUSAL) for one in self.refused[:_REFUSALS]]
+        self.refusals.tell([*seen, *more], "bad")
         tip(self.refusals, self.refused)
         show_part(self.refusals_row, bool(self.refused))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QInputDialog, QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QInputDialog, QLabel, QMessageBox, QPlainTextEdit, QPushButton, QWidget
 from superqt import QElidingLabel
 
 from src_training.texts import line, lines
@@ -34,9 +34,9 @@ def shown(text: str | Sequence[str]) -> str:
     return "\n".join(lines(found[:_MOST_LINES] + more))
 
 
-def short(text: str) -> str:
-    """A name for a button or an entry."""
-    return line(text, MOST_OF_NAME)
+def short(text: str, most: int = MOST_OF_NAME) -> str:
+    """A name for a button or an entry, or what else has little room."""
+    return line(text, most)
 
 
 def for_napari(text: str) -> str:
@@ -101,6 +101,18 @@ class Choice(QComboBox):
         self.setItemData(self.count() - 1, tip_text(hint), Qt.ItemDataRole.ToolTipRole)
 
 
+class TextBox(QPlainTextEdit):
+    """Lines to be read, such as those of a log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setReadOnly(True)
+
+    def setPlainText(self, text: str | None) -> None:  # Qt's name
+        """Show a text, line by line."""
+        super().setPlainText("\n".join(lines(text or "")))
+
+
 class _HasTip(Protocol):
     def setToolTip(self, text: str) -> Any: ...  # Qt's name
 
@@ -128,6 +140,7 @@ def question_box(window: QWidget, text: Sequence[str]) -> QMessageBox:
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setWindowTitle("LightVessel")
     box.setText(shown(text))
+    make_plain(box)
     return box
 
 
