@@ -29,6 +29,7 @@ import soak_runs
 import soak_saving
 import soak_sockets
 import soak_split
+import soak_texts
 import soak_weights
 from soak_table import Part
 
@@ -54,4 +55,5 @@ PARTS: dict[str, Part] = {
     "refusals": soak_refusals.PART,
     "pixels": soak_pixels.PART,
     "odd": soak_odd.PART,
+    "texts": soak_texts.PART,
 }

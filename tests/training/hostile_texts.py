@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 # The numbers of the product, said once more: a test that took them from it would follow it anywhere.
@@ -39,6 +41,17 @@ def hostile(pipe: Path | str) -> dict[str, str]:
         "many images": f'<img src="{pipe}"> ' * 4_000,
         "many overrides": "\u202e" * 50_000,
     }
+
+
+def made_texts(pipe: Path, count: int, seed: int) -> Iterator[str]:
+    """The hostile ones, then as many mixtures of their pieces with any letters there are."""
+    known = list(hostile(pipe).values())
+    yield from known
+    dice = random.Random(seed)
+    for _ in range(count):
+        pieces = [text[: dice.choice((20, 200, 2_000))] for text in dice.choices(known, k=dice.randint(1, 4))]
+        anything = "".join(chr(dice.randrange(0x110000)) for _ in range(dice.randint(0, 40)))
+        yield dice.choice(("", " ", "\n", "A&B ")).join([*pieces, anything]) * dice.choice((1, 1, 1, 50))
 
 
 def as_file_name(text: str, most: int = 250) -> str:
