@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from types import SimpleNamespace
 
+import cine_files
 import numpy as np
 import pytest
 from hostile_texts import as_file_name, faults_of, hostile
@@ -27,6 +29,7 @@ import napari_lightvessel._closing as closing
 from napari_lightvessel import _runs_dialog, _texts
 from napari_lightvessel._curve import Curve
 from napari_lightvessel._writer import write_mask
+from src_training import Workspace
 from src_training.errors import BadMask
 
 _NAMES = (
@@ -168,3 +171,37 @@ def test_a_button_shows_an_ampersand_of_a_name_and_knows_its_own_key():
 
 def _named(text: str):
     return SimpleNamespace(image=SimpleNamespace(name=text))
+
+
+def test_a_workspace_and_a_disc_from_elsewhere_show_their_words_as_they_are(
+    viewer, dock, texts_of_harm, tmp_path, qtbot, monkeypatch
+):
+    """By the ways on which they come: a run's events, the folder's name, the tags of DICOM files."""
+    text = texts_of_harm["image in a sentence"]
+    place = Workspace.create(tmp_path / as_file_name(texts_of_harm["bold"], 60))
+    run = place.path / "runs" / "20260101T000000Z-finetune-abcdef"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text('{"kind":"finetune","settings":{}}')
+    (run / "events.jsonl").write_text(json.dumps({"event": "failed", "message": text}) + "\n")
+    dock.header.open_workspace(place.path)
+    qtbot.waitUntil(lambda: text in dock.train.verdict.text(), timeout=20_000)
+    assert dock.header.workspace_name.text() == place.path.name and "<b>" in place.path.name
+
+    disc = tmp_path / "disc"
+    disc.mkdir()
+    tags = dict.fromkeys(
+        ("PatientID", "PatientName", "SeriesDescription", "StudyDescription"), "<b>A&B</b>\u202e"
+    )
+    for number in range(2):
+        uids = {"SeriesInstanceUID": f"1.2.3.{number}", "SOPInstanceUID": f"1.2.3.4.{number}"}
+        cine_files.write_dicom(disc / f"IM{number}", cine_files.grey(), **tags, **uids)
+    offered: list[str] = []
+    monkeypatch.setattr(
+        QInputDialog,
+        "exec",
+        lambda dialog: offered.extend(dialog.comboBoxItems()) or QDialog.DialogCode.Accepted,
+    )
+    viewer.open(str(disc), plugin="napari-lightvessel")
+    assert len(offered) == 2 and dock.session.state is not None
+    assert faults(dock) == [] and [one for one in offered if faults_of(one)] == []
+    dock.grab()
