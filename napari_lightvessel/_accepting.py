@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from napari.utils.notifications import show_info
 from psygnal import Signal
 
 from napari_lightvessel import _jobs, _session
@@ -29,11 +27,12 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._layers import Region
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, WORDS, Mark, Plane
 from napari_lightvessel._session import Session
-from src_training import Revision, Workspace
+from napari_lightvessel._texts import notify
+from src_training import Revision, Workspace, texts
 from src_training.dataset import Kept, known_patient, twins_of
 from src_training.errors import LightVesselError
 
-logger = logging.getLogger(__name__)
+logger = texts.logger(__name__)
 
 
 class Accepter:
@@ -76,7 +75,7 @@ class Accepter:
         if self.session.in_sight:
             self.accept()
         elif self.session.is_open:
-            show_info("Nothing was accepted: the dock of LightVessel is not in sight. Open it, then press A.")
+            notify("Nothing was accepted: the dock of LightVessel is not in sight. Open it, then press A.")
 
     def accept_edits(self, state: CineState) -> None:
         """Every edited frame of this cine was reviewed, whether it is on the table or not."""

@@ -11,6 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_lightvessel._layers import AXES, UNSURE_COLOUR, VESSEL_COLOUR, no_cine
 from napari_lightvessel._marks import IGNORE, UNSURE, VESSEL, count_words
+from napari_lightvessel._texts import for_napari
 from src_training.losing import Drawn, LosingFrame
 
 _MISSED, _TOO_MUCH = 3, 4
@@ -61,7 +62,7 @@ def lay_out(found: Sequence[LosingFrame]) -> Sheet:
 
 def sheet_layers(sheet: Sheet, current: str, candidate: str) -> list[Layer]:
     """The layers that show a sheet: the frames, three Labels beside one another, and what each panel is."""
-    title = sheet.names[0] if len(sheet.names) == 1 else count_words(len(sheet.names))
+    title = for_napari(sheet.names[0]) if len(sheet.names) == 1 else count_words(len(sheet.names))
     image = Image(
         sheet.frames,
         name=title,
@@ -72,8 +73,8 @@ def sheet_layers(sheet: Sheet, current: str, candidate: str) -> list[Layer]:
     )
     panels = (
         ("accepted", sheet.accepted),
-        (f"live {current}", sheet.live),
-        (f"candidate {candidate}", sheet.candidate),
+        (for_napari(f"live {current}"), sheet.live),
+        (for_napari(f"candidate {candidate}"), sheet.candidate),
     )
     labels = [
         _panel(data, f"{title} · {name}", place * sheet.step) for place, (name, data) in enumerate(panels)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_lightvessel._session import Session
+from napari_lightvessel._texts import question_box
 
 
 class AskBeforeClosing(QObject):
@@ -21,7 +22,7 @@ class AskBeforeClosing(QObject):
     """
 
     def __init__(
-        self, session: Session, window: QWidget, ask: Callable[[QWidget, str], bool] | None = None
+        self, session: Session, window: QWidget, ask: Callable[[QWidget, list[str]], bool] | None = None
     ) -> None:
         super().__init__(window)
         self._session, self._ask = session, ask or _ask
@@ -57,16 +58,14 @@ def _shows_canvas(window: QWidget) -> bool:
     return canvas is not None and not canvas.isHidden()
 
 
-def unsaved_words(unsaved: list) -> str:
+def unsaved_words(unsaved: list) -> list[str]:
     """What would be lost, cine by cine."""
     lines = [f"{state.image.name}: frame {', '.join(map(str, frames[:12]))}" for state, frames in unsaved]
-    return "These edited frames are not accepted and would be lost:\n\n" + "\n".join(lines)
+    return ["These edited frames are not accepted and would be lost:", "", *lines]
 
 
-def _ask(window: QWidget, words: str) -> bool:
-    box = QMessageBox(window)
-    box.setWindowTitle("LightVessel")
-    box.setText(words)
+def _ask(window: QWidget, words: list[str]) -> bool:
+    box = question_box(window, words)
     stay = box.addButton("Keep working", QMessageBox.ButtonRole.RejectRole)
     close = box.addButton("Close anyway", QMessageBox.ButtonRole.DestructiveRole)
     box.setDefaultButton(stay)

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLineEdit, QMenu, QPushButton
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLineEdit, QMenu
 
 from napari_lightvessel import _layers, _preferences, _tools
 from napari_lightvessel._accepting import Accepter
@@ -21,6 +21,7 @@ from napari_lightvessel._recalling import Recaller
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
 from napari_lightvessel._taking_back import TakeBack
+from napari_lightvessel._texts import Button, tip
 from napari_lightvessel._unaccepted_bar import UnacceptedBar
 from src_training import Revision
 from src_training.dataset import known_patient
@@ -73,7 +74,7 @@ class CorrectPanel(Section):
         self.frames = FrameList(colours)
         self.accept_button = button("Accept", self.accepter.accept, primary=True)
         self.next_button = button("Next", self.go_next)
-        self.region_button = QPushButton("Accept region")
+        self.region_button = Button("Accept region")
         self.region_menu = QMenu(self)
         self.region_menu.addAction("Draw a rectangle", self.draw_region)
         self.region_menu.addAction("Accept inside my rectangle", self.accept_drawn_region)
@@ -88,8 +89,9 @@ class CorrectPanel(Section):
         self.who_button.setFlat(True)
         self.patient = QLineEdit()
         self.patient.setPlaceholderText("unknown: used for training only")
-        self.patient.setToolTip(
-            "A pseudonym, never a name. Frames of one patient stay on one side of the split."
+        tip(
+            self.patient,
+            "A pseudonym, never a name. Frames of one patient stay on one side of the split.",
         )
         self.ask = UnacceptedBar(self.session, self.accepter)
         self.question = QuestionBar(self.accepter, self.take_back)
@@ -109,7 +111,7 @@ class CorrectPanel(Section):
         head.insertWidget(2, self.who_button)
         self._show_who()
 
-    def _tool(self, label: str, tool: str) -> QPushButton:
+    def _tool(self, label: str, tool: str) -> Button:
         made = button(label, lambda: self.use_tool(tool), _TIPS[tool])
         made.setCheckable(True)
         return made

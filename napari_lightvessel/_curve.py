@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_lightvessel._parts import row
 from napari_lightvessel._style import Colours
+from napari_lightvessel._texts import Label
 
 Points = Sequence[tuple[float, float]]
 
@@ -37,8 +39,8 @@ class Curve(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._legend = QLabel()
-        column.addWidget(self._legend)
+        self._legends = Label("— training loss"), Label("● validation Dice")
+        column.addWidget(row(*self._legends, None))
         column.addWidget(self._plot)
         self.setFixedHeight(132)
         self.paint_in(colours)
@@ -55,10 +57,8 @@ class Curve(QWidget):
 
     def paint_in(self, colours: Colours) -> None:
         """Take the theme's colours."""
-        self._legend.setText(
-            f'<span style="color:{colours.faint.name()}">— training loss</span> &nbsp; '
-            f'<span style="color:{colours.good.name()}">● validation Dice</span>'
-        )
+        for label, colour in zip(self._legends, (colours.faint, colours.good), strict=True):
+            label.setStyleSheet(f"color: {colour.name()}")
         self._plot.setBackground(colours.background)
         item = self._plot.getPlotItem()
         for side, colour in (("left", colours.faint), ("right", colours.good)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from napari_lightvessel import _layers
 from napari_lightvessel._accepting import Accepter
@@ -28,6 +28,7 @@ from napari_lightvessel._segment_panel import SegmentPanel
 from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import SPACING, Colours, sheet
+from napari_lightvessel._texts import Label, make_plain
 from napari_lightvessel._train_panel import TrainPanel
 from napari_lightvessel._training import Trainer
 from src_training import decoding
@@ -99,6 +100,8 @@ class LightVesselWidget(QWidget):
         if self._closing is None and window is not None and window is not self:
             self._closing = AskBeforeClosing(self.session, window)
             self._keys_of_napari = KeysOfNapari(window)
+            if isinstance(window, QMainWindow) and (bar := window.statusBar()) is not None:
+                make_plain(bar)  # napari says there which file a layer is of
 
     def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
         """A key that was typed into a field was none of napari's: on its release it would take a tool back."""
@@ -124,7 +127,7 @@ class LightVesselWidget(QWidget):
         scroll = self.scroll_area = FollowingScroll(body)
         scroll.setObjectName("lv-scroll")
         self.train.start_button.clicked.connect(scroll.follow)  # progress, curve and verdict open below it
-        research = QLabel("Research use only. Not for diagnosis.")
+        research = Label("Research use only. Not for diagnosis.")
         research.setProperty("lv", "research")
         research.setAlignment(Qt.AlignmentFlag.AlignCenter)
         outer = QVBoxLayout(self)

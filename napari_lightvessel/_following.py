@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 
 from qtpy.QtCore import QTimer
@@ -11,10 +10,10 @@ from napari_lightvessel import _jobs
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._recalling import Found, Recaller, standing
 from napari_lightvessel._session import Session
-from src_training import Dataset
+from src_training import Dataset, texts
 from src_training.errors import DatasetError
 
-logger = logging.getLogger(__name__)
+logger = texts.logger(__name__)
 _LOOK_MS = 3000
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from napari_lightvessel._parts import call
+from napari_lightvessel._texts import make_plain, tip_text
 from src_training.errors import LightVesselError
 
 _DECIMALS = 4  # of a spin box: an averaging of 0.9995 is told from one
@@ -39,6 +40,7 @@ class SettingsForm:
         self._container.changed.connect(lambda _value: self.changed.emit())
         self.set_value(settings())
         self.native = self._container.native
+        make_plain(self.native)
 
     def value(self) -> BaseModel:
         """The settings as they stand.
@@ -93,7 +95,7 @@ def _widget(name: str, field: FieldInfo) -> Widget:
     options: dict[str, Any] = {
         "name": name,
         "label": field.title or name.replace("_", " ").capitalize(),
-        "tooltip": field.description or "",
+        "tooltip": tip_text(field.description or ""),
     }
     if kind is bool:
         return CheckBox(**options)

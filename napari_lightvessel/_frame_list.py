@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, PROPOSED, WORDS
 from napari_lightvessel._style import Colours
+from napari_lightvessel._texts import short, tip
 
 _STATUS, _WORDS, _NOTE, _EDITED = (int(Qt.ItemDataRole.UserRole) + n for n in range(4))
 
@@ -88,14 +89,14 @@ class FrameList(QListWidget):
             if mark.saving
             else WORDS[mark.status] + (" (region)" if mark.region and mark.status == ACCEPTED else "")
         )
-        note = "edited" if edited else mark.saved
+        note = "edited" if edited else short(mark.saved)
         facts = ((_STATUS, mark.status), (_WORDS, words), (_NOTE, note), (_EDITED, edited))
         for role, value in facts:
             if item.data(role) != value:
                 item.setData(role, value)
                 said = f"Frame {t}: {words}" + (f", {note}" if note else "")
                 item.setText(said)  # for who cannot see the row that is drawn
-                item.setToolTip(said)
+                tip(item, said)
 
 
 class _RowPainter(QStyledItemDelegate):

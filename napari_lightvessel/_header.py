@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import TellLine, button, name, row, show_part, wide
 from napari_lightvessel._received_bar import ReceivedBar
 from napari_lightvessel._session import Session
+from napari_lightvessel._texts import ElidingLabel, Label, short, tip
 
 _BADGES = {
     "px": "Lengths are in pixels: this cine states no calibration",
@@ -20,6 +19,7 @@ _BADGES = {
 }
 _REMARKS = 2  # in sight: the head takes its room from the sections
 _REFUSALS = 3  # likewise
+_MOST_OF_REFUSAL = 240  # letters in sight, likewise
 
 
 class Header(QWidget):
@@ -28,15 +28,15 @@ class Header(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.workspace_name = wide(_name_label())
+        self.workspace_name = wide(ElidingLabel())
         self.workspace_name.setProperty("lv", "strong")
         self.new_button = button(
             "&New…", self._ask_new, "Make a workspace: a folder for dataset, models and runs"
         )
         self.open_button = button("&Open…", self._ask_open, "Open a workspace folder")
-        self.cine_name = wide(_name_label())
-        self.facts = QLabel()
-        self.badge = QLabel()
+        self.cine_name = wide(ElidingLabel())
+        self.facts = ElidingLabel()
+        self.badge = Label()
         self.badge.setProperty("lv", "badge")
         self.remarks = TellLine()
         self.view_line = TellLine()
@@ -54,7 +54,7 @@ class Header(QWidget):
         rows.setSpacing(4)
         rows.addWidget(row(name("Workspace"), self.workspace_name, self.new_button, self.open_button))
         rows.addWidget(row(name("Cine"), self.cine_name, self.badge))
-        self.facts_row = row(name(""), self.facts, None)
+        self.facts_row = row(name(""), wide(self.facts))
         rows.addWidget(self.facts_row)
         rows.addWidget(self.remarks)
         rows.addWidget(self.view_line)
@@ -98,8 +98,9 @@ class Header(QWidget):
         known = self.session.workspace
         self.line.tell("")
         self.workspace_name.setText(known.path.name if known else "none yet")
-        self.workspace_name.setToolTip(
-            str(known.path) if known else "Segmenting needs none; accepting and training do."
+        tip(
+            self.workspace_name,
+            str(known.path) if known else "Segmenting needs none; accepting and training do.",
         )
 
     def _on_cine(self, state: CineState | None) -> None:
@@ -124,7 +125,7 @@ class Header(QWidget):
         self._show_remarks(state)
         if state is None:
             self.cine_name.setText("none: open an angiogram")
-            self.cine_name.setToolTip("")
+            tip(self.cine_name, "")
             self._show_view()
             return
         cine, shown = state.cine, state.layer_in(self.session.viewer) is state.image
@@ -133,17 +134,17 @@ class Header(QWidget):
         self.cine_name.setText(title)
         self.facts.setText(facts)
         for part in (self.cine_name, self.facts):
-            part.setToolTip(f"{title} · {facts}\n{cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}")
+            tip(part, [f"{title} · {facts}", f"{cine.shape[1]} × {cine.shape[2]} px, {cine.dtype}"])
         self._show_view()
         self.badge.setText(cine.calibration.badge)
-        self.badge.setToolTip(_BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
+        tip(self.badge, _BADGES.get(cine.calibration.badge, "How lengths are calibrated"))
 
     def _show_remarks(self, state: CineState | None) -> None:
         """How the file was read otherwise than one would think, while its cine is here; the rest in the tooltip."""
         lines = [line.removeprefix(f"{state.cine.name}: ") for line in state.cine.remarks] if state else []
         more = f" (+{len(lines) - _REMARKS})" if len(lines) > _REMARKS else ""
         self.remarks.tell(" ".join(lines[:_REMARKS]) + more)
-        self.remarks.setToolTip("\n".join(lines))
+        tip(self.remarks, lines)
 
     def _show_problem(self, section: str, line: str) -> None:
         if section == "header":
@@ -159,12 +160,7 @@ class Header(QWidget):
     def _show_refusals(self) -> None:
         """A file that opens after them says nothing of those that did not: they stay until they are dismissed."""
         more = [f"and {len(self.refused) - _REFUSALS} more"] if len(self.refused) > _REFUSALS else []
-        self.refusals.tell("\n".join(self.refused[:_REFUSALS] + more), "bad")
-        self.refusals.setToolTip("\n".join(self.refused))
+        seen = [short(one, _MOST_OF_REFUSAL) for one in self.refused[:_REFUSALS]]
+        self.refusals.tell([*seen, *more], "bad")
+        tip(self.refusals, self.refused)
         show_part(self.refusals_row, bool(self.refused))
-
-
-def _name_label() -> QElidingLabel:
-    label = QElidingLabel()
-    label.setElideMode(Qt.TextElideMode.ElideMiddle)
-    return label

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from superqt.utils import create_worker as quiet_worker
 
+from src_training import texts
 from src_training.errors import Cancelled, LightVesselError
 
-logger = logging.getLogger(__name__)
+logger = texts.logger(__name__)
 
 _DOCKS_WAYS = tuple(
     (re.compile(command), way)

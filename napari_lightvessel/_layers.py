@@ -12,6 +12,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_lightvessel._damage import LenientFrames, window_of
 from napari_lightvessel._marks import UNSURE, VESSEL
+from napari_lightvessel._texts import for_napari
 from src_training import Cine, array_cine
 from src_training.errors import LightVesselError, UnreadableCine
 
@@ -39,7 +40,7 @@ def layer_data(cine: Cine, tell: Callable[[str], object] | None = None) -> tuple
     stack = LenientFrames(cine, low, tell).stack()
     data = stack[0] if cine.shape[0] == 1 else stack
     settings: dict[str, Any] = {
-        "name": cine.name,
+        "name": for_napari(cine.name),
         "metadata": {_METADATA_KEY: cine},
         "axis_labels": AXES[-data.ndim :],
         "colormap": "gray",
@@ -112,7 +113,7 @@ def lone_labels(data: np.ndarray, name: str) -> Labels:
     """Labels (T, Y, X) that belong to no open cine, in our colours."""
     return Labels(
         data,
-        name=name,
+        name=for_napari(name),
         opacity=0.55,
         colormap=_label_colours(),
         axis_labels=AXES,
@@ -133,7 +134,7 @@ class MaskLayer:
         data = np.zeros(shape[1:] if self.single else shape, np.uint8)
         self.layer = Labels(
             data,
-            name=f"{image.name} vessels",
+            name=for_napari(f"{image.name} vessels"),
             opacity=0.55,
             colormap=_label_colours(),
             metadata={_OUR_LABELS_KEY: True},

@@ -10,15 +10,12 @@ from napari_lightvessel._beside import MISSED_COLOUR, TOO_MUCH_COLOUR
 from napari_lightvessel._layers import VESSEL_COLOUR
 from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._marks import count_words
-from napari_lightvessel._parts import TellLine, allow, button, call, faint, row, wide
+from napari_lightvessel._parts import TellLine, allow, button, call, legend, row, wide
 from napari_lightvessel._style import SPACING
 from src_training.errors import ModelError
 from src_training.evaluation import Comparison
 
-_LEGEND = " &nbsp; ".join(
-    f'<span style="color:{colour}">■</span> {word}'
-    for colour, word in ((VESSEL_COLOUR, "TP"), (MISSED_COLOUR, "FN"), (TOO_MUCH_COLOUR, "FP"))
-)
+_LEGEND = ((VESSEL_COLOUR, "TP"), (MISSED_COLOUR, "FN"), (TOO_MUCH_COLOUR, "FP"))
 
 
 class LosingBar(QWidget):
@@ -37,7 +34,7 @@ class LosingBar(QWidget):
         call(self.after, "The frame after")
         self.done = button("Close", losing.close_frames, "Back to the cine")
         self.where = TellLine()
-        self.legend, self.way = faint(_LEGEND), row(self.before, self.after, None, self.done)
+        self.legend, self.way = legend(_LEGEND, "■"), row(self.before, self.after, None, self.done)
         self.line = TellLine()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)

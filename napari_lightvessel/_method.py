@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_lightvessel._parts import name, row, slim, wide
 from napari_lightvessel._session import Session
+from napari_lightvessel._texts import Choice, tip
 from src_training import Model
 from src_training.distillation import LITERAL
 
@@ -46,11 +47,10 @@ class MethodChooser(QWidget):
         super().__init__()
         self.session = session
         self._wanted: dict[str, str] = {}  # a run's models, which may be read only later
-        self.way = slim(QComboBox())
+        self.way = slim()
         for index, (words, _, _) in enumerate(_WAYS):
-            self.way.addItem(words)
-            self.way.setItemData(index, _TIPS[index], Qt.ItemDataRole.ToolTipRole)
-        self.teacher, self.student = slim(QComboBox()), slim(QComboBox())
+            self.way.addItem(words, hint=_TIPS[index])
+        self.teacher, self.student = slim(), slim()
         self.teacher_row = row(name("T&eacher"), wide(self.teacher))
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -111,7 +111,7 @@ class MethodChooser(QWidget):
         taught = _WAYS[self.way.currentIndex()][2]
         self.teacher_row.setVisible(taught)
         self.student_row.setVisible(taught)
-        self.way.setToolTip(_TIPS[self.way.currentIndex()])
+        tip(self.way, _TIPS[self.way.currentIndex()])
         self.changed.emit()
 
     def _fill(self) -> None:
@@ -144,7 +144,7 @@ def _same(value: Any, wanted: Any) -> bool:
     return list(value) == list(wanted) if isinstance(wanted, (tuple, list)) and value else value == wanted
 
 
-def _offer(box: QComboBox, models: list[Model], wanted: str | None = None, first: str = "") -> None:
+def _offer(box: Choice, models: list[Model], wanted: str | None = None, first: str = "") -> None:
     """Fill a box with models, choosing the wanted one, else the one of before, where it exists."""
     ids = [model.id for model in models]
     chosen = wanted if wanted in ids else box.currentData()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QScrollArea,
     QScrollBar,
     QSizePolicy,
@@ -26,6 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_lightvessel._style import MARGIN, SPACING
+from napari_lightvessel._texts import Button, Choice, Label, tip
 
 FADE_MS = 8000  # enough to read a line twice
 _LAID_OUT_MS = 50
@@ -64,7 +64,7 @@ class Section(QFrame):
 
     def _fold(self, opened: bool) -> None:
         self.title.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
-        self.title.setToolTip("Fold this section" if opened else "Unfold this section")
+        tip(self.title, "Fold this section" if opened else "Unfold this section")
         self.body.setVisible(opened)
 
 
@@ -126,8 +126,8 @@ def _takes_wheel(part: QObject | None) -> bool:
     )
 
 
-class TellLine(QLabel):
-    """One wrapped line that says what happened or how to go on; hidden while it has nothing to say.
+class TellLine(Label):
+    """One wrapped line (or a few) that says what happened or how to go on; hidden while it has nothing to say.
 
     What went well is read and gone after some seconds, unless the line is a ``lasting`` one.
     """
@@ -142,9 +142,9 @@ class TellLine(QLabel):
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.tell("")
 
-    def tell(self, text: str, kind: str = "info") -> None:
-        """Show ``text`` as info, busy, good, warn or bad."""
-        self.setText(text)
+    def tell(self, text: str | Sequence[str], kind: str = "info") -> None:
+        """Show ``text``, or one text a line, as info, busy, good, warn or bad."""
+        self.set_lines(text)
         self.setVisible(bool(text))
         restyle(self, "lv-kind", kind)
         if text and kind == "good" and not self._lasting:
@@ -164,7 +164,7 @@ class AskBar(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("lv", "ask")
-        self.text = QLabel()
+        self.text = Label()
         self.text.setWordWrap(True)
         self.reason = QLineEdit()
         self.reason.setPlaceholderText("reason")
@@ -237,26 +237,36 @@ class AskBar(QFrame):
             self._put_off()
 
 
-def button(text: str, clicked: Callable[[], None], tip: str = "", primary: bool = False) -> QPushButton:
+def button(text: str, clicked: Callable[[], None], hint: str = "", primary: bool = False) -> Button:
     """A button; ``primary`` fills it (one in each section)."""
-    made = QPushButton(text)
+    made = Button(text)
     if primary:
         made.setProperty("lv", "primary")
-    made.setToolTip(tip)
+    tip(made, hint)
     made.clicked.connect(lambda: clicked())
     return made
 
 
-def faint(text: str) -> QLabel:
+def faint(text: str) -> Label:
     """Secondary text."""
-    label = QLabel(text)
+    label = Label(text)
     label.setProperty("lv", "faint")
     return label
 
 
-def name(text: str, width: int = 92) -> QLabel:
+def legend(entries: Sequence[tuple[str, str]], mark: str) -> QWidget:
+    """What colours stand for: (colour, word) each, the word after a ``mark`` in its colour."""
+    parts: list[QWidget | None] = []
+    for colour, word in entries:
+        sign = Label(mark)
+        sign.setStyleSheet(f"color: {colour}")
+        parts += [sign, faint(word)]
+    return row(*parts, None)
+
+
+def name(text: str, width: int = 92) -> Label:
     """The name of a row, all of one width so that what follows lines up."""
-    label = QLabel(text)
+    label = Label(text)
     label.setProperty("lv", "name")
     label.setFixedWidth(width)
     return label
@@ -290,19 +300,20 @@ def wide(part: QWidget) -> QWidget:
     return part
 
 
-def slim(box: QComboBox) -> QComboBox:
-    """Let a box be narrower than its longest entry."""
+def slim() -> Choice:
+    """A box that may be narrower than its longest entry."""
+    box = Choice()
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(12)
     return box
 
 
-def allow(part: QWidget, reason: str, tip: str = "") -> None:
+def allow(part: QWidget, reason: str, hint: str = "") -> None:
     """Enable a control when ``reason`` is empty; else disable it and let its tooltip say why."""
     if reason:
         _hand_focus_up(part)
     part.setEnabled(not reason)
-    part.setToolTip(reason or tip)
+    tip(part, reason or hint)
 
 
 def show_part(part: QWidget, on: bool) -> None:

@@ -12,6 +12,7 @@ from psygnal import SignalInstance
 
 from napari_lightvessel._layers import layer_data
 from napari_lightvessel._runs_dialog import choose_run
+from napari_lightvessel._texts import notify
 from src_training import Cine, read_cine
 from src_training.cine import is_claimed
 from src_training.errors import LightVesselError
@@ -75,13 +76,9 @@ def _chosen_of_disc(path: Path) -> Cine | None:
 
 def _tell_remarks(cine: Cine) -> None:
     """What was read otherwise than the file says: it opened all the same, so this is no error."""
-    from napari.utils.notifications import show_info
-
     for line in cine.remarks:
-        show_info(line)
+        notify(line)
 
 
 def _say(line: str) -> None:
-    from napari.utils.notifications import show_error
-
-    show_error(line)
+    notify(line, error=True)

@@ -6,7 +6,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
-    QComboBox,
     QLineEdit,
     QProgressBar,
     QSpinBox,
@@ -34,6 +33,7 @@ from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
 from napari_lightvessel._sparkline import Sparkline
 from napari_lightvessel._style import Colours
+from napari_lightvessel._texts import tip
 from src_training import Model
 
 _NO_CINE = "Open an angiogram first, or try File > Open Sample > LightVessel."
@@ -54,16 +54,16 @@ class SegmentPanel(Section):
     # -- building ------------------------------------------------------------------------------------------
 
     def _make_parts(self, colours: Colours) -> None:
-        self.model_box = slim(QComboBox())
+        self.model_box = slim()
         self.card_button = QToolButton()
         self.card_button.setText("i")
         self.card_button.setProperty("lv", "plain")
-        self.card_button.setToolTip("What this model is")
+        tip(self.card_button, "What this model is")
         self.card_button.setAccessibleName("What this model is")
         self.cine_button = button("Segment cine", self.segmenter.run_cine, primary=True)
         self.frame_button = button("This frame", self.segmenter.run_frame)
         self.live_box = QCheckBox("live")
-        self.live_box.setToolTip("Segment each frame as you come to it")
+        tip(self.live_box, "Segment each frame as you come to it")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar_text = faint("")
@@ -137,7 +137,7 @@ class SegmentPanel(Section):
 
     def _show_card(self) -> None:
         model = self.session.model
-        text = card_text(model) if model is not None and self.card_button.isChecked() else ""
+        text = card_text(model) if model is not None and self.card_button.isChecked() else []
         self.card_line.tell(text, "info")
 
     def _show_cine(self, state: CineState | None) -> None:
@@ -171,11 +171,9 @@ class SegmentPanel(Section):
         show_part(self.live_box, state is None or state.n_frames > 1)
         for part in (self.threshold, self.min_size, self.invert_box):
             part.setEnabled(state is not None)
-        self.threshold.setToolTip(
-            "Masks follow at once; frames you edited keep theirs" if state else _NO_CINE
-        )
-        self.min_size.setToolTip("Smaller pieces are left out" if state else _NO_CINE)
-        self.invert_box.setToolTip("Tick when the contrast is bright on dark" if state else _NO_CINE)
+        tip(self.threshold, "Masks follow at once; frames you edited keep theirs" if state else _NO_CINE)
+        tip(self.min_size, "Smaller pieces are left out" if state else _NO_CINE)
+        tip(self.invert_box, "Tick when the contrast is bright on dark" if state else _NO_CINE)
 
     def _show_numbers(self) -> None:
         state = self.session.state
@@ -275,7 +273,7 @@ def _title(model: Model, live: bool) -> str:
     return f"{model.id if model.builtin else model.card.name + ' ' + model.id[-6:]} · {where}"
 
 
-def card_text(model: Model) -> str:
+def card_text(model: Model) -> list[str]:
     """A model's card in a few lines."""
     card = model.card
     lines = [
@@ -284,4 +282,4 @@ def card_text(model: Model) -> str:
         f"licence: {card.licence or 'not stated'}; data: {card.data_licence or 'not stated'}",
     ]
     figures = [f"{k} {v:.3f}" for k, v in card.metrics.items() if isinstance(v, (int, float))]
-    return "\n".join([line for line in lines if line] + ([", ".join(figures)] if figures else []))
+    return [*filter(None, lines), *([", ".join(figures)] if figures else [])]

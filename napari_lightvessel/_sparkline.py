@@ -8,6 +8,7 @@ from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QP
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_lightvessel._style import Colours
+from napari_lightvessel._texts import tip
 
 
 class Sparkline(QWidget):
@@ -23,7 +24,7 @@ class Sparkline(QWidget):
         self.setFixedHeight(34)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("Vessel area of each frame. Click or use the arrow keys to go there.")
+        tip(self, "Vessel area of each frame. Click or use the arrow keys to go there.")
         self.setAccessibleName("Vessel area of each frame")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 

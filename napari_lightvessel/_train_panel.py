@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QTextCursor
-from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_lightvessel import _verdict
 from napari_lightvessel._losing import LosingViewer
@@ -25,6 +25,7 @@ from napari_lightvessel._parts import (
 )
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import Colours
+from napari_lightvessel._texts import TextBox
 from napari_lightvessel._training import Figures, RunView, Trainer
 from src_training import FinetuneSettings, Run
 from src_training.errors import LightVesselError
@@ -75,9 +76,8 @@ class TrainPanel(Section):
         self.resume_button = button("Resume", self.trainer.resume, "Go on from the last checkpoint")
         self.log_button = button("Log", self._toggle_log, "The last lines of the run's log")
         self.log_button.setCheckable(True)
-        self.log = QPlainTextEdit()
+        self.log = TextBox()
         self.log.setProperty("lv", "log")
-        self.log.setReadOnly(True)
         self.log.setAccessibleName("Log of the run")
         self.log.setFixedHeight(92)
         self.verdict = TellLine(lasting=True)

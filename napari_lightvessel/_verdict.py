@@ -46,7 +46,7 @@ def time_left(seconds: float) -> str:
     return f"{max(1, round(seconds))} s left" if seconds < 90 else f"{round(seconds / 60)} min left"
 
 
-def outcome(view: RunView | None) -> tuple[str, str]:
+def outcome(view: RunView | None) -> tuple[str | list[str], str]:
     """What a run that is over means: text and kind for a TellLine."""
     if view is None or not view.over:
         return "", "info"
@@ -59,7 +59,7 @@ def outcome(view: RunView | None) -> tuple[str, str]:
     return "", "info"
 
 
-def comparison_words(compared: dict[str, Any]) -> tuple[str, str]:
+def comparison_words(compared: dict[str, Any]) -> tuple[list[str], str]:
     """For example ``better: Dice +0.031 [+0.012, +0.049], 14 patients; 0 worse``."""
     decision = _decision(compared)
     verdict = decision.get("verdict", "cannot_tell")
@@ -68,7 +68,7 @@ def comparison_words(compared: dict[str, Any]) -> tuple[str, str]:
         "refuse": ("✗ not better", "bad"),
         "cannot_tell": ("? cannot tell yet", "warn"),
     }[verdict]
-    return f"{lead}: {figures_of(compared)}" + _reasons(decision), kind
+    return [f"{lead}: {figures_of(compared)}", *_reasons(decision)], kind
 
 
 def figures_of(compared: dict[str, Any]) -> str:
@@ -111,6 +111,6 @@ def decided_words(action: str, model_id: str) -> str:
     return "Kept the old model active. The new one stays in the workspace."
 
 
-def _reasons(decision: dict[str, Any]) -> str:
+def _reasons(decision: dict[str, Any]) -> list[str]:
     reasons = decision.get("reasons") or []
-    return f"\n{reasons[0]}" if reasons and decision.get("verdict") != "promote" else ""
+    return reasons[:1] if decision.get("verdict") != "promote" else []

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_lightvessel._layers import are_our_labels
 from napari_lightvessel._marks import IGNORE, VESSEL, stored_mask
+from napari_lightvessel._texts import for_napari
 from src_training.errors import BadMask
 from src_training.masks import indexed_png, stack_tiff
 
@@ -24,7 +25,13 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         When the numbers are somebody else's, when a stack is to go into a PNG, or the labels are neither (Y, X)
         nor (T, Y, X).
     """
-    target, labels = Path(path), np.asarray(data)
+    try:
+        return _write(Path(path), np.asarray(data), attributes)
+    except BadMask as error:  # which napari shows by itself
+        raise BadMask(for_napari(str(error))) from error
+
+
+def _write(target: Path, labels: np.ndarray, attributes: dict[str, Any]) -> list[str]:
     if not are_our_labels(attributes.get("metadata") or {}):
         _refuse_foreign(target, labels)
     if labels.ndim not in (2, 3):
@@ -36,7 +43,7 @@ def write_mask(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         target.write_bytes(indexed_png(mask[0]))
     else:
         raise BadMask(f"{target.name}: a PNG holds one frame, these are {len(mask)}. Save as .tif.")
-    return [path]
+    return [str(target)]
 
 
 def _refuse_foreign(target: Path, labels: np.ndarray) -> None:

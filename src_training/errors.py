@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from src_training.texts import line, printable
+
+__all__ = [
+    "BadMask",
+    "Cancelled",
+    "DatasetError",
+    "LightVesselError",
+    "ModelError",
+    "NotSaved",
+    "Refused",
+    "RunError",
+    "UnreadableCine",
+    "is_out_of_memory",
+    "printable",
+]
+
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
 
 class LightVesselError(Exception):
-    """A foreseeable problem; ``str(error)`` is one line: what, which file, the cure."""
+    """A foreseeable problem; ``str(error)`` is one line, printable and bounded: what, which file, the cure."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        # Here, since whoever quotes a file's name or a library's words may forget to.
+        return line(super().__str__())
 
 
 class UnreadableCine(LightVesselError):
@@ -49,11 +69,6 @@ class Cancelled(LightVesselError):
     """A person asked for the work to stop."""
 
     exit_code = 130
-
-
-def printable(text: str) -> str:
-    """A line that quotes what stands in a file, which may be anything, for a terminal or a label."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

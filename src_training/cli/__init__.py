@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
-from src_training.errors import Cancelled, LightVesselError, printable
+from src_training.errors import Cancelled, LightVesselError
+from src_training.texts import HarmlessStream, line, lines
 
 if TYPE_CHECKING:
     import typer
@@ -44,6 +45,11 @@ def build_app() -> typer.Typer:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code (0, 1 unexpected, 2 bad input, 3 refused, 130 cancelled)."""
     _open_streams()
+    with contextlib.redirect_stderr(_harmless(sys.stderr)):
+        return _told(argv)
+
+
+def _told(argv: Sequence[str] | None) -> int:
     try:
         return _run(argv)
     except LightVesselError as error:
@@ -60,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         import traceback
 
-        traceback.print_exc()
+        print("\n".join(lines(traceback.format_exc().rstrip())), file=sys.stderr)
         return _end(f"unexpected {type(error).__name__}: {error}", 1)
 
 
@@ -74,9 +80,14 @@ def _open_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _end(line: str, code: int) -> int:
+def _harmless(stream: TextIO) -> TextIO:
+    """What libraries write by themselves (warnings, logs, tracebacks of threads) is written out like what we say."""
+    return stream if isinstance(stream, HarmlessStream) else cast("TextIO", HarmlessStream(stream))
+
+
+def _end(why: str, code: int) -> int:
     """Say why the command ends; what stdout did not take is let go, or Python would try it again when it leaves."""
-    print(printable(f"lightvessel: {line}"), file=sys.stderr, flush=True)
+    print(line(f"lightvessel: {why}"), file=sys.stderr, flush=True)
     try:
         sys.stdout.flush()
     except OSError:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from src_training import durable
-from src_training.errors import LightVesselError, printable
+from src_training.errors import LightVesselError
+from src_training.texts import MOST_OF_RESULT, json_text, line
 
 if TYPE_CHECKING:
     from src_training.cine import Polarity
@@ -50,7 +51,7 @@ def be_quiet(quiet: bool) -> None:
 
 def say(text: str) -> None:
     """A remark or a summary, for the person watching (stderr): one line, whatever the names in it are made of."""
-    print(printable(text), file=sys.stderr, flush=True)
+    print(line(text), file=sys.stderr, flush=True)
 
 
 def progress(text: str) -> None:
@@ -66,7 +67,7 @@ def failure(source: object, error: object, as_json: bool) -> None:
     """
     say(f"lightvessel: {error}")
     if as_json:
-        result("", {"input": str(source), "error": printable(str(error))}, True)
+        result("", {"input": str(source), "error": line(error)}, True)
 
 
 def counting(of: int, doing: str) -> Callable[[], None]:
@@ -88,7 +89,7 @@ def result(text: str | list[str], record: dict[str, Any] | None = None, as_json:
     """A result on stdout: a line or lines for people, ``record`` as one JSON line for machines; flushed at once."""
     if not as_json:
         lines = [text] if isinstance(text, str) else text
-        _print("\n".join(map(printable, lines)))
+        _print("\n".join(line(one, MOST_OF_RESULT) for one in lines))
     elif record is not None:
         _print(json_line(record))
 
@@ -107,15 +108,15 @@ def _print(text: str) -> None:
 
 
 def json_line(record: dict[str, Any]) -> str:
-    """A record as one line of strict JSON: what is not finite is null, what stdout cannot say is escaped."""
+    """A record as one line of strict JSON: what is not finite is null, what is not to be seen is escaped."""
     from src_training.runs.writing import plain
 
-    line = json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+    text = json_text(plain(record))
     try:
-        line.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # a file name that is not UTF-8, or a console that is not
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a console that is not UTF-8
         return json.dumps(plain(record), allow_nan=False)
-    return line
+    return text
 
 
 def check_folder(output: Path) -> None:
@@ -153,11 +154,11 @@ def listed(names: list[str], most: int = 5) -> str:
 
 def say_remarks(remarks: Iterable[str], most: int = 20) -> None:
     """Say what a person should know about how files were read (`Cine.remarks`), each line once."""
-    lines = list(dict.fromkeys(remarks))
-    for line in lines[:most]:
-        say(line)
-    if len(lines) > most:
-        say(f"and {len(lines) - most} more remarks like these; lightvessel info FILE shows those of a file")
+    found = list(dict.fromkeys(remarks))
+    for remark in found[:most]:
+        say(remark)
+    if len(found) > most:
+        say(f"and {len(found) - most} more remarks like these; lightvessel info FILE shows those of a file")
 
 
 def say_left_out(paths: Iterable[Path]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from src_training.texts import MOST_OF_RESULT, line
+
 if TYPE_CHECKING:
     from src_training.models import Model
 
@@ -26,7 +28,7 @@ def description(model: Model) -> list[str]:
         "trained on": card.trained_on,
         "for": card.intended_use,
     }
-    lines = [line for name, text in told.items() if text for line in _entry(name, text)]
+    lines = [entry for name, text in told.items() if text for entry in _entry(name, text)]
     return [*lines, *metric_lines(card.metrics)]
 
 
@@ -45,7 +47,7 @@ def _table(inside: dict[str, Any]) -> list[str]:
     lines = (
         textwrap.wrap(_numbers(plain), _WIDTH, initial_indent="  ", subsequent_indent="  ") if plain else []
     )
-    rows = {name: row for name, row in inside.items() if isinstance(row, dict)}
+    rows = {line(name, _WIDTH): row for name, row in inside.items() if isinstance(row, dict)}
     width = max(map(len, rows), default=0) + 2
     return [*lines, *(f"  {name:<{width}}{_numbers(row)}" for name, row in rows.items())]
 
@@ -60,4 +62,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _entry(name: str, text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12)
+    return textwrap.wrap(
+        line(text, MOST_OF_RESULT), _WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12
+    )

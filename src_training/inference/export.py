@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ import platformdirs
 from src_training import durable
 from src_training.errors import ModelError
 from src_training.inference.runtimes import IR_FILE, import_openvino
+from src_training.texts import logger
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _EXPORT_VERSION = 1  # raise it when `write_ir` makes something else of the same weights
 _IR_FILES = ("openvino.bin", IR_FILE)  # in the order they are written: the last one says that it is whole
 _FULL_BYTES = 1 << 20  # with less than this left, a write that failed did so for want of space
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def write_ir(network: Network, folder: Path) -> None:

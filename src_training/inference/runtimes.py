@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from src_training.errors import ModelError
 from src_training.inference.golden import departure
+from src_training.texts import logger
 
 if TYPE_CHECKING:
     from src_training.models import Model
@@ -24,7 +24,7 @@ IR_FILE = "openvino.xml"
 _WARM_UP_PX = 128  # a multiple of every network's stride
 _GOLDEN_TOLERANCE = {"float32": 0.01, "bf16": 0.05}  # in probability; bf16 was measured at 0.005
 _FIRST_USE = threading.Lock()
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Unserved(ModelError):

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from src_training.errors import printable
 from src_training.runs.events import Event
 from src_training.runs.telling import compared_text
+from src_training.texts import line
 
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
 _MOST_STEPS = 2**31 - 1  # what a progress bar can count to
+_LARGEST = 1e12  # of seconds and losses; a diverged loss is no point on a curve
 
 
 @dataclass
@@ -71,17 +72,17 @@ def _started(state: RunState, event: Event) -> None:
 def _progress(state: RunState, event: Event) -> None:
     state.status = "running"
     state.step, state.steps = _steps(event["step"]), _steps(event.get("steps") or state.steps)
-    state.eta_s = None if (left := event.get("seconds_left")) is None else float(left)
+    state.eta_s = None if (left := event.get("seconds_left")) is None else _finite(left)
     # A resumed run goes back to its checkpoint and takes some steps again.
     state.losses = _before(state.losses, state.step)
     state.validations = _before(state.validations, state.step)
     if event.get("loss") is not None:
-        state.losses.append((state.step, float(event["loss"])))
+        state.losses.append((state.step, _finite(event["loss"])))
 
 
 def _validated(state: RunState, event: Event) -> None:
     step = _steps(event["step"])
-    metrics = {str(name): float(value) for name, value in event["metrics"].items()}
+    metrics = {str(name): _finite(value) for name, value in event["metrics"].items()}
     state.validations = [*_before(state.validations, step), (step, metrics)]
     state.metrics = metrics
 
@@ -101,7 +102,7 @@ def _compared(state: RunState, event: Event) -> None:
 
 
 def _log(state: RunState, event: Event) -> None:
-    state.message = printable(str(event["message"]))
+    state.message = line(event["message"])
 
 
 def _finished(state: RunState, event: Event) -> None:
@@ -111,12 +112,12 @@ def _finished(state: RunState, event: Event) -> None:
 
 def _cancelled(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "cancelled", None
-    state.message = printable(str(event.get("message") or "cancelled"))
+    state.message = line(event.get("message") or "cancelled")
 
 
 def _failed(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "failed", None
-    state.message = printable(str(event.get("message") or "failed"))
+    state.message = line(event.get("message") or "failed")
     code = int(event.get("exit_code") or 1)
     state.exit_code = code if 0 < code < 256 else 1
 
@@ -125,6 +126,12 @@ def _steps(value: Any) -> int:
     if not 0 <= (steps := int(value)) <= _MOST_STEPS:
         raise ValueError(value)
     return steps
+
+
+def _finite(value: Any) -> float:
+    if not abs(number := float(value)) < _LARGEST:
+        raise ValueError(value)
+    return number
 
 
 def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:

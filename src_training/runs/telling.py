@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from src_training.errors import printable
+from src_training.texts import line
 
 
 def event_text(event: dict[str, Any]) -> str:
     """One event in a line."""
     kind = event.get("event", "")
     try:
-        return printable(_LINES[kind](event))
+        return line(_LINES[kind](event))
     except (KeyError, TypeError, ValueError, AttributeError):
-        return printable(str(event.get("message") or kind))  # of another version, or with nothing more to say
+        return line(event.get("message") or kind)  # of another version, or with nothing more to say
 
 
 def compared_text(event: dict[str, Any]) -> str:

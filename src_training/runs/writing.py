@@ -11,6 +11,7 @@ from typing import Any
 
 from src_training import durable
 from src_training.errors import RunError
+from src_training.texts import lines
 
 
 @contextlib.contextmanager
@@ -25,7 +26,7 @@ def writing(run_id: str) -> Iterator[None]:
 def log(text: str) -> None:
     """Print into log.txt, which is where a run prints to; a log that refuses must not cost the run its last word."""
     with contextlib.suppress(OSError):
-        print(text, flush=True)
+        print("\n".join(lines(text)), flush=True)
 
 
 def utc_now() -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from src_training import synthetic_cine
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))  # whose hostile texts are ours
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ import soak_saving
 import soak_sockets
 import soak_split
 import soak_switches
+import soak_texts
 import soak_weights
 from soak_table import Part
 
@@ -58,4 +59,5 @@ PARTS: dict[str, Part] = {
     "refusals": soak_refusals.PART,
     "pixels": soak_pixels.PART,
     "odd": soak_odd.PART,
+    "texts": soak_texts.PART,
 }
