@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -13,6 +13,10 @@ MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
 # The same, and longer by what every generation of fine-tuning adds: it becomes the name of a folder.
 _NAME_ON_CARD = r"^[a-z0-9][a-z0-9-]{0,200}$"
 LabelProtocol = Literal["full-tree", "syntax", "unknown"]
+_MOST_FILES = 16
+_Text = Annotated[str, Field(max_length=2000)]
+_FileName = Annotated[str, Field(max_length=255)]
+_Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Architecture(BaseModel):
@@ -40,11 +44,11 @@ class Architecture(BaseModel):
 class Normalisation(BaseModel):
     """How grey values become network input: robust percentiles inside the collimated field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     low_percentile: float = Field(1.0, ge=0, le=50)
     high_percentile: float = Field(99.0, ge=50, le=100)
-    clip: float = Field(1.5, gt=0)
+    clip: float = Field(1.5, gt=0, le=100)
 
 
 class ModelCard(BaseModel):
@@ -55,32 +59,32 @@ class ModelCard(BaseModel):
     (`inference.golden`), empty in cards of older versions. ``files`` maps each file of the model folder to its sha256.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     schema_version: int = 1
     name: str = Field(pattern=_NAME_ON_CARD)
-    created_utc: str
+    created_utc: str = Field(max_length=100)
     architecture: Architecture
     normalisation: Normalisation = Normalisation()
     input_size: int = Field(512, ge=64, le=2048)
     threshold: float = Field(0.5, gt=0, lt=1)
-    min_component_px: int = Field(0, ge=0)
+    min_component_px: int = Field(0, ge=0, le=100_000)
     label_protocol: LabelProtocol = "unknown"
-    parameters: int = 0
-    gflop_512: float = 0.0
-    parent: str | None = None
-    teacher: str | None = None
-    run: str | None = None
-    dataset_snapshot: str | None = None
-    trained_on: str = ""
+    parameters: int = Field(0, ge=0, le=10**12)
+    gflop_512: float = Field(0.0, ge=0, le=1e9)
+    parent: _Text | None = None
+    teacher: _Text | None = None
+    run: _Text | None = None
+    dataset_snapshot: _Text | None = None
+    trained_on: _Text = ""
     recipe: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
-    licence: str = ""
-    data_licence: str = ""
-    golden: list[float] = Field(default_factory=list)
-    files: dict[str, str] = Field(default_factory=dict)
-    intended_use: str = "Research use only. Not a medical device, not for diagnosis."
+    licence: _Text = ""
+    data_licence: _Text = ""
+    golden: list[_Probability] = Field(default_factory=list, max_length=4096)
+    files: dict[_FileName, str] = Field(default_factory=dict, max_length=_MOST_FILES)
+    intended_use: _Text = "Research use only. Not a medical device, not for diagnosis."
 
     def to_json(self) -> str:
         """Canonical text: sorted keys, so that equal cards have equal hashes."""

@@ -16,9 +16,11 @@ from pydantic import ValidationError
 
 from src_training import durable
 from src_training.errors import ModelError
+from src_training.models.bounds import check_model
 from src_training.models.card import ModelCard
 
 if TYPE_CHECKING:
+    from src_training.networks.reckoning import Cost
     from src_training.networks.shapes import Shapes
 
 CARD_FILE = "card.json"
@@ -27,6 +29,7 @@ _REBUILDABLE = "openvino."  # made again from the weights, in the user's cache
 _LARGEST_FILE = 256 * 2**20
 _LARGEST_CARD = 2**20
 _LARGEST_HEADER = 4 * 2**20
+_SPARE_WEIGHTS = 16 * 2**20  # bytes beyond what the architecture can hold: what is wrong in them is still named
 _LONGEST_NAME = 255  # bytes, on the usual file systems
 _DTYPES = {"F16": np.float16, "F32": np.float32}
 
@@ -44,14 +47,15 @@ class Model:
 def open_model(folder: Path, *, builtin: bool = False) -> Model:
     """Check a model folder and return it.
 
-    In this order: size caps, the card, sha256 of every file the card names, names, shapes and
-    types of the weights against the card's architecture, finite values.
+    In this order: the card, what such a model would take, size caps, sha256 of every file the card names, names,
+    shapes and types of the weights against the card's architecture, finite values.
 
     Raises
     ------
     ModelError : one line naming the folder, what is wrong, and the cure.
     """
     card = read_card(folder)
+    _check_sizes(folder, card, check_model(card, folder.name))
     for name, expected in card.files.items():
         _check_file(folder, name, expected)
     if WEIGHTS_FILE not in card.files:
@@ -95,6 +99,7 @@ def read_card(folder: Path) -> ModelCard:
 def check_weights(path: Path, card: ModelCard) -> None:
     """Names, shapes, types and finiteness of a safetensors file against the card's architecture."""
     from src_training.networks import weight_shapes
+    from src_training.networks.reckoning import reckoned
 
     where = f"{path.parent.name}/{path.name}"
     header, data = _parse_safetensors(path, where)
@@ -104,6 +109,9 @@ def check_weights(path: Path, card: ModelCard) -> None:
         raise ModelError(
             f"{where}: does not fit its card's architecture (first difference: {_difference(found, expected)})."
         )
+    held, most = sum(map(math.prod, found.values())), reckoned(card.architecture, card.input_size).values
+    if held > most:
+        raise ModelError(f"{where}: holds {held:,} numbers, its card's architecture has {most:,} at most.")
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         _check_finite(np.frombuffer(data[begin:end], dtype=_DTYPES[entry["dtype"]]), name, where)
@@ -122,8 +130,10 @@ def _check_finite(values: NDArray, name: str, where: str) -> None:
         raise ModelError(f"{where}: {_shown(name)} holds non-finite values. Train this model again.")
 
 
-def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
+def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], memoryview]:
     """The header without metadata, and the data; every entry's type, shape and extent is checked."""
+    if path.stat().st_size > _LARGEST_FILE:  # what was converted may have grown
+        raise ModelError(f"{where}: larger than 256 MiB, too large for a model.")
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
@@ -134,7 +144,7 @@ def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
         by_place = sorted(header, key=lambda name: tuple(map(int, header[name]["data_offsets"])))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{where}: its header is damaged. Copy the model again.") from error
-    data = content[8 + length :]
+    data = memoryview(content)[8 + length :]
     reached = 0
     for name in by_place:
         reached = _end_of(name, header[name], reached, len(data), where)
@@ -169,6 +179,27 @@ def _shown(name: str) -> str:
     return name if re.fullmatch(r"[\w.]{1,80}", name) else repr(name[:80])
 
 
+def _check_sizes(folder: Path, card: ModelCard, cost: Cost) -> None:
+    """Before any of it is read: all files together, and the weights, are not larger than such a model's can be."""
+    sizes = {name: _size(folder, name) for name in card.files}
+    if sum(sizes.values()) > _LARGEST_FILE:
+        name = max(sizes, key=sizes.__getitem__)
+        raise ModelError(f"{folder.name}/{name}: larger than 256 MiB, alone or with the others: too large for a model.")
+    most = 2 * 4 * cost.values + _SPARE_WEIGHTS
+    if sizes.get(WEIGHTS_FILE, 0) > most:
+        raise ModelError(
+            f"{folder.name}/{WEIGHTS_FILE}: {sizes[WEIGHTS_FILE] >> 20} MiB, its card's architecture has less than "
+            f"{most >> 20}. Copy the whole model folder again."
+        )
+
+
+def _size(folder: Path, name: str) -> int:
+    try:
+        return (folder / name).stat().st_size if is_folder_name(name) else 0
+    except OSError:  # what is missing is told by name
+        return 0
+
+
 def _check_file(folder: Path, name: str, expected: str) -> None:
     if Path(name).name != name or name in ("", ".", ".."):
         raise ModelError(f"{folder.name}: the card names {name!r}, which is not a file of this folder.")
@@ -183,7 +214,9 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
 
 
 def _check_hash(path: Path, expected: str) -> None:
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
         raise ModelError(
             f"{path.parent.name}/{path.name}: differs from its card (sha256). Copy the model again."
         )
