@@ -68,7 +68,7 @@ def _chosen(workspace: Path, run: str) -> Run:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    state, damage = run.status(), run.damage()
+    state, damage = run.glance(), run.damage()
     return {
         "run": run.id,
         "status": "damaged" if damage else state.status,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 LIMITS = "LIGHTVESSEL_LIMITS"
 MODEL_BYTES = 1 << 30  # a loaded model and the frames that it works on
 FRAME_GFLOP = 400.0  # about 8 s on one core
-TRAINING_BYTES = 8 << 30  # a run of a workspace; a default one of the largest student with its teacher takes 5
+TRAINING_BYTES = (
+    8 << 30
+)  # a run of a workspace; a default one of the largest student with its teacher takes 5
 _LOADER_BYTES = 256 << 20
 _OWN_BYTES = 1 << 30  # a training's libraries and frames
 _BATCH_PLANES = 4 * 8 * 4  # bytes a pixel: batches made ahead, eight planes of float32
@@ -37,7 +39,9 @@ def allowed_times() -> float:
     except ValueError:
         times = 0.0
     if not 1 <= times <= _MOST_TIMES:
-        raise LightVesselError(f"{LIMITS}={text[:40]!r}: give a number from 1 to {_MOST_TIMES:.0f}, or unset it.")
+        raise LightVesselError(
+            f"{LIMITS}={text[:40]!r}: give a number from 1 to {_MOST_TIMES:.0f}, or unset it."
+        )
     return times
 
 

@@ -6,7 +6,14 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 #: What a model may be called: its id, and so a folder, begins with it.
 MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
@@ -33,6 +40,13 @@ class Architecture(BaseModel):
     blocks: int = Field(2, ge=1, le=4)
     stem_factor: int = Field(2, ge=1, le=4)
     context: int = Field(0, ge=0, le=4)
+
+    @field_validator("stem_factor")
+    @classmethod
+    def _divides_every_frame(cls, factor: int) -> int:
+        if factor == 3:
+            raise ValueError("3 divides no frame's side. Give 1, 2 or 4")
+        return factor
 
     @model_serializer(mode="wrap")
     def _without_no_context(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -29,7 +29,10 @@ _REBUILDABLE = "openvino."  # made again from the weights, in the user's cache
 _LARGEST_FILE = 256 * 2**20
 _LARGEST_CARD = 2**20
 _LARGEST_HEADER = 4 * 2**20
-_SPARE_WEIGHTS = 16 * 2**20  # bytes beyond what the architecture can hold: what is wrong in them is still named
+_SPARE_WEIGHTS = (
+    16 * 2**20
+)  # bytes beyond what the architecture can hold: what is wrong in them is still named
+_MOST_NUMBERS = 10  # that say where a weight lies and of which shape it is
 _LONGEST_NAME = 255  # bytes, on the usual file systems
 _DTYPES = {"F16": np.float16, "F32": np.float32}
 
@@ -157,10 +160,11 @@ def _end_of(name: str, entry: dict, begins: int, most: int, where: str) -> int:
     """Where a weight's data ends, which must begin where those of the one before end."""
     try:
         numbers = [*entry["data_offsets"], *entry["shape"]]
-        ends = begins + math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
-        whole = all(type(number) is int and number >= 0 for number in numbers)
-        if whole and entry["data_offsets"] == [begins, ends] and ends <= most:
-            return ends
+        # Asked first: the product of numbers without end would have no end either.
+        if len(numbers) <= _MOST_NUMBERS and all(type(n) is int and 0 <= n <= _LARGEST_FILE for n in numbers):
+            ends = begins + math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
+            if entry["data_offsets"] == [begins, ends] and ends <= most:
+                return ends
     except (ValueError, KeyError, TypeError):
         pass
     raise ModelError(f"{where}: its header is damaged (first at {_shown(name)}). Copy the model again.")
@@ -184,7 +188,9 @@ def _check_sizes(folder: Path, card: ModelCard, cost: Cost) -> None:
     sizes = {name: _size(folder, name) for name in card.files}
     if sum(sizes.values()) > _LARGEST_FILE:
         name = max(sizes, key=sizes.__getitem__)
-        raise ModelError(f"{folder.name}/{name}: larger than 256 MiB, alone or with the others: too large for a model.")
+        raise ModelError(
+            f"{folder.name}/{name}: larger than 256 MiB, alone or with the others: too large for a model."
+        )
     most = 2 * 4 * cost.values + _SPARE_WEIGHTS
     if sizes.get(WEIGHTS_FILE, 0) > most:
         raise ModelError(

@@ -106,7 +106,8 @@ class ModelStore:
 
     def previous(self) -> Model | None:
         """What rolling back would make live: the last sound model that was live before this one."""
-        found = (self._find(model_id) for model_id in reversed(self._earlier()))
+        # Each once: a damaged one takes its time, and may be named without end.
+        found = (self._find(model_id) for model_id in dict.fromkeys(reversed(self._earlier())))
         return next((model for model in found if model is not None), None)
 
     def promote(

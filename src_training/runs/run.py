@@ -12,16 +12,18 @@ from src_training import durable
 from src_training.errors import RunError
 from src_training.runs import reserve
 from src_training.runs.autopsy import cause_of_end, overdue
-from src_training.runs.events import EVENTS_FILE, Event, read_events
+from src_training.runs.events import EVENTS_FILE, Event, latest_events, passed_over, read_events
 from src_training.runs.launching import LAUNCH_FILE, LOG_FILE, PROCESS_FILE, spawn, vouch
 from src_training.runs.log import tail
 from src_training.runs.process import Identity
 from src_training.runs.reading import read_record
 from src_training.runs.state import RunState
+from src_training.runs.told_settings import MOST_THREADS, check_settings
 from src_training.runs.writing import launched_event, writing
 
 CONFIG_FILE = "config.json"
 _POLL_S = 0.2
+_GLANCE_BYTES = 16 << 10
 
 
 class Run:
@@ -50,6 +52,8 @@ class Run:
         except RunError as error:
             return str(error)
         path = self.folder / EVENTS_FILE
+        if latest_events(path, _GLANCE_BYTES):
+            return ""
         nothing_understood = self._fold() == RunState() and self._read_to > 0
         if nothing_understood or (path.exists() and not path.is_file()):
             return f"{self.id}: {EVENTS_FILE} is damaged. Start a new run."
@@ -69,8 +73,16 @@ class Run:
             state.message = cause_of_end(self.folder, process)
         return state
 
+    def glance(self) -> RunState:
+        """`status` for a list: of an ended run from its last events alone, without the curves."""
+        state = RunState().fold(latest_events(self.folder / EVENTS_FILE, _GLANCE_BYTES))
+        return state if state.ended else self.status()
+
     def events(self, since_byte: int = 0) -> tuple[list[Event], int]:
-        """Events after ``since_byte``, and where to go on; a half-written last line waits for the next call."""
+        """Events after ``since_byte``, some at a time, and where to go on: the same place when there are no more.
+
+        A half-written last line waits for the next call.
+        """
         return read_events(self.folder / EVENTS_FILE, since_byte)
 
     def log_tail(self, n: int = 20) -> str:
@@ -92,7 +104,7 @@ class Run:
         from src_training.runs.store import check_alone
 
         check_alone(self)
-        self._start(detach=True, threads=int(self.config().get("threads") or 1))
+        self._start(detach=True, threads=self._threads())
 
     def wait(self, timeout: float | None = None) -> RunState:
         """Wait for the end, at most ``timeout`` seconds; the state then, which says whether it has ended."""
@@ -113,6 +125,17 @@ class Run:
             durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
         spawn(self.folder, detach=detach, threads=threads)
 
+    def _threads(self) -> int:
+        """Of its numerical libraries; RunError when the run's settings, which may come from elsewhere, will not do."""
+        config = self.config()
+        check_settings(self.id, config["kind"], config["settings"])
+        threads = config.get("threads") or 1
+        if type(threads) is not int or not 1 <= threads <= MOST_THREADS:
+            raise RunError(
+                f"{self.id}: {CONFIG_FILE}: threads is no number from 1 to {MOST_THREADS}. Start a new run."
+            )
+        return threads
+
     def _check_resumable(self) -> None:
         status = self.status().status
         if status in ("queued", "running"):
@@ -122,8 +145,11 @@ class Run:
 
     def _fold(self) -> RunState:
         with self._lock:
-            events, self._read_to = self.events(self._read_to)
-            self._state.fold(events)
+            path, before = self.folder / EVENTS_FILE, -1
+            while before != self._read_to:
+                before = self._read_to
+                events, self._read_to = self.events(passed_over(path, before))
+                self._state.fold(events)
             return dataclasses.replace(
                 self._state, losses=list(self._state.losses), validations=list(self._state.validations)
             )

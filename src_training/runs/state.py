@@ -13,6 +13,8 @@ from src_training.runs.telling import compared_text
 Status = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
 _MOST_STEPS = 2**31 - 1  # what a progress bar can count to
+_MOST_POINTS = 20_000  # of a curve: of more every other one is left out
+_LONGEST_TEXT = 2000
 
 
 @dataclass
@@ -73,16 +75,17 @@ def _progress(state: RunState, event: Event) -> None:
     state.step, state.steps = _steps(event["step"]), _steps(event.get("steps") or state.steps)
     state.eta_s = None if (left := event.get("seconds_left")) is None else float(left)
     # A resumed run goes back to its checkpoint and takes some steps again.
-    state.losses = _before(state.losses, state.step)
-    state.validations = _before(state.validations, state.step)
+    _forget_from(state.losses, state.step)
+    _forget_from(state.validations, state.step)
     if event.get("loss") is not None:
-        state.losses.append((state.step, float(event["loss"])))
+        _add(state.losses, (state.step, float(event["loss"])))
 
 
 def _validated(state: RunState, event: Event) -> None:
     step = _steps(event["step"])
     metrics = {str(name): float(value) for name, value in event["metrics"].items()}
-    state.validations = [*_before(state.validations, step), (step, metrics)]
+    _forget_from(state.validations, step)
+    _add(state.validations, (step, metrics))
     state.metrics = metrics
 
 
@@ -101,7 +104,7 @@ def _compared(state: RunState, event: Event) -> None:
 
 
 def _log(state: RunState, event: Event) -> None:
-    state.message = printable(str(event["message"]))
+    state.message = _text(event["message"])
 
 
 def _finished(state: RunState, event: Event) -> None:
@@ -111,12 +114,12 @@ def _finished(state: RunState, event: Event) -> None:
 
 def _cancelled(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "cancelled", None
-    state.message = printable(str(event.get("message") or "cancelled"))
+    state.message = _text(event.get("message") or "cancelled")
 
 
 def _failed(state: RunState, event: Event) -> None:
     state.status, state.eta_s = "failed", None
-    state.message = printable(str(event.get("message") or "failed"))
+    state.message = _text(event.get("message") or "failed")
     code = int(event.get("exit_code") or 1)
     state.exit_code = code if 0 < code < 256 else 1
 
@@ -127,10 +130,20 @@ def _steps(value: Any) -> int:
     return steps
 
 
-def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:
-    if not points or points[-1][0] < step:
-        return points
-    return [point for point in points if point[0] < step]
+def _text(value: Any) -> str:
+    return printable(str(value)[:_LONGEST_TEXT])
+
+
+def _forget_from(points: list[tuple[int, Any]], step: int) -> None:
+    """Forget the points from ``step`` on: in place, and each is forgotten once, however often a run goes back."""
+    while points and points[-1][0] >= step:
+        points.pop()
+
+
+def _add(points: list[tuple[int, Any]], point: tuple[int, Any]) -> None:
+    points.append(point)
+    if len(points) > _MOST_POINTS:
+        del points[-2::-2]
 
 
 _TAKE = {

@@ -127,9 +127,9 @@ def check_alone(run: Run) -> None:
     if kind not in _ALONE:
         return
     for other in RunStore(run.folder.parent).list():
-        if other.id != run.id and f"-{kind}-" in other.id and not other.status().ended:
+        if other.id != run.id and f"-{kind}-" in other.id and not (state := other.glance()).ended:
             raise RunError(
-                f"{other.id} is still {other.status().status}: one {kind} at a time. Wait for its end, or "
+                f"{other.id} is still {state.status}: one {kind} at a time. Wait for its end, or "
                 f"cancel it: lightvessel runs cancel WORKSPACE {other.id}."
             )
 

@@ -22,7 +22,9 @@ from src_training.training.saved_tensors import NotSaved, read_saved
 
 LAST = "last.pt"
 BEST = "best.pt"  # the averaged weights at the best validation
-_TIMES = 8  # of what learns: weights, average, gradient and the optimiser's numbers, with room for older versions
+_TIMES = (
+    8  # of what learns: weights, average, gradient and the optimiser's numbers, with room for older versions
+)
 _SPARE = 64 << 20  # bytes: names, losses
 
 

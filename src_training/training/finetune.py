@@ -19,6 +19,7 @@ from src_training.models import Model, default_model, load_model
 from src_training.models.bounds import check_training
 from src_training.models.card import ModelCard
 from src_training.networks.network import Network
+from src_training.runs.reading import read_record
 from src_training.training.checkpoint import LAST
 from src_training.training.devices import pick_device
 from src_training.training.loop import fit
@@ -165,7 +166,9 @@ def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tu
         base = base_model(workspace, settings)
         snapshot = workspace.dataset.snapshot(run.name, training_revisions(workspace))
         durable.write_new(record, json.dumps({"model": base.id, "snapshot": snapshot.sha256}).encode())
-    began, snapshot = json.loads(record.read_bytes()), workspace.dataset.load_snapshot(run.name)
+    began, snapshot = read_record(record) or {}, workspace.dataset.load_snapshot(run.name)
+    if not isinstance(began.get("model"), str):
+        raise RunError(f"{run.name}: {BASE_FILE} is damaged. Start a new run.")
     if began.get("snapshot", snapshot.sha256) != snapshot.sha256:  # runs of older versions do not say
         raise RunError(f"{run.name}: its snapshot of frames is not the one it began with. Start a new run.")
     return load_model(began["model"], workspace), list(snapshot.revisions)

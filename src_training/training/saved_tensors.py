@@ -10,6 +10,7 @@ import pickletools
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -65,7 +66,11 @@ def _records(file: BinaryIO, size: int) -> dict[str, Callable[[], bytearray]]:
     orders = [archive.read(member) for member in members if member.filename.endswith("/byteorder")]
     if orders not in ([], [sys.byteorder.encode()]):
         raise NotSaved("its numbers are in another order of bytes")
-    return {member.filename: lambda member=member: bytearray(archive.read(member)) for member in members}
+    return {member.filename: partial(_content, archive, member) for member in members}
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytearray:
+    return bytearray(archive.read(member))
 
 
 class _Global(str):
@@ -157,7 +162,9 @@ class _Reader:
         dtype = _TYPES[kind.removeprefix("torch ")]
         if key not in self.storages:
             content = self.records[f"{self.prefix}/data/{key}"]()
-            self.storages[key] = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+            self.storages[key] = (
+                torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+            )
         if self.storages[key].dtype != dtype:
             raise NotSaved("one storage of two types")
         self.stack.append(self.storages[key])

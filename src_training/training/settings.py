@@ -60,14 +60,21 @@ class LoopSettings(BaseModel):
         description="Pixels of one batch; the number of crops follows from their size.",
     )
     crop_sizes: tuple[int, ...] = Field(
-        (256, 352, 512), max_length=_MOST_CROPS, title="Crop sizes", description="Sides of the square crops, px; multiples of 32."
+        (256, 352, 512),
+        max_length=_MOST_CROPS,
+        title="Crop sizes",
+        description="Sides of the square crops, px; multiples of 32.",
     )
     ema_decay: float = Field(
         0.999, ge=0, lt=1, title="Averaging", description="Decay of the averaged weights that are kept."
     )
     gradient_clip: float = Field(1.0, gt=0, le=1e6, title="Gradient clip")
     validate_every: int = Field(
-        1000, ge=1, le=1_000_000, title="Validate every", description="Steps between two looks at the validation frames."
+        1000,
+        ge=1,
+        le=1_000_000,
+        title="Validate every",
+        description="Steps between two looks at the validation frames.",
     )
     patience: int = Field(
         0,
@@ -116,7 +123,10 @@ class TaughtSettings(LoopSettings):
     """A training in which a teacher may take part (lightvessel.md §3); without one the student learns alone."""
 
     teacher: str = Field(
-        "", max_length=_LONGEST_REF, title="Teacher", description="Model whose knowledge the student takes over; empty: none."
+        "",
+        max_length=_LONGEST_REF,
+        title="Teacher",
+        description="Model whose knowledge the student takes over; empty: none.",
     )
     method: str = Field(
         "lightvessel",

@@ -47,8 +47,8 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
 
-    Raises LightVesselError for a device, a network, a teacher or a start that will not do, and when ``output`` was begun
-    with other settings.
+    Raises LightVesselError for a device, a network, a teacher or a start that will not do, and when ``output`` was
+    begun with other settings.
     """
     pick_device(settings.device)
     check_network(settings.architecture, INPUT_SIZE, "the network to be trained")
