@@ -13,6 +13,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
 #: What a model may be called: its id, and so a folder, begins with it.
@@ -21,6 +22,7 @@ MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
 _NAME_ON_CARD = r"^[a-z0-9][a-z0-9-]{0,200}$"
 LabelProtocol = Literal["full-tree", "syntax", "unknown"]
 _MOST_FILES = 16
+_LARGEST_STRIDE = 64  # px: the side of the frame that a network is made into OpenVINO with
 _Text = Annotated[str, Field(max_length=2000)]
 _FileName = Annotated[str, Field(max_length=255)]
 _Probability = Annotated[float, Field(ge=0, le=1)]
@@ -47,6 +49,14 @@ class Architecture(BaseModel):
         if factor == 3:
             raise ValueError("3 divides no frame's side. Give 1, 2 or 4")
         return factor
+
+    @model_validator(mode="after")
+    def _fits_a_frame(self) -> Architecture:
+        if (stride := self.stem_factor * 2**self.depth) > _LARGEST_STRIDE:
+            raise ValueError(
+                f"depth {self.depth} behind a stem of {self.stem_factor} leaves nothing of {stride} px"
+            )
+        return self
 
     @model_serializer(mode="wrap")
     def _without_no_context(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:

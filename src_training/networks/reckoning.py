@@ -20,11 +20,12 @@ _COUNTED = {
     "lite1-unet": (32, 4_700_000, 15.0),
     "lite2-unet": (48, 6_060_000, 22.3),
 }
-# Maps of the finest level's size that are alive at a time, measured: at most 15 of them while a frame is segmented.
-_MAPS = 16
+# Maps of the finest level's size that are alive at a time, measured: at most 15 of them while a frame is segmented,
+# 21 in the plans of papers.
+_MAPS, _MAPS_OF_A_PAPERS_FRAME = 16, 24
 _PLANES = 8  # what a frame takes whatever the width: input, logits, probability and their copies
-# The same for a training step: at most 20 for each block of a level, and 120 in the paper's plans.
-_MAPS_A_BLOCK, _MAPS_BESIDE = 16, 16
+# The same for a training step: at most 18 for each block of a level, and 120 in the paper's plans.
+_MAPS_A_BLOCK, _MAPS_BESIDE = 20, 20
 _MAPS_OF_A_PAPER = 128
 _COPIES = 6  # of the weights: file, network, its fused form, what is made of that
 _COPIES_TRAINING = 10  # gradient, AdamW's two, the average, the anchor, ...
@@ -60,10 +61,11 @@ def reckoned(architecture: Architecture, side: int) -> Cost:
     side += -side % stride  # the padding
     values, gflop = _values_and_gflop(architecture)
     pixel = _finest_pixel(architecture)
+    maps = _MAPS_OF_A_PAPERS_FRAME if architecture.family in _COUNTED else _MAPS
     return Cost(
         values=values,
         gflop=gflop * (side / _SIZE) ** 2,
-        frame_bytes=round((_MAPS * pixel + _PLANES * _FLOAT) * side**2),
+        frame_bytes=round((maps * pixel + _PLANES * _FLOAT) * side**2),
         pixel_bytes=round(_training_maps(architecture) * pixel) + _PLANES * _FLOAT,
     )
 

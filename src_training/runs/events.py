@@ -13,7 +13,7 @@ _LARGEST = 1 << 30  # of years of training
 _AT_A_TIME = 1 << 20  # bytes; also the longest line
 _SHORTEST = len(b'{"event":""}')
 # Of a file that is longer than both together, what lies between its beginning and its end is passed over.
-_BEGINNING, _END = 1 << 20, 4 << 20
+_BEGINNING, _END = 1 << 20, 2 << 20
 
 Event = dict[str, Any]
 
