@@ -11,7 +11,7 @@ from typing import Any
 from src_training import durable
 from src_training.errors import RunError
 from src_training.runs import reserve
-from src_training.runs.autopsy import cause_of_end, overdue
+from src_training.runs.autopsy import SILENCE_S, cause_of_end, no_sign_of_life, overdue
 from src_training.runs.events import EVENTS_FILE, Event, latest_events, passed_over, read_events
 from src_training.runs.launching import LAUNCH_FILE, LOG_FILE, PROCESS_FILE, spawn, vouch
 from src_training.runs.log import tail
@@ -19,10 +19,12 @@ from src_training.runs.process import Identity
 from src_training.runs.reading import read_record
 from src_training.runs.state import RunState
 from src_training.runs.told_settings import MOST_THREADS, check_settings
-from src_training.runs.writing import launched_event, writing
+from src_training.runs.writing import cancelled_event, launched_event, writing
 
 CONFIG_FILE = "config.json"
 _POLL_S = 0.2
+_ASKED = "asked to stop; it is on another computer,"
+_AGAIN = "If it gives no sign of life, cancel it once more: then it is ended here."
 _GLANCE_BYTES = 16 << 10
 
 
@@ -34,6 +36,8 @@ class Run:
         self.id = folder.name
         self._lock = threading.Lock()  # the widget asks from worker threads
         self._state, self._read_to = RunState(), 0
+        self._looked = False
+        self._grew: float | None = None  # when its events grew while we looked, by a clock that nobody sets
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
@@ -70,7 +74,7 @@ class Run:
         state = self._fold()  # it may have ended between the two looks
         if not state.ended:
             state.status, state.eta_s = "interrupted", None
-            state.message = cause_of_end(self.folder, process)
+            state.message = cause_of_end(self.folder, process, self.folder / EVENTS_FILE)
         return state
 
     def glance(self) -> RunState:
@@ -89,11 +93,28 @@ class Run:
         """The last ``n`` lines of what the run has printed."""
         return tail(self.folder / LOG_FILE, n)
 
-    def cancel(self) -> None:
-        """Ask the run to stop after its step, on a full disk too; one that has ended is left alone."""
-        if not self.status().ended:
-            with writing(self.id):
+    def cancel(self, by: str = "") -> str:
+        """Ask the run to stop after its step, on a full disk too; one that has ended is left alone.
+
+        One on another computer that was asked before is ended here, with an event that says so: whether it still runs
+        cannot be told from here, and if it does, it finds the request. ``by`` is a pseudonym.
+
+        Returns one line on what is to be expected; empty for the usual. Raises RunError when the disk refuses.
+        """
+        if self.status().ended:
+            return ""
+        process = self._process()
+        elsewhere = process is not None and not process.is_here
+        asked = (self.folder / reserve.CANCEL_FILE).exists()
+        with writing(self.id):
+            if not (elsewhere and asked):
                 reserve.ask_to_stop(self.folder)
+                return f"{_ASKED} {process.host[:60]}. {_AGAIN}" if elsewhere and process else ""
+            assert process is not None
+            silent = no_sign_of_life(process, self.folder / EVENTS_FILE)
+            message = f"ended by {by or 'a person'}: {silent}"
+            durable.append_line(self.folder / EVENTS_FILE, cancelled_event(message), sync=True)
+        return message
 
     def resume(self) -> None:
         """Start the run again where its last checkpoint left it.
@@ -149,7 +170,10 @@ class Run:
             while before != self._read_to:
                 before = self._read_to
                 events, self._read_to = self.events(passed_over(path, before))
+                if self._looked and self._read_to != before:
+                    self._grew = time.monotonic()
                 self._state.fold(events)
+            self._looked = True
             return dataclasses.replace(
                 self._state, losses=list(self._state.losses), validations=list(self._state.validations)
             )
@@ -164,4 +188,7 @@ class Run:
 
     def _is_elsewhere(self, process: Identity) -> bool:
         """A run of another machine on a shared disk: believed as long as it gives signs of life."""
-        return not process.is_here and not overdue(self.folder / EVENTS_FILE)
+        if process.is_here:
+            return False
+        seen = self._grew is not None and time.monotonic() - self._grew < SILENCE_S
+        return seen or not overdue(self.folder / EVENTS_FILE)

@@ -8,11 +8,13 @@ import re
 import secrets
 import shutil
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 from src_training import __version__, durable
 from src_training.errors import RunError
+from src_training.file_clock import SKEW_S
 from src_training.runs.launching import durable_json, vouch
 from src_training.runs.process import Identity
 from src_training.runs.run import CONFIG_FILE, Run
@@ -64,7 +66,9 @@ class RunStore:
         """All runs, the oldest first."""
         if not self.folder.is_dir():
             return []
-        ages = {path: age for path in self.folder.iterdir() if (age := _age(path))}
+        # Whoever makes a run in it dates the folder by the file system's own clock.
+        now = max(time.time(), self.folder.stat().st_mtime) + SKEW_S
+        ages = {path: age for path in self.folder.iterdir() if (age := _age(path, now))}
         return [Run(path) for path in sorted(ages, key=ages.__getitem__)]
 
     def get(self, run_id: str) -> Run:
@@ -110,8 +114,7 @@ class RunStore:
     def _make(self, kind: str, settings: dict[str, Any], threads: int) -> Run:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", kind):
             raise RunError(f"kind of run {kind!r}: expected a name in small letters, such as finetune.")
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-        run = Run(self.folder / f"{now}-{kind}-{secrets.token_hex(3)}")
+        run = Run(self.folder / f"{_second(time.time())}-{kind}-{secrets.token_hex(3)}")
         config = {"kind": kind, "settings": settings, "threads": threads}
         stamp = {"tool_version": __version__, "created": utc_now()}
         with writing(run.id):
@@ -134,15 +137,29 @@ def check_alone(run: Run) -> None:
             )
 
 
-def _age(folder: Path) -> tuple[str, int, str] | None:
-    """By the second in its id, then by when its config was written; None when this is not a run."""
+def _age(folder: Path, now: float) -> tuple[str, int, str] | None:
+    """By the second in its id, then by when its config was written; None when this is not a run.
+
+    A date in the future is not believed: else a run from a computer whose clock is wrong would be the newest for ever.
+    """
     try:
         config = os.stat(folder / CONFIG_FILE)
     except OSError:
         return None
     if not stat.S_ISREG(config.st_mode):
         return None
-    return folder.name.partition("-")[0], config.st_mtime_ns, folder.name
+    second, written = folder.name.partition("-")[0], config.st_mtime_ns
+    if second > _second(now):
+        second = _second(written / 1e9) if written <= now * 1e9 else ""
+    return second, min(written, int(now * 1e9)), folder.name
+
+
+def _second(time_s: float) -> str:
+    """As in an id."""
+    try:
+        return datetime.datetime.fromtimestamp(time_s, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _names(runs: list[Run]) -> str:

@@ -38,6 +38,11 @@ def launched_event() -> dict[str, Any]:
     return {"event": "launched", "time": utc_now(), "message": "starting"}
 
 
+def cancelled_event(message: str) -> dict[str, Any]:
+    """The event that a person writes who ends a run of which nothing is heard any more."""
+    return {"event": "cancelled", "time": utc_now(), "message": message}
+
+
 def plain(value: Any) -> Any:
     """The nearest thing that JSON can hold: numpy scalars as numbers, paths as text, NaN as null."""
     if isinstance(value, dict):
