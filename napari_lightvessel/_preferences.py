@@ -42,7 +42,7 @@ def _write(path: Path) -> None:
         news = dict(_news.get(path, {}))
     text = json.dumps({**_read(path), **news}, indent=1, ensure_ascii=False)
     try:
-        durable.make_dir(path.parent)
+        durable.make_dir(path.parent, private=True)
         durable.replace(path, text.encode(), private=True)  # it may hold what a person typed about patients
     except OSError:
         return

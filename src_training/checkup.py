@@ -16,6 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from src_training import durable
+
 DISTRIBUTION = "napari-lightvessel"
 _QT_BINDINGS = ("PyQt6", "PyQt5", "PySide6")
 _LEAST_MEMORY = 2 * 2**30
@@ -137,12 +139,18 @@ def _own_folder() -> Iterator[Finding]:
 
     folder = user_config_dir()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_dir(folder, private=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         cure = "Make it writable, or set LIGHTVESSEL_CONFIG_DIR to a folder that is"
         yield Finding("settings", "problem", f"{folder} cannot be written ({error.strerror})", cure)
+        return
+    if os.name != "nt" and folder.stat().st_mode & 0o002:
+        cure = f"Keep it to yourself: chmod o-w {folder}"
+        yield Finding(
+            "settings", "problem", f"{folder}: anybody may write there, beside your site keys", cure
+        )
     else:
         yield Finding("settings", "ok", str(folder))
 

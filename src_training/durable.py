@@ -7,11 +7,15 @@ import errno
 import json
 import os
 import secrets
+import stat
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from src_training import confined
+from src_training.regular import read_regular
 
 # Windows only: without it line ends would be rewritten.
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -19,8 +23,12 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 # Drives without a way to empty their cache, such as a network's.
 _CANNOT_FLUSH = _CANNOT_SYNC | {errno.ENOTTY}
-# On Windows a file that somebody has open, such as a virus scanner, takes no new content until it is closed.
 _WINDOWS = os.name == "nt"
+# A pipe in a file's place would make us wait for whoever reads it.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+# Our own reasons: the system's words for these numbers would mislead.
+_OWN_REASONS = (errno.ELOOP, errno.EMLINK, errno.EINVAL)
+# On Windows a file that somebody has open, such as a virus scanner, takes no new content until it is closed.
 _HELD_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -43,7 +51,7 @@ def write_new(path: Path, data: bytes, *, sync: bool = True, private: bool = Fal
     OSError
         Disk full, read-only…; nothing visible has changed.
     """
-    if path.exists():
+    if confined.is_there(path):
         _check_equal(path, data)
     else:
         _publish(path, data, 0o600 if private else 0o666)
@@ -67,9 +75,12 @@ def rename(path: Path, to: Path) -> None:
 
 
 def append_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> None:
-    """Append one JSON line in a single write; a torn line of an earlier crash is closed first."""
+    """Append one JSON line in a single write; a torn line of an earlier crash is closed first.
+
+    Raises OSError, also where the file has a second name: that of another file of the user's, as it may be.
+    """
     line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    fd = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    fd = open_to_append(path)
     with _closing(fd):
         if (size := os.lseek(fd, 0, os.SEEK_END)) > 0:
             os.lseek(fd, size - 1, os.SEEK_SET)
@@ -79,17 +90,45 @@ def append_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> No
             disk.sync(fd)
 
 
-def make_dir(path: Path, *, below: Path | None = None) -> None:
+def open_to_append(path: Path) -> int:
+    """A descriptor of an ordinary file, made if there is none, that has no other name. OSError as `append_line`."""
+    fd = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _AT_ONCE)
+    try:
+        check_sole(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def shorten(path: Path, size: int) -> None:
+    """Cut an ordinary file, which has no other name, to ``size`` bytes. OSError as `append_line`."""
+    fd = disk.open(path, os.O_RDWR | _AT_ONCE)
+    with _closing(fd):
+        check_sole(fd, path)
+        os.ftruncate(fd, size)
+
+
+def check_sole(fd: int, path: Path) -> None:
+    """Raise OSError unless a descriptor is of an ordinary file with one name, so that writing changes it alone."""
+    facts = os.fstat(fd)
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    if facts.st_nlink > 1:
+        raise OSError(errno.EMLINK, "has a second name (a hard link)", str(path))
+
+
+def make_dir(path: Path, *, below: Path | None = None, private: bool = False) -> None:
     """Create a folder and its missing parents, each made durable in its own parent.
 
     With ``below``, all folders between it and ``path`` are synced even where they exist already: whoever
-    made them may not have come to it.
+    made them may not have come to it. ``private``: what is made is the user's only, whatever the umask.
     """
-    if path == below or (below is None and path.is_dir()):
+    if path == below or (below is None and confined.is_folder(path)):
         return
-    make_dir(path.parent, below=below)
+    make_dir(path.parent, below=below, private=private)
     with contextlib.suppress(FileExistsError):
-        disk.mkdir(path)
+        disk.mkdir(path, 0o700 if private else 0o777)
     sync_dir(path.parent)
 
 
@@ -117,6 +156,8 @@ def is_full(error: OSError) -> bool:
 def cure_for(error: OSError) -> str:
     """What went wrong with the disk, and what to do: two short sentences without a path."""
     reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in _OWN_REASONS and error.strerror:
+        return f"{error.strerror}. Put the file or folder itself in its place."
     if is_full(error):
         return f"{reason}. Free some space and try again."
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -138,7 +179,7 @@ class Disk:
 
     def open(self, path: Path, flags: int, mode: int = 0o666) -> int:
         """Open for writing; the descriptor."""
-        return os.open(path, flags | _BINARY, mode)
+        return confined.open_below(path, flags | _BINARY, mode)
 
     def write(self, fd: int, data: bytes) -> None:
         """Write all of it."""
@@ -155,22 +196,22 @@ class Disk:
         pauses = iter(_HELD_S if _WINDOWS else ())
         while True:
             try:
-                os.replace(temporary, path)
+                confined.rename(temporary, path)
                 return
             except PermissionError:
                 if (pause := next(pauses, None)) is None:
                     raise
             time.sleep(pause)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         """Create one folder."""
-        os.mkdir(path)
+        confined.make_folder(path, mode)
 
     def sync_dir(self, path: Path) -> None:
         """Make the names in a folder durable; Windows has no such call and needs none."""
         if _WINDOWS:
             return
-        fd = os.open(path, os.O_RDONLY)
+        fd = confined.open_below(path, os.O_RDONLY)
         with _closing(fd):
             _flush(fd)
 
@@ -189,12 +230,14 @@ def _publish(path: Path, data: bytes, mode: int) -> None:
         disk.rename(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            confined.remove(temporary)
         raise
 
 
 def _check_equal(path: Path, data: bytes) -> None:
-    if path.stat().st_size != len(data) or path.read_bytes() != data:
+    facts = confined.status(path)
+    same_size = stat.S_ISREG(facts.st_mode) and facts.st_size == len(data)
+    if not same_size or read_regular(path, len(data)) != data:
         raise FileExistsError(errno.EEXIST, "exists with other content", str(path))
 
 

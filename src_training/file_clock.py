@@ -8,6 +8,8 @@ import secrets
 import time
 from pathlib import Path
 
+from src_training import confined
+
 SKEW_S = 300.0  # so far the clocks of who writes to one file system may be apart
 
 
@@ -19,7 +21,7 @@ def now_on(folder: Path) -> float | None:
     # Its name is that of a left-over, should we die before it is gone.
     probe = folder / f".{secrets.token_hex(8)}.tmp"
     try:
-        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = confined.open_below(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:
         return None
     try:
@@ -29,7 +31,7 @@ def now_on(folder: Path) -> float | None:
     finally:
         os.close(descriptor)
         with contextlib.suppress(OSError):
-            probe.unlink()
+            confined.remove(probe)
 
 
 def age_s(path: Path) -> float:
@@ -37,6 +39,6 @@ def age_s(path: Path) -> float:
 
     Where nothing can be written beside it, by this computer's. Raises OSError where there is no such file.
     """
-    written = path.stat().st_mtime
+    written = confined.status(path).st_mtime
     now = now_on(path.parent)
     return (time.time() if now is None else now) - written

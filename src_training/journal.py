@@ -94,7 +94,7 @@ class Journal:
         """Make an empty journal of this process below ``root``; OSError when the disk refuses."""
         now = datetime.now(UTC)
         folder = root / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        durable.make_dir(folder)
+        durable.make_dir(folder, private=True)
         os.chmod(folder, 0o700)  # the name of a file may name a patient
         journal = cls(folder, replace(facts, begun_utc=now.isoformat(timespec="seconds")), Identity.of())
         journal._write_facts()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from src_training.errors import DatasetError
 from src_training.evaluation import frame_metrics
 from src_training.inference import Predictor
-from src_training.models.library import load_model
+from src_training.models.library import stored_model
 
 if TYPE_CHECKING:
     from src_training.dataset import Dataset, Revision
@@ -48,7 +48,7 @@ def losing_frames(
     the models is gone.
     """
     current, candidate = (
-        Predictor.load(load_model(model_id, workspace))
+        Predictor.load(stored_model(model_id, workspace))
         for model_id in (comparison.current, comparison.candidate)
     )
     for name, _change in comparison.losing_frames:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from src_training import confined
+
 # Windows has the last alone: there no name in a folder is a pipe or a terminal, and files are text unless told.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
@@ -45,7 +47,7 @@ def open_regular(path: Path, most: int | None = None) -> Iterator[BinaryIO]:
 
     Raises NotRegular, and OSError when the system refuses.
     """
-    descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    descriptor = confined.open_below(path, os.O_RDONLY | _FLAGS)
     try:
         # Before Python makes a file of it: for a folder that would fail without our reason.
         _check(os.fstat(descriptor), path, most)
@@ -62,7 +64,7 @@ def size_of_regular(path: Path, most: int | None = None, *, follow: bool = True)
 
     Raises NotRegular, and OSError when the system refuses.
     """
-    facts = path.stat(follow_symlinks=follow)
+    facts = confined.status(path) if follow else os.lstat(path)
     _check(facts, path, most)
     return facts.st_size
 

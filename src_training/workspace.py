@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset.commit import names_in, saving
 from src_training.dataset.keyring import user_config_dir
 from src_training.dataset.store import Dataset, checked_salt
@@ -38,7 +38,7 @@ class Workspace:
         cls, path: str | Path, *, split_salt: str | None = None, site_key: bytes | None = None
     ) -> Workspace:
         """Make a workspace in a new or empty folder; salt and key as in ``Dataset.create``."""
-        path, split_salt = Path(path).expanduser().absolute(), checked_salt(split_salt)
+        path, split_salt = confined.confine(Path(path).expanduser()), checked_salt(split_salt)
         _check_free(path)
         with saving(path):
             for part in _PARTS:
@@ -48,10 +48,13 @@ class Workspace:
 
     @classmethod
     def open(cls, path: str | Path) -> Workspace:
-        """Open an existing workspace; ``DatasetError`` says what the folder is instead, and the cure."""
-        path = Path(path).expanduser().absolute()
+        """Open an existing workspace; ``DatasetError`` says what the folder is instead, and the cure.
+
+        From then on this process follows no link below it.
+        """
+        path = confined.confine(Path(path).expanduser())
         try:
-            if not (path / "dataset" / "dataset.json").is_file():
+            if not confined.is_file(path / "dataset" / "dataset.json"):
                 raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
         except OSError as error:
             raise DatasetError(f"{path.name}: cannot be read. {durable.cure_for_reading(error)}") from error
@@ -80,28 +83,40 @@ class Workspace:
 
 
 def _check_free(path: Path) -> None:
-    if (path / "dataset" / "dataset.json").is_file():
+    if confined.is_file(path / "dataset" / "dataset.json"):
         raise DatasetError(f"{path.name}: a workspace already. Open it.")
-    if path.exists() and not path.is_dir():
+    if confined.is_there(path) and not confined.is_folder(path):
         raise DatasetError(f"{path.name}: a file is in the way. Choose a new or empty folder.")
     strangers = [name for name in names_in(path) if name not in _PARTS and not name.startswith(".")]
     if strangers or names_in(path / "models") or names_in(path / "runs"):
         raise DatasetError(f"{path.name}: there is something in it already. Choose a new or empty folder.")
-    if around := [folder for folder in path.parents if (folder / "dataset" / "dataset.json").is_file()]:
+    if around := [folder for folder in path.parents if confined.is_file(folder / "dataset" / "dataset.json")]:
         raise DatasetError(f"{path.name}: inside the workspace {around[0].name}. Choose a folder outside it.")
 
 
 def _what_it_is(path: Path) -> str:
     make = "Make one in a new folder: lightvessel dataset init FOLDER."
-    if not path.exists():
+    if not confined.is_there(path):
         return f"there is no such folder. {make}"
-    if not path.is_dir():
+    if not confined.is_folder(path):
         return f"a file, not a workspace. Give the workspace's folder. {make}"
+    if link := _link_to(path / "dataset" / "dataset.json"):
+        return f"{link}. Put the folder or file itself in its place."
     if _is_dataset(path):
         return f"the dataset inside a workspace. Give the folder around it: {path.parent.name}."
-    if (path.parent / "dataset" / "dataset.json").is_file():
+    if confined.is_file(path.parent / "dataset" / "dataset.json"):
         return f"a part of a workspace. Give the folder around it: {path.parent.name}."
     return f"not a workspace (no dataset/dataset.json in it). {make}"
+
+
+def _link_to(path: Path) -> str:
+    """Says that a file is a link, or lies behind one; empty where it does not."""
+    try:
+        return confined.LINK.format(path.name) if confined.leads_elsewhere(confined.status(path)) else ""
+    except confined.Leads as error:
+        return error.strerror or ""
+    except OSError:
+        return ""
 
 
 def _is_dataset(path: Path) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from src_training import confined
 from src_training.cli.common import JsonFlag, result, say
 from src_training.errors import DatasetError
 
@@ -75,6 +75,7 @@ def _repair(workspace: Path) -> None:
 
 def _findings(workspace: Path) -> Iterator[Finding]:
     from src_training.checkup import Finding
+    from src_training.dataset.findings import CURES
     from src_training.dataset.repair import quarantined
     from src_training.dataset.verify import verify_folder
 
@@ -83,6 +84,10 @@ def _findings(workspace: Path) -> Iterator[Finding]:
     for one in report.findings:
         yield Finding(one.code, "problem" if one.is_damage else "note", one.text, one.cure)
     yield Finding("dataset", "ok", f"{report.cases} cases, {report.revisions} revisions")
+    for path in confined.links_in(folder.parent):
+        if folder not in path.parents:  # those were told
+            text = confined.LINK.format(path.relative_to(folder.parent))
+            yield Finding("D11", "problem", text, CURES["D11"])
     if away := quarantined(folder):
         yield Finding("quarantine", "ok", f"{away} files were put away by earlier repairs")
     yield from _waiting(workspace)
@@ -97,7 +102,7 @@ def _models(workspace: Path) -> Iterator[Finding]:
 
     models = ModelStore(workspace / "models")
     try:
-        ids = models.ids() if os.listdir(models.folder) else []
+        ids = models.ids() if confined.names_in(models.folder) else []
     except FileNotFoundError:  # nothing was trained yet
         return
     except OSError as error:
@@ -138,7 +143,7 @@ def _dataset_folder(workspace: Path) -> Path:
     """The dataset's folder, however damaged what lies in it is."""
     from src_training.workspace import Workspace
 
-    folder = workspace / "dataset"
-    if not os.path.isdir(folder):  # unlike Path.is_dir never raises
+    folder = confined.confine(workspace.expanduser()) / "dataset"
+    if not confined.is_folder(folder):
         Workspace.open(workspace)  # says what the folder is instead
     return folder

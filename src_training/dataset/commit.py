@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from src_training import __version__, durable
+from src_training import __version__, confined, durable
 from src_training.dataset.blobs import is_sound, write_image, write_mask
 from src_training.dataset.lineage import ancestry
 from src_training.dataset.record import RECORD_NAME, REVISION_SCHEMA, record_name, sealed, to_bytes
@@ -49,7 +48,7 @@ def commit(
 
 def _keep_files(folder: Path, blobs: dict[str, dict[str, Any]], pixels: NDArray, mask: NDArray) -> None:
     """Write image and mask again where a repair took them for left-overs before it could see their record."""
-    if not all((folder / facts["file"]).exists() for facts in blobs.values()):
+    if not all(confined.is_there(folder / facts["file"]) for facts in blobs.values()):
         write_image(folder, pixels)
         write_mask(folder, mask)
         durable.sync_dir(folder)
@@ -89,7 +88,7 @@ def record_files(folder: Path) -> list[Path]:
 def names_in(folder: Path) -> list[str]:
     """What lies in a folder, sorted; nothing where there is no such folder."""
     try:
-        return sorted(os.listdir(folder))
+        return confined.names_in(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -23,6 +23,8 @@ CURES = {
     "D08": _RESTORE,  # the revision that another one corrects is missing
     "D09": _REPAIR,  # a snapshot cannot be read, or was changed
     "D10": _RESTORE,  # a snapshot names a revision that is missing
+    # A link.
+    "D11": "Put in its place what it leads to, if that is yours; else remove it. A repair leaves it alone",
     "N01": _NOTHING,  # left over from a save that was cut short
     "N02": "Look whose it is: it is not part of the dataset and is left alone",
     "N03": "Open the frame and accept what is right, or: lightvessel dataset append --resolve",  # a conflict

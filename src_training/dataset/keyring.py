@@ -60,7 +60,7 @@ def remember(key: bytes, kind: str = _IMPORTED) -> bytes:
     if find_key(fingerprint(key)) == key:
         return key
     with _config_writable():
-        durable.make_dir(_folder())
+        durable.make_dir(_folder(), private=True)
         path = _folder() / f"{kind}-{fingerprint(key)}.key"
         durable.write_new(path, key.hex().encode() + b"\n", private=True)
     return key

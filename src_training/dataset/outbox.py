@@ -72,7 +72,7 @@ class Outbox:
         """Keep a frame durably; its entry. Raises NotSaved when this disk refuses too."""
         entry = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
         with saving(self.folder):
-            durable.make_dir(entry)
+            durable.make_dir(entry, private=True)
             record = {
                 "schema": _SCHEMA,
                 "case": prepared.case,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset.commit import record_files, saving
 from src_training.dataset.findings import Finding, VerifyReport
 from src_training.dataset.record import REVISION_SCHEMA, read_record
@@ -34,7 +34,7 @@ def repair(folder: Path, report: VerifyReport) -> Iterator[str]:
     done: set[Path] = set()
     for finding in report.findings:
         for path in _concerned(finding, now):
-            if path in done or not path.exists():
+            if path in done or not confined.is_there(path):
                 continue
             target = away / path.relative_to(folder)
             with saving(folder):
@@ -50,7 +50,7 @@ def repair(folder: Path, report: VerifyReport) -> Iterator[str]:
 def _concerned(finding: Finding, now: float | None) -> Iterator[Path]:
     """The files that go: records before the images and masks they name, so that none ever lacks its own."""
     path = finding.path
-    if finding.code not in _MOVED or path is None or not path.exists():
+    if finding.code not in _MOVED or path is None or not confined.is_there(path):
         return
     if finding.code == "N01" and (not _is_old(path, now) or _is_named(path)):
         return
@@ -62,7 +62,7 @@ def _concerned(finding: Finding, now: float | None) -> Iterator[Path]:
 def _is_old(path: Path, now: float | None) -> bool:
     """Whether it is no longer in the hands of a writer; what is dated in the future, or cannot be told, is not."""
     try:
-        return now is not None and now - path.stat().st_mtime >= _A_WRITER_S
+        return now is not None and now - confined.status(path).st_mtime >= _A_WRITER_S
     except OSError:
         return False
 
@@ -73,7 +73,7 @@ def _is_named(path: Path) -> bool:
 
 def _put_back(target: Path, path: Path) -> None:
     """Unless the writer, who missed it, has written it anew."""
-    if not path.exists():
+    if not confined.is_there(path):
         _move(target, path)
 
 
@@ -89,14 +89,13 @@ def _move(path: Path, target: Path) -> bool:
     """Whether it was there: its writer, or another repair, may have been quicker."""
     durable.make_dir(target.parent)
     try:
-        os.rename(path, target)
+        durable.rename(path, target)
     except FileNotFoundError:
         return False
-    durable.sync_dir(target.parent)
     durable.sync_dir(path.parent)
     return True
 
 
 def quarantined(folder: Path) -> int:
     """How many files lie in the dataset's quarantine."""
-    return sum(len(files) for _, _, files in os.walk(folder / QUARANTINE))
+    return sum(stat.S_ISREG(facts.st_mode) for _, facts in confined.walk(folder / QUARANTINE))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset.record import SNAPSHOT_SCHEMA, read_record, sealed, to_bytes
 from src_training.dataset.revision import Revision
 from src_training.errors import DatasetError
@@ -32,7 +32,7 @@ def freeze(folder: Path, name: str, revisions: Sequence[Revision]) -> Snapshot:
     ordered = tuple(sorted(set(revisions), key=lambda one: (one.case, one.sha)))
     listed = [[one.case, one.sha] for one in ordered]
     snapshot = Snapshot(name, list_hash(listed), ordered)
-    if path.exists():
+    if confined.is_there(path):
         return _existing(path, snapshot)
     durable.make_dir(path.parent)
     record = {"schema": SNAPSHOT_SCHEMA, "name": name, "sha256": snapshot.sha256, "revisions": listed}
@@ -43,7 +43,7 @@ def freeze(folder: Path, name: str, revisions: Sequence[Revision]) -> Snapshot:
 def thaw(folder: Path, name: str, find: Callable[[str, str], Revision]) -> Snapshot:
     """Read a snapshot and find every revision it names."""
     path = _path(folder, name)
-    if not path.is_file():
+    if not confined.is_there(path):
         raise DatasetError(f"there is no snapshot {name!r} in this dataset. Check its name.")
     record = read_record(path, SNAPSHOT_SCHEMA)
     return Snapshot(name, record["sha256"], tuple(find(case, sha) for case, sha in record["revisions"]))

@@ -67,7 +67,7 @@ class Sources:
         return found
 
     def _add(self, record: dict[str, Any]) -> None:
-        durable.make_dir(self.path.parent)
+        durable.make_dir(self.path.parent, private=True)
         if not self.path.exists():
             durable.replace(self.path, b"", private=True)  # names of files may name patients
         durable.append_line(self.path, record, sync=True)

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset import keyring
 from src_training.dataset.blobs import mask_hash
 from src_training.dataset.commit import commit, make_whole, names_in, record_files, saving, utc_now
+from src_training.dataset.facts import read_facts
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.frame import Frame, Origin, checked_mask
 from src_training.dataset.lineage import agree, by_age, heads_of
@@ -27,7 +28,6 @@ from src_training.dataset.record import (
     CASE_NAME,
     DATASET_SCHEMA,
     LABELS,
-    read_record,
     read_revision,
     sealed,
     to_bytes,
@@ -87,7 +87,7 @@ class Dataset:
         DatasetError
             The folder holds something, cannot be written, or the salt is not hex or too short.
         """
-        folder, salt = Path(folder), checked_salt(split_salt)
+        folder, salt = confined.confine(folder), checked_salt(split_salt)
         _check_free(folder)
         key = keyring.own_key() if site_key is None else keyring.remember(site_key)
         with saving(folder):
@@ -99,12 +99,12 @@ class Dataset:
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
         """Open an existing dataset; works on a read-only disk."""
-        folder = Path(folder)
-        if not (folder / "dataset.json").is_file():
+        folder = confined.confine(folder)
+        if not confined.is_file(folder / "dataset.json"):
             raise DatasetError(
                 f"{folder.name}: not a dataset (no dataset.json in it). Open a workspace's dataset."
             )
-        return cls(folder, read_record(folder / "dataset.json", DATASET_SCHEMA))
+        return cls(folder, read_facts(folder / "dataset.json"))
 
     def append(
         self, frame: Frame, mask: NDArray, origin: Origin | None = None, *, resolve: bool = False
@@ -164,7 +164,7 @@ class Dataset:
 
     def is_there(self) -> bool:
         """False while its disk is not mounted: what was written then would lie below the mount point, unseen."""
-        return (self.folder / "dataset.json").is_file()
+        return confined.is_file(self.folder / "dataset.json")
 
     def revise(self, revision: Revision, origin: Origin, mask: NDArray | None = None) -> Revision:
         """Correct a stored revision without its source: another mask, or the same with another status.
@@ -203,6 +203,10 @@ class Dataset:
             for case in names_in(shelves / shelf):
                 if CASE_NAME.fullmatch(case) and record_files(shelves / shelf / case):
                     yield case
+
+    def files_of(self, case: str) -> list[str]:
+        """Names of a case's files."""
+        return names_in(self._case_folder(case))
 
     def revisions(self, case: str) -> list[Revision]:
         """All revisions of a case, oldest first.
@@ -334,7 +338,7 @@ def checked_salt(salt: str | None) -> str:
 
 
 def _check_free(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
+    if confined.is_there(folder) and not confined.is_folder(folder):
         raise DatasetError(f"{folder.name}: a file is in the way. Choose a new or empty folder.")
     names = [name for name in names_in(folder) if not name.startswith(".")]
     # An empty `cases` is what a creation leaves that was cut short.

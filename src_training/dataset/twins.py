@@ -39,9 +39,9 @@ def twins_of(dataset: Dataset, saved: Sequence[Revision]) -> Iterator[tuple[Revi
     decided = [one for one in saved if one.status != "rejected"]
     files = {one.record["image"]["file"] for one in decided}
     cases: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted((dataset.folder / "cases").glob("*/*/image-*.png")):
-        if path.name in files:
-            cases[path.name].append(path.parent.name)
+    for case in dataset.cases():
+        for name in files.intersection(dataset.files_of(case)):
+            cases[name].append(case)
     for one in decided:
         others = [other for case in cases[one.record["image"]["file"]] for other in _standing(dataset, case)]
         found = [other for other in others if other.patient_key != one.patient_key]

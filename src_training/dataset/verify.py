@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from src_training import confined
 from src_training.dataset.blobs import LARGEST, mask_hash, read_blob
 from src_training.dataset.commit import names_in, record_files
+from src_training.dataset.facts import read_facts
 from src_training.dataset.findings import VerifyReport
 from src_training.dataset.lineage import agree, heads_of
 from src_training.dataset.pixels import canonical, case_id
 from src_training.dataset.record import (
     BLOB_NAME,
     CASE_NAME,
-    DATASET_SCHEMA,
     RECORD_NAME,
     REVISION_SCHEMA,
     SNAPSHOT_SCHEMA,
@@ -38,11 +39,12 @@ def verify_folder(folder: Path, *, deep: bool = False) -> VerifyReport:
     """Check ``dataset.json``, every case and every snapshot; ``deep`` decodes every image and mask."""
     report = VerifyReport()
     with _counted(report):
-        _read(folder / "dataset.json", DATASET_SCHEMA, "D01", report)
+        _check_facts(folder / "dataset.json", report)
         _check_snapshots(folder, report)
         for name in names_in(folder):
             if name not in _PARTS:
                 _stranger(folder / name, name, report)
+        _check_links(folder, report)
         put_away = _put_away(folder)
         standing: list[Revision] = []
         for case in _case_folders(folder / "cases", report):
@@ -61,14 +63,27 @@ def _counted(report: VerifyReport) -> Iterator[None]:
         report.add("D03", str(error))
 
 
+def _check_facts(path: Path, report: VerifyReport) -> None:
+    try:
+        read_facts(path)
+    except DatasetError as error:
+        report.add("D01", str(error), path)
+
+
+def _check_links(folder: Path, report: VerifyReport) -> None:
+    for path in confined.links_in(folder):
+        if QUARANTINE not in (where := path.relative_to(folder)).parts:
+            report.add("D11", confined.LINK.format(where), path)
+
+
 def _put_away(folder: Path) -> frozenset[str]:
     """The records that a repair moved, by the first 16 digits of their sha."""
-    found = (RECORD_NAME.fullmatch(path.name) for path in (folder / QUARANTINE).rglob("r*.json"))
+    found = (RECORD_NAME.fullmatch(path.name) for path, _ in confined.walk(folder / QUARANTINE))
     return frozenset(match[2] for match in found if match)
 
 
 def _case_folders(cases: Path, report: VerifyReport) -> Iterator[Path]:
-    if not cases.is_dir():
+    if not confined.is_folder(cases):
         report.add("D02", "cases: the folder is missing")
     for shelf in names_in(cases):
         for name in names_in(cases / shelf):
@@ -76,7 +91,7 @@ def _case_folders(cases: Path, report: VerifyReport) -> Iterator[Path]:
                 yield cases / shelf / name
             else:
                 _stranger(cases / shelf / name, f"{shelf}/{name}", report)
-        if not (cases / shelf).is_dir():
+        if not confined.is_folder(cases / shelf):
             _stranger(cases / shelf, shelf, report)
 
 

@@ -145,7 +145,7 @@ def remember(dataset: str, told: Mapping[str, int]) -> None:
     record = {kind: sorted(name for name, value in told.items() if value == _KINDS[kind]) for kind in _KINDS}
     path = _place(dataset)
     try:
-        durable.make_dir(path.parent)
+        durable.make_dir(path.parent, private=True)
         durable.replace(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise DatasetError(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
+
 from src_training import durable
 from src_training.dataset import Dataset
 from src_training.errors import DatasetError
+from src_training.runs.machine import machine_id, process_space
+
+_PARTIAL = ".partial"
 
 
 @contextlib.contextmanager
@@ -23,7 +29,8 @@ def new_folder(dataset: Dataset, target: Path, sources: Sequence[Path] = ()) -> 
     """
     target = target.expanduser().absolute()
     _check_free(dataset, target, sources)
-    staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    _put_away_left_overs(target.parent)
+    staged = target.with_name(f".{_ours()}{os.getpid()}-{secrets.token_hex(4)}{_PARTIAL}")
     try:
         staged.mkdir(parents=True)
         yield staged
@@ -32,6 +39,21 @@ def new_folder(dataset: Dataset, target: Path, sources: Sequence[Path] = ()) -> 
         raise DatasetError(f"{target.name}: not exported. {durable.cure_for(error)}") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _ours() -> str:
+    """How what this computer writes begins: whether others still write, on a shared drive, is not to be seen."""
+    seen_from = f"{machine_id()}|{process_space()}"
+    return f"{hashlib.sha256(seen_from.encode()).hexdigest()[:12]}-"
+
+
+def _put_away_left_overs(folder: Path) -> None:
+    """Remove what exports left here that were killed: it holds pictures of patients."""
+    for path in folder.glob(f".{_ours()}*{_PARTIAL}"):
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            process = int(path.name.removeprefix(f".{_ours()}").partition("-")[0])
+            if not psutil.pid_exists(process) and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_free(dataset: Dataset, target: Path, sources: Sequence[Path]) -> None:

@@ -94,7 +94,7 @@ def _build(model: Model, place: Path) -> None:
 
 
 def _keep(folder: Path, place: Path) -> None:
-    durable.make_dir(place)
+    durable.make_dir(place, private=True)
     for name in _IR_FILES:
         durable.replace(place / name, (folder / name).read_bytes())
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import ModelError, printable
 from src_training.models.gate import Decision
 from src_training.models.records import parsed, read_text
@@ -71,7 +71,7 @@ class DecisionLog:
 
         ``before`` is the model that was live. Raises ModelError where something else is in the file's place.
         """
-        if self.path.exists() and not self.path.is_file():
+        if confined.is_there(self.path) and not confined.is_file(self.path):
             raise ModelError(f"models/{self.path.name}: not a file. Move it away and decide again.")
         record = {
             "utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -89,7 +89,7 @@ class DecisionLog:
 
     def warning(self) -> str | None:
         """One line when some of it cannot be read."""
-        if self.path.exists() and read_text(self.path, _LARGEST) is None:
+        if confined.is_there(self.path) and read_text(self.path, _LARGEST) is None:
             return (
                 f"models/{self.path.name}: not a readable file of at most {_LARGEST >> 20} MiB. Move it away."
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src_training.errors import ModelError
+from src_training.errors import ModelError, printable
 from src_training.models.loading import CARD_FILE, Model, is_folder_name, open_model
 
 if TYPE_CHECKING:
@@ -38,18 +38,33 @@ def load_model(ref: str | Path, workspace: Workspace | None = None) -> Model:
 
     Raises ModelError naming what there is when ``ref`` is none of these.
     """
-    text = str(ref)
-    if workspace is not None and workspace.models.has(text):
-        return workspace.models.get(text)
-    shipped = builtin_model(text)
-    if shipped is not None:
-        return shipped
+    found = _stored(str(ref), workspace)
+    if found is not None:
+        return found
     if Path(ref).is_dir():
         return open_model(Path(ref))
-    known = builtin_ids()
-    if workspace is not None:
-        known += workspace.models.ids()
-    raise ModelError(f"{text}: no such model. Known: {', '.join(sorted(known))}; or give a model folder.")
+    raise ModelError(f"{ref}: no such model. Known: {_known(workspace)}; or give a model folder.")
+
+
+def stored_model(model_id: object, workspace: Workspace) -> Model:
+    """A model that a record names: of the workspace or shipped, whatever folder has such a name.
+
+    Raises ModelError when there is none.
+    """
+    found = _stored(model_id, workspace) if isinstance(model_id, str) else None
+    if found is None:
+        raise ModelError(f"{printable(str(model_id))[:80]}: no such model. Known: {_known(workspace)}.")
+    return found
+
+
+def _stored(model_id: str, workspace: Workspace | None) -> Model | None:
+    if workspace is not None and workspace.models.has(model_id):
+        return workspace.models.get(model_id)
+    return builtin_model(model_id)
+
+
+def _known(workspace: Workspace | None) -> str:
+    return ", ".join(sorted([*builtin_ids(), *(workspace.models.ids() if workspace is not None else [])]))
 
 
 def default_model(workspace: Workspace | None = None) -> Model:

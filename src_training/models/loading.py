@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import ModelError
 from src_training.models.bounds import check_model
 from src_training.models.card import ModelCard
+from src_training.regular import read_regular
 
 if TYPE_CHECKING:
     from src_training.networks.reckoning import Cost
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 _REBUILDABLE = "openvino."  # made again from the weights, in the user's cache
-_LARGEST_FILE = 256 * 2**20
+LARGEST_FILE = 256 * 2**20
 _LARGEST_CARD = 2**20
 _LARGEST_HEADER = 4 * 2**20
 _SPARE_WEIGHTS = (
@@ -78,17 +79,17 @@ def read_card(folder: Path) -> ModelCard:
     """The folder's card; raises ModelError when there is none or it is not one."""
     path = folder / CARD_FILE
     # "/" and "." do not say what the folder is called.
-    called = folder.name or folder.resolve().name or str(folder)
+    called = folder.name or folder.absolute().name or str(folder)
     try:
-        there = path.is_file()
+        there = confined.is_file(path)
     except OSError as error:
         raise ModelError(f"{called}: cannot be read. {durable.cure_for_reading(error)}") from error
     if not there:
         raise ModelError(f"{called}: not a model folder (no {CARD_FILE} in it).")
-    if path.stat().st_size > _LARGEST_CARD:
-        raise ModelError(f"{folder.name}/{CARD_FILE}: larger than 1 MiB; this is no model card.")
     try:
-        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+        return ModelCard.model_validate_json(read_regular(path, _LARGEST_CARD).decode())
+    except OSError as error:
+        raise ModelError(f"{folder.name}/{CARD_FILE}: {error.strerror}. Copy the model again.") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "text"
@@ -135,9 +136,7 @@ def _check_finite(values: NDArray, name: str, where: str) -> None:
 
 def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], memoryview]:
     """The header without metadata, and the data; every entry's type, shape and extent is checked."""
-    if path.stat().st_size > _LARGEST_FILE:  # what was converted may have grown
-        raise ModelError(f"{where}: larger than 256 MiB, too large for a model.")
-    content = path.read_bytes()
+    content = _content(path, where)
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_LARGEST_HEADER, len(content) - 8):
         raise ModelError(f"{where}: not a safetensors file. Copy the model again.")
@@ -161,7 +160,7 @@ def _end_of(name: str, entry: dict, begins: int, most: int, where: str) -> int:
     try:
         numbers = [*entry["data_offsets"], *entry["shape"]]
         # Asked first: the product of numbers without end would have no end either.
-        if len(numbers) <= _MOST_NUMBERS and all(type(n) is int and 0 <= n <= _LARGEST_FILE for n in numbers):
+        if len(numbers) <= _MOST_NUMBERS and all(type(n) is int and 0 <= n <= LARGEST_FILE for n in numbers):
             ends = begins + math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
             if entry["data_offsets"] == [begins, ends] and ends <= most:
                 return ends
@@ -186,7 +185,7 @@ def _shown(name: str) -> str:
 def _check_sizes(folder: Path, card: ModelCard, cost: Cost) -> None:
     """Before any of it is read: all files together, and the weights, are not larger than such a model's can be."""
     sizes = {name: _size(folder, name) for name in card.files}
-    if sum(sizes.values()) > _LARGEST_FILE:
+    if sum(sizes.values()) > LARGEST_FILE:
         name = max(sizes, key=sizes.__getitem__)
         raise ModelError(
             f"{folder.name}/{name}: larger than 256 MiB, alone or with the others: too large for a model."
@@ -201,7 +200,7 @@ def _check_sizes(folder: Path, card: ModelCard, cost: Cost) -> None:
 
 def _size(folder: Path, name: str) -> int:
     try:
-        return (folder / name).stat().st_size if is_folder_name(name) else 0
+        return confined.status(folder / name).st_size if is_folder_name(name) else 0
     except OSError:  # what is missing is told by name
         return 0
 
@@ -210,19 +209,17 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
     if Path(name).name != name or name in ("", ".", ".."):
         raise ModelError(f"{folder.name}: the card names {name!r}, which is not a file of this folder.")
     path = folder / name
-    if name.startswith(_REBUILDABLE) and not path.exists():
+    if name.startswith(_REBUILDABLE) and not confined.is_there(path):
         return
-    if not path.is_file() or path.is_symlink():
-        raise ModelError(f"{folder.name}/{name}: missing. Copy the whole model folder again.")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise ModelError(f"{folder.name}/{name}: larger than 256 MiB, too large for a student.")
-    _check_hash(path, expected)
+    where = f"{folder.name}/{name}"
+    if not confined.is_file(path) or path.is_symlink():
+        raise ModelError(f"{where}: missing. Copy the whole model folder again.")
+    if hashlib.sha256(_content(path, where)).hexdigest() != expected:
+        raise ModelError(f"{where}: differs from its card (sha256). Copy the model again.")
 
 
-def _check_hash(path: Path, expected: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise ModelError(
-            f"{path.parent.name}/{path.name}: differs from its card (sha256). Copy the model again."
-        )
+def _content(path: Path, where: str) -> bytes:
+    try:
+        return read_regular(path, LARGEST_FILE)
+    except OSError as error:
+        raise ModelError(f"{where}: {error.strerror}. Copy the whole model folder again.") from error

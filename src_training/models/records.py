@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from src_training.regular import read_regular
+
 _LARGEST = 2**20
 _DEEPEST = 8  # of what we write the deepest is a list of pairs in a comparison in a decision
 
@@ -19,9 +21,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
 def read_text(path: Path, most: int) -> str | None:
     """A regular file of at most ``most`` bytes; None for a pipe, a device, or what cannot be read."""
     try:
-        if not path.is_file() or path.stat().st_size > most:
-            return None
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_regular(path, most).decode(errors="replace")
     except OSError:
         return None
 

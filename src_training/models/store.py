@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import ModelError, Refused
 from src_training.evaluation import Comparison
 from src_training.models.decisions import DecisionLog, Grounds, seq_of
 from src_training.models.gate import Decision, check_promotion, decide
 from src_training.models.library import DEFAULT_MODEL, builtin_model
-from src_training.models.loading import CARD_FILE, Model, is_folder_name, open_model
+from src_training.models.loading import CARD_FILE, LARGEST_FILE, Model, is_folder_name, open_model
 from src_training.models.records import read_record
+from src_training.regular import read_regular
 
 _CURRENT = "current.json"
 _COMPARISONS = "comparisons"
@@ -33,24 +33,28 @@ class ModelStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = confined.confine(folder)
         self._log = DecisionLog(self.folder / "decisions.jsonl")
 
     # -- entries -------------------------------------------------------------------------------------------
 
     def ids(self) -> list[str]:
         """Ids of the stored models, oldest first."""
-        if not self.folder.is_dir():
+        try:
+            names = confined.names_in(self.folder)
+        except OSError:  # told by doctor
             return []
-        found = [p for p in self.folder.iterdir() if (p / CARD_FILE).is_file() and not p.name.startswith(".")]
-        return [
-            path.name for path in sorted(found, key=lambda p: ((p / CARD_FILE).stat().st_mtime_ns, p.name))
-        ]
+        found = {
+            name: confined.status(self.folder / name / CARD_FILE).st_mtime_ns
+            for name in names
+            if self.has(name)
+        }
+        return sorted(found, key=lambda name: (found[name], name))
 
     def has(self, model_id: str) -> bool:
         """Whether a model of this id is stored here."""
         plain = is_folder_name(model_id) and not model_id.startswith(".")
-        return plain and (self.folder / model_id / CARD_FILE).is_file()
+        return plain and confined.is_file(self.folder / model_id / CARD_FILE)
 
     def list(self) -> list[Model]:
         """Every stored model that is sound, oldest first."""
@@ -72,18 +76,18 @@ class ModelStore:
         """Store a copy of a staged model folder under the id of its card; complete or not at all."""
         model = open_model(Path(staged))
         target = self.folder / model.id
-        if target.exists():
+        if confined.is_there(target):
             return self.get(model.id)
         durable.make_dir(self.folder)
         staging = self.folder / f"{_STAGING}{secrets.token_hex(6)}"
         durable.make_dir(staging)
         try:
             for source in (Path(staged) / name for name in (*sorted(model.card.files), CARD_FILE)):
-                if source.exists():  # an OpenVINO network may be missing
-                    durable.write_new(staging / source.name, source.read_bytes())
+                if confined.is_there(source):  # an OpenVINO network may be missing
+                    durable.write_new(staging / source.name, read_regular(source, LARGEST_FILE))
             durable.publish_dir(staging, target)
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            confined.remove_tree(staging)
         return self.get(model.id)
 
     # -- which model is live -------------------------------------------------------------------------------
@@ -95,7 +99,7 @@ class ModelStore:
 
     def warning(self) -> str | None:
         """One line when the record of the live model, or that model, is damaged and the default serves instead."""
-        if not (self.folder / _CURRENT).exists():
+        if not confined.is_there(self.folder / _CURRENT):
             return None
         state = self._state()
         if state is None:
@@ -197,7 +201,7 @@ class ModelStore:
         """
         path = self.folder / _COMPARISONS / f"{model_id}.json"
         cure = f"Run: lightvessel models compare WORKSPACE {model_id}"
-        if not path.exists():
+        if not confined.is_there(path):
             raise Refused(f"{model_id} was not compared yet. {cure}")
         record = read_record(path)
         if record is None:
@@ -259,7 +263,7 @@ class ModelStore:
         self._log.add(action, model.id, self._live_id(), grounds, seq)
         record = {
             "model": model.id,
-            "card_sha256": hashlib.sha256((model.folder / CARD_FILE).read_bytes()).hexdigest(),
+            "card_sha256": hashlib.sha256(read_regular(model.folder / CARD_FILE, LARGEST_FILE)).hexdigest(),
             "previous": earlier[-1] if earlier else None,
             "earlier": list(earlier),
             "seq": seq,
@@ -271,7 +275,7 @@ class ModelStore:
         state, promised = self._state(), max(map(seq_of, records), default=0)
         if state:
             return seq_of(state)
-        first_was_cut_short = promised == 1 and not (self.folder / _CURRENT).exists()
+        first_was_cut_short = promised == 1 and not confined.is_there(self.folder / _CURRENT)
         return 0 if first_was_cut_short else promised
 
 

@@ -6,6 +6,7 @@ import datetime
 import signal
 from pathlib import Path
 
+from src_training import confined
 from src_training.errors import printable
 from src_training.file_clock import SKEW_S, age_s
 from src_training.runs.launching import LOG_FILE, exit_code
@@ -35,7 +36,7 @@ def no_sign_of_life(process: Identity, events: Path) -> str:
     """Since when nothing was heard of a run on another computer, and of which."""
     where = f"on another computer ({printable(process.host[:60])})"
     try:
-        written = datetime.datetime.fromtimestamp(events.stat().st_mtime, datetime.UTC)
+        written = datetime.datetime.fromtimestamp(confined.status(events).st_mtime, datetime.UTC)
         future = ", a date in the future" if age_s(events) < -SKEW_S else ""
     except (OSError, ValueError, OverflowError):
         return f"no sign of life, {where}"

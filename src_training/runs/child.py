@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import Cancelled, LightVesselError, RunError, is_out_of_memory
 from src_training.runs import selftest
 from src_training.runs.context import RunContext
@@ -22,6 +22,7 @@ from src_training.runs.writing import log
 def main(folder: str | Path) -> int:
     """Do the job of a run folder in this process; exit code 0, 1 (unexpected), 2 or 130 (cancelled)."""
     folder = Path(folder).absolute()
+    confined.confine(folder.parent.parent)  # the workspace
     config = Run(folder).config()
     _register(folder)
     context = RunContext(folder)
@@ -85,7 +86,8 @@ def _register(folder: Path) -> None:
     """Put our identity into the folder; RunError when another process has done so."""
     path = folder / PROCESS_FILE
     try:
-        with open(path, "xb") as file:
+        fd = durable.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(fd, "wb") as file:
             file.write(durable_json(Identity.of().to_json()))
     except FileExistsError as error:
         identity = Identity.from_json(read_record(path))

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src_training import confined
 from src_training.runs.recording import Recorder
 from src_training.runs.reserve import CANCEL_FILE
 from src_training.runs.telling import event_text
@@ -43,4 +44,4 @@ class RunContext:
 
     def cancelled(self) -> bool:
         """Whether somebody asked the run to stop."""
-        return self.stop.is_set() or (self.folder / CANCEL_FILE).exists()
+        return self.stop.is_set() or confined.is_there(self.folder / CANCEL_FILE)

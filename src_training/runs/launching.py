@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,11 +32,8 @@ def spawn(folder: Path, *, detach: bool, threads: int) -> None:
 
     Raises RunError when the system refuses.
     """
-    log_file = folder / LOG_FILE
-    if log_file.exists() and not log_file.is_file():
-        raise RunError(f"{folder.name}: {LOG_FILE} is no regular file. Start a new run.")
     try:
-        with open(log_file, "ab") as log:
+        with os.fdopen(durable.open_to_append(folder / LOG_FILE), "ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "src_training", "run", str(folder)],
                 stdin=subprocess.DEVNULL,

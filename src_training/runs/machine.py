@@ -46,7 +46,7 @@ def _machine_id(folder: Path) -> str:
 def _own_id(path: Path) -> str:
     try:
         if not path.exists():
-            durable.make_dir(path.parent)
+            durable.make_dir(path.parent, private=True)
             durable.write_new(path, secrets.token_hex(16).encode(), private=True)
     except OSError:
         pass  # a disk that refuses, or another process was quicker

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
-from src_training import durable
+from src_training import confined, durable
+from src_training.regular import size_of_regular
 
 CANCEL_FILE = "cancel"  # its presence asks the run to stop
 _UNASKED_FILE = "cancel.unasked"  # becomes the cancel file by a rename, which takes no space
@@ -24,7 +26,7 @@ def put_by(folder: Path) -> None:
 
 def ask_to_stop(folder: Path) -> None:
     """Leave the cancel request; OSError when the folder cannot be written."""
-    if (folder / CANCEL_FILE).exists():
+    if confined.is_there(folder / CANCEL_FILE):
         return
     try:
         durable.rename(folder / _UNASKED_FILE, folder / CANCEL_FILE)
@@ -36,13 +38,13 @@ def spend(folder: Path, *, on_last_word: bool) -> bool:
     """Hand a block of the reserve back to the full disk, for a last word all; False when none is left for that."""
     path = folder / _RESERVE_FILE
     try:
-        left = path.stat().st_size
+        left = size_of_regular(path)
         if on_last_word:
-            path.unlink()
+            confined.remove(path)
         elif left <= _LAST_WORD_BYTES:
             return False
         else:
-            os.truncate(path, left - _BLOCK_BYTES)
+            durable.shorten(path, left - _BLOCK_BYTES)
     except OSError:
         return False
     return left > 0
@@ -50,5 +52,6 @@ def spend(folder: Path, *, on_last_word: bool) -> bool:
 
 def release(folder: Path) -> None:
     """Hand all of it back: the run has ended."""
-    (folder / _RESERVE_FILE).unlink(missing_ok=True)
-    (folder / _UNASKED_FILE).unlink(missing_ok=True)
+    for name in (_RESERVE_FILE, _UNASKED_FILE):
+        with contextlib.suppress(FileNotFoundError):
+            confined.remove(folder / name)

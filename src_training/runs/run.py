@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import RunError
 from src_training.runs import reserve
 from src_training.runs.autopsy import SILENCE_S, cause_of_end, no_sign_of_life, overdue
@@ -19,9 +21,10 @@ from src_training.runs.process import Identity
 from src_training.runs.reading import read_record
 from src_training.runs.state import RunState
 from src_training.runs.told_settings import MOST_THREADS, check_settings
-from src_training.runs.writing import cancelled_event, launched_event, writing
+from src_training.runs.writing import cancelled_event, failed_event, launched_event, writing
 
 CONFIG_FILE = "config.json"
+KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _POLL_S = 0.2
 _ASKED = "asked to stop; it is on another computer,"
 _AGAIN = "If it gives no sign of life, cancel it once more: then it is ended here."
@@ -45,7 +48,8 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What was asked for: ``kind``, ``settings``, ``threads``, ``tool_version``, ``created``."""
         config = read_record(self.folder / CONFIG_FILE) or {}
-        if isinstance(config.get("kind"), str) and isinstance(config.get("settings"), dict):
+        kind = config.get("kind")
+        if isinstance(kind, str) and KIND.fullmatch(kind) and isinstance(config.get("settings"), dict):
             return config
         raise RunError(f"{self.id}: {CONFIG_FILE} is missing or damaged. Start a new run.")
 
@@ -59,7 +63,7 @@ class Run:
         if latest_events(path, _GLANCE_BYTES):
             return ""
         nothing_understood = self._fold() == RunState() and self._read_to > 0
-        if nothing_understood or (path.exists() and not path.is_file()):
+        if nothing_understood or (confined.is_there(path) and not confined.is_file(path)):
             return f"{self.id}: {EVENTS_FILE} is damaged. Start a new run."
         return ""
 
@@ -105,7 +109,7 @@ class Run:
             return ""
         process = self._process()
         elsewhere = process is not None and not process.is_here
-        asked = (self.folder / reserve.CANCEL_FILE).exists()
+        asked = confined.is_there(self.folder / reserve.CANCEL_FILE)
         with writing(self.id):
             if not (elsewhere and asked):
                 reserve.ask_to_stop(self.folder)
@@ -138,13 +142,29 @@ class Run:
 
     def _start(self, *, detach: bool, threads: int) -> None:
         """Say that a process is coming, and start it; the order keeps every reader from a false end."""
-        with writing(self.id):
-            reserve.put_by(self.folder)
-            for name in (reserve.CANCEL_FILE, PROCESS_FILE):  # of an earlier start
-                (self.folder / name).unlink(missing_ok=True)
-            vouch(self.folder, Identity.of())
-            durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
-        spawn(self.folder, detach=detach, threads=threads)
+        try:
+            with writing(self.id):
+                self._announce()
+        except RunError:  # else it would be waited for as long as this process lives
+            self._remove(LAUNCH_FILE)
+            raise
+        try:
+            spawn(self.folder, detach=detach, threads=threads)
+        except RunError as error:
+            with writing(self.id):
+                durable.append_line(self.folder / EVENTS_FILE, failed_event(str(error)), sync=True)
+            raise
+
+    def _announce(self) -> None:
+        reserve.put_by(self.folder)
+        for name in (reserve.CANCEL_FILE, PROCESS_FILE):  # of an earlier start
+            self._remove(name)
+        vouch(self.folder, Identity.of())
+        durable.append_line(self.folder / EVENTS_FILE, launched_event(), sync=True)
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            confined.remove(self.folder / name)
 
     def _threads(self) -> int:
         """Of its numerical libraries; RunError when the run's settings, which may come from elsewhere, will not do."""

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 import secrets
-import shutil
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from src_training import __version__, durable
+from src_training import __version__, confined, durable
 from src_training.errors import RunError
 from src_training.file_clock import SKEW_S
 from src_training.runs.launching import durable_json, vouch
 from src_training.runs.process import Identity
-from src_training.runs.run import CONFIG_FILE, Run
+from src_training.runs.run import CONFIG_FILE, KIND, Run
 from src_training.runs.writing import utc_now, writing
 
 # Two fine-tunings would fight for the same cores and start from the same model.
 _ALONE = frozenset({"finetune"})
-_MODELS = ("base_model", "teacher")  # settings that name a model
+RUN_NAME = re.compile(r"\d{8}T\d{6}Z?-[a-z0-9_-]{1,100}")
+STORED_MODELS = ("base_model", "teacher")  # settings that name a model
 
 
 class RunStore:
     """The folder ``WORKSPACE/runs``, one folder a run: ``<utc>-<kind>-<hex>``."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
+        self.folder = confined.confine(folder)
 
     def launch(self, kind: str, settings: dict[str, Any], *, detach: bool = True, threads: int = 1) -> Run:
         """Start a job in a process of its own, which goes on when this one ends.
@@ -57,18 +57,18 @@ class RunStore:
         try:
             check_alone(run)
         except RunError:
-            shutil.rmtree(run.folder, ignore_errors=True)
+            confined.remove_tree(run.folder)
             raise
         run._start(detach=detach, threads=threads)
         return run
 
     def list(self) -> list[Run]:
         """All runs, the oldest first."""
-        if not self.folder.is_dir():
-            return []
+        folders = self._folders()
         # Whoever makes a run in it dates the folder by the file system's own clock.
-        now = max(time.time(), self.folder.stat().st_mtime) + SKEW_S
-        ages = {path: age for path in self.folder.iterdir() if (age := _age(path, now))}
+        written = confined.status(self.folder).st_mtime if folders else 0.0
+        now = max(time.time(), written) + SKEW_S
+        ages = {path: age for path in folders if (age := _age(path, now))}
         return [Run(path) for path in sorted(ages, key=ages.__getitem__)]
 
     def get(self, run_id: str) -> Run:
@@ -99,7 +99,7 @@ class RunStore:
 
         workspace = Workspace(self.folder.parent)
         stored = {}
-        for field in filter(settings.get, _MODELS):
+        for field in filter(settings.get, STORED_MODELS):
             model = load_model(settings[field], workspace)
             if not model.builtin:
                 try:
@@ -111,8 +111,14 @@ class RunStore:
             stored[field] = model.id
         return stored
 
+    def _folders(self) -> Sequence[Path]:
+        try:
+            return [self.folder / name for name in confined.names_in(self.folder) if RUN_NAME.fullmatch(name)]
+        except OSError:  # told by doctor
+            return []
+
     def _make(self, kind: str, settings: dict[str, Any], threads: int) -> Run:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", kind):
+        if not KIND.fullmatch(kind):
             raise RunError(f"kind of run {kind!r}: expected a name in small letters, such as finetune.")
         run = Run(self.folder / f"{_second(time.time())}-{kind}-{secrets.token_hex(3)}")
         config = {"kind": kind, "settings": settings, "threads": threads}
@@ -143,7 +149,7 @@ def _age(folder: Path, now: float) -> tuple[str, int, str] | None:
     A date in the future is not believed: else a run from a computer whose clock is wrong would be the newest for ever.
     """
     try:
-        config = os.stat(folder / CONFIG_FILE)
+        config = confined.status(folder / CONFIG_FILE)
     except OSError:
         return None
     if not stat.S_ISREG(config.st_mode):

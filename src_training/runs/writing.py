@@ -43,6 +43,11 @@ def cancelled_event(message: str) -> dict[str, Any]:
     return {"event": "cancelled", "time": utc_now(), "message": message}
 
 
+def failed_event(message: str) -> dict[str, Any]:
+    """The last word of a run that could not be started."""
+    return {"event": "failed", "time": utc_now(), "message": message, "exit_code": 2}
+
+
 def plain(value: Any) -> Any:
     """The nearest thing that JSON can hold: numpy scalars as numbers, paths as text, NaN as null."""
     if isinstance(value, dict):

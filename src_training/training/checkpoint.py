@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.errors import RunError, is_out_of_memory
 from src_training.regular import NotRegular
 from src_training.training.fitting import check_optimiser, told_progress
@@ -58,7 +58,7 @@ def load_checkpoint(folder: Path, state: TrainingState) -> Progress | None:
     Raises RunError when it, or the ``best.pt`` it goes with, is not whole or of another network.
     """
     path = folder / LAST
-    if not path.is_file():
+    if not confined.is_there(path):
         return None
     most = _most(state.network, state.helper)
     record = _whole(path, most)

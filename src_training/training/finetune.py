@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src_training import durable
+from src_training import confined, durable
 from src_training.dataset import Revision
 from src_training.dataset.twins import left_out_text, one_sided
 from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
 from src_training.models.bounds import check_training
 from src_training.models.card import ModelCard
+from src_training.models.library import stored_model
 from src_training.networks.network import Network
 from src_training.runs.reading import read_record
 from src_training.training.checkpoint import LAST
@@ -162,16 +164,16 @@ def beginning(workspace: Workspace, settings: FinetuneSettings, run: Path) -> tu
     Raises RunError when the snapshot is not the one the run began with.
     """
     record = run / BASE_FILE
-    if not record.is_file():
+    if not confined.is_there(record):
         base = base_model(workspace, settings)
         snapshot = workspace.dataset.snapshot(run.name, training_revisions(workspace))
         durable.write_new(record, json.dumps({"model": base.id, "snapshot": snapshot.sha256}).encode())
-    began, snapshot = read_record(record) or {}, workspace.dataset.load_snapshot(run.name)
-    if not isinstance(began.get("model"), str):
+    began, snapshot = read_record(record), workspace.dataset.load_snapshot(run.name)
+    if began is None:
         raise RunError(f"{run.name}: {BASE_FILE} is damaged. Start a new run.")
     if began.get("snapshot", snapshot.sha256) != snapshot.sha256:  # runs of older versions do not say
         raise RunError(f"{run.name}: its snapshot of frames is not the one it began with. Start a new run.")
-    return load_model(began["model"], workspace), list(snapshot.revisions)
+    return stored_model(began.get("model"), workspace), list(snapshot.revisions)
 
 
 def tune(
@@ -204,7 +206,7 @@ def tune(
     objective: Objective
     if settings.teacher:
         teacher = teacher_network(teacher_of(card, settings, workspace))
-        begun = (checkpoints / LAST).is_file()
+        begun = confined.is_file(checkpoints / LAST)
         objective = taught(network, task, teacher, sampler, settings, watcher, begun=begun)
     else:
         anchor = previous.fused().to(pick_device(settings.device))
@@ -339,31 +341,31 @@ def publish(
     snapshot = workspace.dataset.load_snapshot(run.name)
     if settings.teacher:  # by its id: a card must not tell the folders of a computer
         settings = settings.model_copy(update={"teacher": load_model(settings.teacher, workspace).id})
-    staging = run / "model"
     card = base.card
-    stage_model(
-        network,
-        staging,
-        name=f"{card.name}-{'kd' if settings.is_taught else 'ft'}",
-        teacher=settings.teacher if settings.is_taught else None,
-        normalisation=card.normalisation,
-        input_size=card.input_size,
-        threshold=choice.threshold,
-        min_component_px=card.min_component_px,
-        label_protocol=card.label_protocol,
-        parent=base.id,
-        run=run.name,
-        dataset_snapshot=snapshot.sha256,
-        trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
-        recipe={
-            "finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json"),
-            WEIGHTS_OF_TERMS: weights,
-        },
-        metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
-        licence=card.licence,
-        data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",
-    )
-    return workspace.models.add(staging)
+    with tempfile.TemporaryDirectory(prefix="lightvessel-model-") as staging:
+        stage_model(
+            network,
+            Path(staging),
+            name=f"{card.name}-{'kd' if settings.is_taught else 'ft'}",
+            teacher=settings.teacher if settings.is_taught else None,
+            normalisation=card.normalisation,
+            input_size=card.input_size,
+            threshold=choice.threshold,
+            min_component_px=card.min_component_px,
+            label_protocol=card.label_protocol,
+            parent=base.id,
+            run=run.name,
+            dataset_snapshot=snapshot.sha256,
+            trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
+            recipe={
+                "finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json"),
+                WEIGHTS_OF_TERMS: weights,
+            },
+            metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
+            licence=card.licence,
+            data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",
+        )
+        return workspace.models.add(staging)
 
 
 def describe(material: Material, base: Model) -> str:

@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from src_training import durable
 from src_training.errors import Cancelled
 from src_training.networks.network import Network
 from src_training.training.ahead import batches
@@ -60,7 +61,7 @@ def fit(
     network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     helper = objective.to(fabric.device) if isinstance(objective, nn.Module) else nn.Module()
     state = _fresh_state(network, helper, settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_dir(folder)
     progress = load_checkpoint(folder, state) or Progress()
     wrapped, optimiser = fabric.setup(network, state.optimiser)
     stepper = Stepper(fabric, wrapped, optimiser, objective, settings.gradient_clip, progress.parts)

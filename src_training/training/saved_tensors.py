@@ -6,6 +6,7 @@ its program of pickle opcodes is not run but read: texts, numbers, lists, dicts 
 
 from __future__ import annotations
 
+import os
 import pickletools
 import sys
 import zipfile
@@ -47,7 +48,7 @@ def read_saved(path: Path, most: int) -> Any:
     Raises NotSaved, OSError and what a damaged archive or number makes of its readers.
     """
     with open_regular(path, most) as file:
-        records = _records(file, path.stat().st_size)
+        records = _records(file, os.fstat(file.fileno()).st_size)
         (program,) = [name for name in records if name.rpartition("/")[2] == "data.pkl"]
         return _Reader(records, program.rpartition("/")[0]).read(records[program]())
 

@@ -20,6 +20,7 @@ import soak_files
 import soak_full
 import soak_gate
 import soak_journal
+import soak_links
 import soak_odd
 import soak_pickles
 import soak_pixels
@@ -53,6 +54,7 @@ PARTS: dict[str, Part] = {
     "saving": soak_saving.PART,
     "journal": soak_journal.PART,
     "archives": soak_archives.PART,
+    "links": soak_links.PART,
     "files": soak_files.PART,
     "decoders": soak_decoders.PART,
     "refusals": soak_refusals.PART,

@@ -123,6 +123,13 @@ def second_of_a_rounded_frame(workspace: Path) -> Path:
     return revision.folder / f"{revision.name}.json"
 
 
+def linked_shelf(workspace: Path) -> None:
+    """One that a person moved to another disk, as it may be."""
+    shelf = records(workspace)[3].parent.parent
+    shelf.rename(workspace.parent / f"moved-{workspace.name}")
+    shelf.symlink_to(workspace.parent / f"moved-{workspace.name}", target_is_directory=True)
+
+
 def linked_to_nowhere(path: Path) -> None:
     path.unlink()
     path.symlink_to("nowhere")
@@ -220,6 +227,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
         "D05",
         lambda ws: rewritten(second_of_a_rounded_frame(ws), patient_key=OTHER),
     ),
+    "a shelf that is a link": ("D11", linked_shelf),
     "a link to nowhere": ("D06", lambda ws: linked_to_nowhere(blob(ws, "image"))),
     "a folder in place of an image": ("D07", lambda ws: made_a_folder(blob(ws, "image"))),
     "a pipe in place of an image": ("D07", lambda ws: made_a_pipe(blob(ws, "image"))),

@@ -72,9 +72,9 @@ class StepDisk(ScratchDisk):
         self._step("rename", temporary, path)
         super().rename(temporary, path)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         self._step("mkdir", path)
-        super().mkdir(path)
+        super().mkdir(path, mode)
 
     def sync_dir(self, path: Path) -> None:
         self._step("sync_dir", path)
@@ -118,9 +118,9 @@ class RefusingDisk(Disk):
         self._check(path)
         return super().open(path, flags, mode)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         self._check(path)
-        super().mkdir(path)
+        super().mkdir(path, mode)
 
     def _check(self, path: Path) -> None:
         if self.refusing and self.root in path.parents:
@@ -161,9 +161,9 @@ class SmallDisk(ScratchDisk):
         super().write(fd, data[:fits])
         self._check(self._paths[fd], len(data) - fits)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
         self._check(path, 1)
-        super().mkdir(path)
+        super().mkdir(path, mode)
 
     def _check(self, path: Path, more: int) -> None:
         if more > self._left(path):
@@ -213,8 +213,8 @@ class PowerCutDisk(StepDisk):
         super().rename(temporary, path)
         self.names[path] = self.names.pop(temporary)
 
-    def mkdir(self, path: Path) -> None:
-        super().mkdir(path)
+    def mkdir(self, path: Path, mode: int = 0o777) -> None:
+        super().mkdir(path, mode)
         self.names[path] = None
 
     def sync_dir(self, path: Path) -> None:

@@ -107,7 +107,7 @@ def test_files_that_are_larger_than_their_network_can_be_are_not_read(tmp_path, 
     folder = stage_tiny(tmp_path / "large")
     with (folder / WEIGHTS_FILE).open("ab") as file:
         file.truncate(64 << 20)
-    monkeypatch.setattr("src_training.models.loading._check_hash", pytest.fail)
+    monkeypatch.setattr("src_training.models.loading._content", pytest.fail)
     with pytest.raises(
         ModelError, match=r"large/weights.safetensors: 64 MiB, its card's architecture has less"
     ):

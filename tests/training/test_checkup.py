@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -75,3 +76,30 @@ def test_a_settings_folder_that_cannot_be_written_is_told(findings, monkeypatch,
     monkeypatch.setenv("LIGHTVESSEL_CONFIG_DIR", str(tmp_path / "file"))
     assert main(["doctor"]) == 1
     assert "✗ settings" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such rights on Windows")
+def test_the_users_folder_is_the_users_only_whatever_the_umask(tmp_path, monkeypatch, capsys):
+    from durable_disks import frame, mask
+
+    from src_training import Workspace
+    from src_training.dataset.outbox import Outbox
+    from src_training.dataset.sources import Source, Sources
+
+    home = tmp_path / "a" / "config"
+    monkeypatch.setenv("LIGHTVESSEL_CONFIG_DIR", str(home))
+    before = os.umask(0)
+    try:
+        dataset = Workspace.create(tmp_path / "ws").dataset
+        saved = dataset.append(frame(1), mask(1))
+        Outbox(dataset).keep(dataset.prepare(frame(2), mask(2)))
+        Sources(dataset).remember(saved.case, Source("IM1", 0, "p"))
+        main(["doctor"])
+    finally:
+        os.umask(before)
+    made = [home.parent, home, *(path for path in home.rglob("*") if path.is_dir())]
+    assert len(made) > 4 and {path.stat().st_mode & 0o777 for path in made} == {0o700}
+    assert "anybody may write there" not in capsys.readouterr().out
+    home.chmod(0o777)
+    assert main(["doctor"]) == 1
+    assert "anybody may write there" in capsys.readouterr().out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 from unittest import mock
 
@@ -11,6 +13,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import skimage.draw
+from forking import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -244,10 +247,14 @@ REFUSALS = {
 def test_a_target_that_cannot_be_is_refused_and_nothing_is_left(workspace, tmp_path, what):
     (tmp_path / "file").write_text("")
     target, line = REFUSALS[what]
-    before = sorted(tmp_path.rglob("*"))
+    before = outside_of_settings(tmp_path)
     with pytest.raises(DatasetError, match=line):
         export(workspace.dataset, "png", target(workspace, tmp_path))
-    assert sorted(tmp_path.rglob("*")) == before
+    assert outside_of_settings(tmp_path) == before
+
+
+def outside_of_settings(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if "user-config" not in path.parts)
 
 
 def test_an_empty_dataset_has_nothing_to_export(tmp_path, capsys):
@@ -428,3 +435,28 @@ def test_one_source_has_to_be_named(tmp_path, capsys, source):
     made = Workspace.create(tmp_path / "ws")
     assert main(["dataset", "import", str(made.path), *source.split()]) == 2
     assert "name one source" in capsys.readouterr().err
+
+
+def test_an_export_that_was_killed_leaves_no_pictures_for_long(workspace, tmp_path, monkeypatch):
+    """The next one into the same folder clears up; what others write, or this computer still does, stays."""
+    from src_training.exchange import placing
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def killed() -> None:
+        monkeypatch.setattr(Path, "rename", die)
+        export(workspace.dataset, "png", tmp_path / "out")
+
+    os.waitpid(forked(killed), 0)
+    (left,) = tmp_path.glob(".*.partial")
+    assert any(left.rglob("*.png"))
+    here = f".{placing._ours()}"
+    for name in (
+        f"{here}{os.getpid()}-0123abcd.partial",
+        ".0123456789ab-999999999-0123abcd.partial",
+        f"{here}x.partial",
+    ):
+        (tmp_path / name).mkdir()
+    export(workspace.dataset, "png", tmp_path / "out")
+    assert not left.exists() and len(list(tmp_path.glob(".*.partial"))) == 3

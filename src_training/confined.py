@@ -1,0 +1,249 @@
+"""Folders from elsewhere are never left: below a confined root no link is followed, by whomever, for whatever.
+
+A workspace travels, so that a folder or file of it may be a link to the user's own. Whoever opens one confines it;
+from then on each name on the way from the root is opened relative to the folder before it, and none may be a link.
+Paths outside of confined roots, and the way to a root, are the user's own choice and are opened as usual. The roots are
+those of the process, and not an argument of each call, because a call that forgot it would follow links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Windows knows no opening relative to a folder: names are looked at before they are used.
+_BY_DESCRIPTOR = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+# Linux alone can name a folder that one may enter and not list.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+# Reparse points of Windows that lead elsewhere; others are files that a cloud drive brings when they are read.
+_LEADS_ELSEWHERE = (0xA000000C, 0xA0000003)  # symbolic link, junction
+_LINK_MET = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK, getattr(errno, "EFTYPE", errno.ELOOP))
+
+#: What is said of a link.
+LINK = "{} is a link, and none is followed here"
+
+_roots: set[str] = set()
+
+
+class Leads(OSError):
+    """A link, or a name that climbs, in a place where none is followed; ``strerror`` names it within its root."""
+
+    def __init__(self, reason: str, path: str | Path) -> None:
+        super().__init__(errno.ELOOP, reason, str(path))
+
+
+def confine(root: str | Path) -> Path:
+    """Never again leave this folder by a link below it; its absolute path, by which it is confined."""
+    path = Path(root).absolute()
+    _roots.add(str(path))
+    return path
+
+
+def open_below(path: Path, flags: int, mode: int = 0o666) -> int:
+    """`os.open` that follows no link below a confined root. Raises `Leads`, and OSError as usual."""
+    no_link = _NO_LINK if _root_of(path) else 0
+    return _at(path, lambda name, folder: os.open(name, flags | no_link, mode, dir_fd=folder), itself=True)
+
+
+def status(path: Path) -> os.stat_result:
+    """`os.stat`; below a confined root that of a link is its own. Raises `Leads`, and OSError as usual."""
+    follow = _root_of(path) is None
+    return _at(path, lambda name, folder: os.stat(name, dir_fd=folder, follow_symlinks=follow))
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is an ordinary file, and below a confined root no link to one."""
+    facts = _status_or_none(path)
+    return facts is not None and stat.S_ISREG(facts.st_mode) and not _is_junction(path, facts)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and below a confined root no link to one."""
+    facts = _status_or_none(path)
+    return facts is not None and stat.S_ISDIR(facts.st_mode) and not _is_junction(path, facts)
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has this name; below a confined root a link has it, wherever it leads."""
+    return _status_or_none(path) is not None
+
+
+def names_in(folder: Path) -> list[str]:
+    """`os.listdir`, sorted. Raises `Leads`, and OSError as usual."""
+    if not _BY_DESCRIPTOR or _root_of(folder) is None:
+        return _at(folder, lambda name, _: sorted(os.listdir(name)), itself=True)
+    descriptor = open_below(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return sorted(os.listdir(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """`os.mkdir`. Raises `Leads`, and OSError as usual."""
+    _at(path, lambda name, folder: os.mkdir(name, mode, dir_fd=folder))
+
+
+def remove(path: Path) -> None:
+    """`os.unlink`: of a link itself. Raises `Leads`, and OSError as usual."""
+    _at(path, lambda name, folder: os.unlink(name, dir_fd=folder))
+
+
+def remove_tree(path: Path) -> None:
+    """`shutil.rmtree` without a word about what stays; it enters no link."""
+    with contextlib.suppress(OSError):
+        _at(path, lambda name, folder: shutil.rmtree(name, ignore_errors=True, dir_fd=folder), itself=True)
+
+
+def rename(path: Path, to: Path) -> None:
+    """`os.replace`: of a link itself. Raises `Leads`, and OSError as usual."""
+
+    def placed(name: str, folder: int | None, new: str, other: int | None) -> None:
+        descriptors = {} if folder is other is None else {"src_dir_fd": folder, "dst_dir_fd": other}
+        os.replace(name, new, **descriptors)
+
+    _at(path, lambda name, folder: _at(to, lambda new, other: placed(name, folder, new, other)))
+
+
+def leads_elsewhere(facts: os.stat_result) -> bool:
+    """Whether what was looked at is a link, or on Windows a junction."""
+    return stat.S_ISLNK(facts.st_mode) or getattr(facts, "st_reparse_tag", 0) in _LEADS_ELSEWHERE
+
+
+def walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below a folder, folders before what is in them; links are told and not entered.
+
+    What cannot be looked at is passed over. Deep trees are walked without recursion.
+    """
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            names = names_in(folder)
+        except OSError:
+            continue
+        for path in (folder / name for name in names):
+            try:
+                facts = os.lstat(path) if _root_of(path) is None else status(path)
+            except OSError:
+                continue
+            yield path, facts
+            if stat.S_ISDIR(facts.st_mode) and not leads_elsewhere(facts):
+                waiting.append(path)
+
+
+def links_in(root: Path) -> Iterator[Path]:
+    """Every link below a folder."""
+    return (path for path, facts in walk(root) if leads_elsewhere(facts))
+
+
+# -- inside --------------------------------------------------------------------------------------------------
+
+
+def _root_of(path: Path) -> str | None:
+    """The outermost confined root that a path lies below; a root itself is the user's own choice."""
+    text, end = _absolute(path), 0
+    while (end := text.find(os.sep, end + 1)) > 0:
+        if text[:end] in _roots:
+            return text[:end]
+    return None
+
+
+def _absolute(path: Path) -> str:
+    text = os.fspath(path)
+    return text if os.path.isabs(text) else os.path.join(os.getcwd(), text)
+
+
+def _status_or_none(path: Path) -> os.stat_result | None:
+    try:
+        return status(path)
+    except ValueError:  # no name of a file
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            return None
+        raise
+
+
+def _is_junction(path: Path, facts: os.stat_result) -> bool:
+    return leads_elsewhere(facts) and _root_of(path) is not None
+
+
+def _at(path: Path, do: Callable[[str, int | None], Any], *, itself: bool = False) -> Any:
+    """``do(name, descriptor of its folder)``, reached without a link; ``do(path, None)`` where nothing is confined.
+
+    ``itself``: nor may the last name be a link, where ``do`` cannot see to that because there are no descriptors.
+    """
+    root = _root_of(path)
+    if root is None:
+        return do(os.fspath(path), None)
+    text = _absolute(path)
+    parts = [part for part in text[len(root) :].split(os.sep) if part]
+    if os.pardir in parts:
+        raise Leads(f"{'/'.join(parts)} climbs out of its folder", text)
+    with _naming(text):
+        if _BY_DESCRIPTOR:
+            return _by_descriptor(root, parts, do)
+        _look_at_each(root, parts if itself else parts[:-1])
+        return do(text, None)
+
+
+def _by_descriptor(root: str, parts: list[str], do: Callable[[str, int | None], Any]) -> Any:
+    folder = os.open(root, _FOLDER)
+    try:
+        for depth, name in enumerate(parts[:-1], 1):
+            with _explaining(name, folder, parts[:depth]):
+                inner = os.open(name, _FOLDER | _NO_LINK, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        with _explaining(parts[-1], folder, parts):
+            return do(parts[-1], folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _explaining(name: str, folder: int, parts: list[str]) -> Iterator[None]:
+    """`Leads` in an error's place where a link was the reason: systems have several numbers for that."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _LINK_MET and not isinstance(error, Leads) and _is_link(name, folder):
+            raise Leads(_reason(parts), name) from error
+        raise
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _look_at_each(root: str, parts: list[str]) -> None:
+    """Without descriptors: no name on the way is a link, at least now."""
+    for depth in range(1, len(parts) + 1):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if leads_elsewhere(os.lstat(os.path.join(root, *parts[:depth]))):
+                raise Leads(_reason(parts[:depth]), os.path.join(root, *parts))
+
+
+def _reason(parts: list[str]) -> str:
+    return LINK.format("/".join(parts))
+
+
+@contextlib.contextmanager
+def _naming(text: str) -> Iterator[None]:
+    """An error tells the whole path, as it does without descriptors."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = text
+        raise
