@@ -83,7 +83,13 @@ class Trainer:
         view = self.view
         if view is not None and not view.over:
             self.told.emit("cancelling after this step…", "busy")
-            self._aside(view.run.cancel, done=lambda _none: None)
+            by = _preferences.annotator()
+            self._aside(lambda: view.run.cancel(by), done=self._tell_cancel)
+
+    def _tell_cancel(self, line: str) -> None:
+        """Of a run on another computer: what may happen, and what can be done."""
+        if line:
+            self.told.emit(line, "busy")
 
     def resume(self) -> None:
         """Go on with a run that was cancelled, interrupted or failed, from its last checkpoint."""

@@ -14,6 +14,6 @@ def own_pseudonym() -> str:
 
     try:
         found = json.loads((user_config_dir() / SETTINGS).read_text(encoding="utf-8")).get("annotator", "")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""

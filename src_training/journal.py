@@ -110,7 +110,7 @@ class Journal:
             facts = JournalFacts(shape=(frames, height, width), **record)
             if owner is None or facts.begun.tzinfo is None:
                 raise ValueError("no owner or time")
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise LightVesselError(
                 f"{folder.name}: the journal of unaccepted edits cannot be read ({error})."
             ) from error

@@ -38,7 +38,7 @@ BANNED = {
 BANNED_METHODS = {"extract", "extractall", "unpack_archive", "read_pickle"}
 #: Who may call torch.load, each with weights_only=True, and why.
 LOADERS = {
-    "src_training/training/checkpoint.py": "checkpoints that this program wrote, to resume a run",
+    "src_training/training/imagenet.py": "weights of a package that the person has installed",
     "src_training/models/foreign.py": "weights from elsewhere, in a process of its own with a cap and a deadline",
 }
 LITERALS = {"torch.load": ("weights_only", "True"), "numpy.load": ("allow_pickle", "False")}

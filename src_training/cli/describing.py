@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from src_training.models import Model
 
 _WIDTH = 100
+_LONGEST_NAME = 60
+_LARGEST = 10.0**300  # what is beyond is no metric, and cannot be a float
 
 
 def description(model: Model) -> list[str]:
@@ -38,7 +40,7 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
     lines = _entry("metrics", _numbers(plain)) if plain else []
     for name, inside in metrics.items():
         if isinstance(inside, dict):
-            lines += [f"{name}:", *_table(inside)]
+            lines += [f"{_short(name)}:", *_table(inside)]
     return lines
 
 
@@ -47,18 +49,23 @@ def _table(inside: dict[str, Any]) -> list[str]:
     lines = (
         textwrap.wrap(_numbers(plain), _WIDTH, initial_indent="  ", subsequent_indent="  ") if plain else []
     )
-    rows = {line(name, _WIDTH): row for name, row in inside.items() if isinstance(row, dict)}
+    rows = {line(_short(name), _WIDTH): row for name, row in inside.items() if isinstance(row, dict)}
     width = max(map(len, rows), default=0) + 2
     return [*lines, *(f"  {name:<{width}}{_numbers(row)}" for name, row in rows.items())]
 
 
 def _numbers(values: dict[str, Any]) -> str:
     shown = {name: value for name, value in values.items() if _is_number(value) and not name.endswith("_sd")}
-    return "  ".join(f"{name}={value:.4g}" for name, value in shown.items())
+    return "  ".join(f"{_short(name)}={value:.4g}" for name, value in shown.items())
+
+
+def _short(name: str) -> str:
+    """A card from elsewhere may hold names without end, and all would be as wide as the longest."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _entry(name: str, text: str) -> list[str]:

@@ -81,12 +81,13 @@ def follow(run: Run, as_json: bool) -> int:
     while True:
         try:
             ended = run.status().ended
+            before = offset
             events, offset = run.events(offset)
             for event in events:
                 tell_event({"run": run.id, **event}, as_json)
-            if ended and not events:
+            if ended and offset == before:
                 break
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_S if offset == before else 0)
         except KeyboardInterrupt:
             if asked:
                 raise

@@ -49,5 +49,5 @@ def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from src_training.annotator import own_pseudonym
 from src_training.cli.common import JsonFlag, result
 from src_training.cli.finetune import follow
 from src_training.errors import RunError
@@ -44,13 +45,17 @@ def watch(workspace: Path = _Workspace, run: str = _Run, as_json: bool = JsonFla
 
 
 def cancel(workspace: Path = _Workspace, run: str = _Run, as_json: bool = JsonFlag) -> None:
-    """Ask a run to stop after its step; its checkpoint stays."""
+    """Ask a run to stop after its step; its checkpoint stays.
+
+    One on another computer of which nothing is heard is ended when it is cancelled once more.
+    """
     chosen = _chosen(workspace, run)
     state = chosen.status()
     if state.ended:
         raise RunError(f"{chosen.id} is {state.status}: there is nothing to cancel.")
-    chosen.cancel()
-    result(f"{chosen.id}: asked to stop after its step", {"run": chosen.id, "asked": "cancel"}, as_json)
+    told = chosen.cancel(own_pseudonym())
+    record = {"run": chosen.id, "asked": "cancel", "message": told}
+    result(f"{chosen.id}: {told or 'asked to stop after its step'}", record, as_json)
 
 
 def resume(workspace: Path = _Workspace, run: str = _Run, as_json: bool = JsonFlag) -> None:
@@ -68,7 +73,7 @@ def _chosen(workspace: Path, run: str) -> Run:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    state, damage = run.status(), run.damage()
+    state, damage = run.glance(), run.damage()
     return {
         "run": run.id,
         "status": "damaged" if damage else state.status,

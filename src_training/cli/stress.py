@@ -44,8 +44,12 @@ def stress(
         readable=False,
     ),
     model: str = typer.Option("", "--model", metavar="ID|PATH", help="Default: the shipped default model."),
-    frames: int = typer.Option(50, "--frames", min=1, help="At most so many frames, evenly chosen."),
-    trees: int = typer.Option(40, "--trees", min=1, help="Synthetic trees with complete labels."),
+    frames: int = typer.Option(
+        50, "--frames", min=1, max=1_000_000, help="At most so many frames, evenly chosen."
+    ),
+    trees: int = typer.Option(
+        40, "--trees", min=1, max=100_000, help="Synthetic trees with complete labels."
+    ),
     partial: bool = PartialFlag,
     vessels: Vessels = VesselsOption,
     vessels_bright: bool = BrightAlias,

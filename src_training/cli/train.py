@@ -15,12 +15,14 @@ from src_training.cli.forms import settings_from
 from src_training.cli.watching import watch_here
 from src_training.distillation.recipe import AS_PUBLISHED, LITERAL
 from src_training.errors import LightVesselError, ModelError
+from src_training.regular import read_regular
 
 if TYPE_CHECKING:
     from src_training.models import Model
     from src_training.training.settings import TrainSettings
 
 _NEW = "new:"
+_LARGEST_RECIPE = 16 << 20  # bytes
 _TRAINING, _FINETUNING = "train student", "finetune"  # what a card calls its recipe
 _TEACHER = "lite0-unet"
 
@@ -300,7 +302,7 @@ def _recipe(path: Path | None, kind: str = _TRAINING) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_regular(path, _LARGEST_RECIPE))
     except (OSError, ValueError, RecursionError) as error:
         raise LightVesselError(
             f"{path}: not a settings file or a card ({error}). Give a JSON file."

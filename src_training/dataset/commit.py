@@ -42,7 +42,16 @@ def commit(
     record = sealed({"schema": REVISION_SCHEMA, **lineage, **blobs, **facts, **stamp})
     path = folder / f"{record_name(record)}.json"
     durable.write_new(path, to_bytes(record))
+    _keep_files(folder, blobs, pixels, mask)
     return path
+
+
+def _keep_files(folder: Path, blobs: dict[str, dict[str, Any]], pixels: NDArray, mask: NDArray) -> None:
+    """Write image and mask again where a repair took them for left-overs before it could see their record."""
+    if not all(confined.is_there(folder / facts["file"]) for facts in blobs.values()):
+        write_image(folder, pixels)
+        write_mask(folder, mask)
+        durable.sync_dir(folder)
 
 
 def make_whole(revision: Revision, pixels: NDArray, mask: NDArray) -> bool:

@@ -24,6 +24,7 @@ from src_training.dataset.record import read_record, sealed, to_bytes
 from src_training.dataset.revision import Revision
 from src_training.dataset.store import Dataset, Prepared
 from src_training.errors import DatasetError, NotSaved
+from src_training.file_clock import age_s
 
 _SCHEMA = "lightvessel-outbox/1"
 _TURNS = ".turns"
@@ -193,8 +194,7 @@ class Outbox:
         """What it corrected when it was kept: work that came after it stands beside it, as a visible conflict."""
         case, corrects = record["case"], record["corrects"]
         if corrects is None:
-            heads = self.dataset.case_heads(case)
-            return [head for head in heads if head.record["created_utc"] < record["kept_utc"]]
+            return [head for head in self.dataset.case_heads(case) if _is_earlier(head, record["kept_utc"])]
         return [one for one in self.dataset.revisions(case) if one.sha in corrects]
 
 
@@ -209,6 +209,20 @@ def _same_place(one: Path, other: Path) -> bool:
         return os.path.samefile(one / "dataset.json", other / "dataset.json")
     except OSError:
         return one == other
+
+
+def _is_earlier(head: Revision, kept_utc: str) -> bool:
+    """Whether a revision was there when a frame was kept; in doubt it was not, and stands beside it.
+
+    It tells a date of the computer that made it, whose clock may be behind: that it is older must be so by the age of
+    its file, too, which the file system's clock tells.
+    """
+    try:
+        waits_s = (datetime.now(UTC) - datetime.fromisoformat(kept_utc)).total_seconds()
+        older = age_s(head.folder / f"{head.name}.json") > waits_s
+    except (OSError, ValueError, TypeError):
+        return False
+    return older and waits_s >= 0 and head.record["created_utc"] < kept_utc
 
 
 def _remove(entry: Path) -> None:

@@ -24,7 +24,10 @@ def receive(pipe: IO[bytes], largest: int) -> tuple[dict[str, Any], bytes]:
     lengths = _LENGTHS.unpack(_exactly(pipe, _LENGTHS.size))
     if lengths[0] > _LARGEST_HEADER or lengths[1] > largest:
         raise ValueError(f"a message of {lengths[0]} + {lengths[1]} bytes")
-    header = json.loads(_exactly(pipe, lengths[0]))
+    try:
+        header = json.loads(_exactly(pipe, lengths[0]))
+    except RecursionError as error:
+        raise ValueError("a message nested without end") from error
     if not isinstance(header, dict):
         raise ValueError("a message without a header")
     return header, _exactly(pipe, lengths[1])

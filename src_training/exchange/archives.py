@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from src_training.errors import DatasetError, LightVesselError, printable
 from src_training.exchange.archive_budget import Budget, TooMuch
 from src_training.exchange.archive_members import Damaged, Member, NoArchive, members
 from src_training.exchange.member_names import Taken, parts_of, problem_of
+from src_training.file_clock import age_s
 from src_training.regular import NotRegular
 
 _PREFIX = "lightvessel-import-"
@@ -136,5 +136,5 @@ def _put_away_left_overs() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         with contextlib.suppress(OSError, ValueError, OverflowError):
             process = int(path.name.removeprefix(_PREFIX).partition("-")[0])
-            if not psutil.pid_exists(process) and time.time() - path.lstat().st_mtime > _OURS_S:
+            if not psutil.pid_exists(process) and age_s(path) > _OURS_S:
                 shutil.rmtree(path, ignore_errors=True)

@@ -17,6 +17,7 @@ from src_training.errors import LightVesselError
 from src_training.inference.postprocess import component_px_for, mask_from_probability
 from src_training.inference.preprocess import frame_probability, network_input
 from src_training.inference.runtimes import Precision, Runtime, RuntimeName, open_runtime
+from src_training.models.bounds import frames_at_a_time
 from src_training.networks import stride_of
 
 if TYPE_CHECKING:
@@ -54,12 +55,14 @@ class Predictor:
     ) -> Predictor:
         """Load a model: an entry, the id of a built-in or workspace model, or a model folder.
 
-        ``streams`` frames are worked on at a time, each with one thread. Raises ModelError.
+        ``streams`` frames are worked on at a time, each with one thread; fewer of a model whose frames take so much
+        memory that it would not be allowed (`models.bounds`). Raises ModelError.
         """
         if isinstance(model, str | Path):
             from src_training.models import load_model
 
             model = load_model(model, workspace)
+        streams = frames_at_a_time(model.card, streams)
         return cls(model, open_runtime(model, runtime, device, precision, streams), streams)
 
     @property

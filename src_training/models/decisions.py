@@ -17,7 +17,9 @@ from src_training.models.seals import Seals
 from src_training.models.state import LiveState, State
 from src_training.runs.writing import plain
 
-_LARGEST = 64 * 2**20
+_LARGEST = 16 * 2**20  # of thousands of decisions
+_LONGEST_LINE = 2**20
+_MOST_SWITCHES = 2**53
 _LONGEST_REASON = 500
 _CHANGE_NOTHING = ("kept", "refused")
 _MOST_LATER = 10_000
@@ -201,7 +203,7 @@ def decision_text(record: dict[str, Any]) -> str:
 def seq_of(record: dict[str, Any]) -> int:
     """The number of a switch; 0 in records without one: a refusal, or of an older version."""
     seq = record.get("seq")
-    return seq if isinstance(seq, int) else 0
+    return seq if isinstance(seq, int) and 0 <= seq < _MOST_SWITCHES else 0
 
 
 def _seq_before(record: dict[str, Any]) -> int:
@@ -220,7 +222,7 @@ def _gate_text(decision: dict[str, Any] | None) -> str:
 
 
 def _record(line: str) -> dict[str, Any] | None:
-    record = parsed(line)
+    record = parsed(line) if len(line) <= _LONGEST_LINE else None
     if record is None or not all(isinstance(record.get(name), kind) for name, kind in _NEEDED.items()):
         return None
     record = {name: default for name, (_, default) in _OPTIONAL.items()} | record

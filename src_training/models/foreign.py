@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
-_MEMORY = 6 * 2**30  # address space; torch alone maps about 2 GiB of it
+_MEMORY = (
+    2**30
+)  # of address space, beyond what torch maps; a file of the largest size takes three quarters of it
+_LARGEST_WRITTEN = 300 * 2**20
+_LARGEST_PROGRAM = 16 * 2**20  # of a pickle that names the tensors of a zip archive
 _WRAPPINGS = ("state_dict", "model_state_dict", "model")
 
 
@@ -20,6 +25,7 @@ def main(source: Path, target: Path) -> None:
     """Convert, or leave with a line that says why not."""
     _cap_memory()
     try:
+        _check_packed(source)
         tensors = _tensors(source)
     # A decoder raises what it likes; whatever it is, these are no weights.
     except Exception as error:
@@ -47,7 +53,26 @@ def _tensors(source: Path) -> dict[str, Any]:
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise ValueError(f"{str(name)[:80]!r} is no weight")
-    return {name: tensor.contiguous().clone() for name, tensor in found.items() if tensor.is_floating_point()}
+    kept = {name: tensor for name, tensor in found.items() if tensor.is_floating_point()}
+    if sum(tensor.numel() * tensor.element_size() for tensor in kept.values()) > _LARGEST_WRITTEN:
+        raise ValueError(
+            f"its weights take more than {_LARGEST_WRITTEN >> 20} MiB of memory"
+        )  # more than is in the file
+    return {name: tensor.contiguous().clone() for name, tensor in kept.items()}
+
+
+def _check_packed(source: Path) -> None:
+    """A zip archive of PyTorch is never packed: what is would be larger than the file that it came in."""
+    if not zipfile.is_zipfile(source):
+        return
+    with zipfile.ZipFile(source) as archive:
+        members = archive.infolist()
+    if sum(member.file_size for member in members) > source.stat().st_size:
+        raise ValueError("its members are larger than the file")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("its members are packed")
+    if any(m.filename.endswith(".pkl") and m.file_size > _LARGEST_PROGRAM for m in members):
+        raise ValueError("it holds more than weights")
 
 
 def _unpickled(source: Path) -> Any:
@@ -70,10 +95,14 @@ def _is_saved(source: Path) -> bool:
 
 
 def _cap_memory() -> None:
+    import psutil
+    import safetensors.torch  # noqa: F401 - it and torch are mapped before the cap is set
+
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such cap
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        most = psutil.Process().memory_info().vms + _MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from src_training.models.store import ModelStore
 
 _LARGEST = 256 * 2**20
-_PATIENCE_S = 120.0
+_PATIENCE_S = 60.0
 
 
 def import_weights(store: ModelStore, source: Path, like: Model, name: str) -> Model:

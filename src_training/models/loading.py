@@ -16,10 +16,12 @@ from pydantic import ValidationError
 
 from src_training import confined, durable
 from src_training.errors import ModelError
+from src_training.models.bounds import check_model
 from src_training.models.card import ModelCard
 from src_training.regular import read_regular
 
 if TYPE_CHECKING:
+    from src_training.networks.reckoning import Cost
     from src_training.networks.shapes import Shapes
 
 CARD_FILE = "card.json"
@@ -28,6 +30,10 @@ _REBUILDABLE = "openvino."  # made again from the weights, in the user's cache
 LARGEST_FILE = 256 * 2**20
 _LARGEST_CARD = 2**20
 _LARGEST_HEADER = 4 * 2**20
+_SPARE_WEIGHTS = (
+    16 * 2**20
+)  # bytes beyond what the architecture can hold: what is wrong in them is still named
+_MOST_NUMBERS = 10  # that say where a weight lies and of which shape it is
 _LONGEST_NAME = 255  # bytes, on the usual file systems
 _DTYPES = {"F16": np.float16, "F32": np.float32}
 
@@ -45,14 +51,15 @@ class Model:
 def open_model(folder: Path, *, builtin: bool = False) -> Model:
     """Check a model folder and return it.
 
-    In this order: size caps, the card, sha256 of every file the card names, names, shapes and
-    types of the weights against the card's architecture, finite values.
+    In this order: the card, what such a model would take, size caps, sha256 of every file the card names, names,
+    shapes and types of the weights against the card's architecture, finite values.
 
     Raises
     ------
     ModelError : one line naming the folder, what is wrong, and the cure.
     """
     card = read_card(folder)
+    _check_sizes(folder, card, check_model(card, folder.name))
     for name, expected in card.files.items():
         _check_file(folder, name, expected)
     if WEIGHTS_FILE not in card.files:
@@ -96,6 +103,7 @@ def read_card(folder: Path) -> ModelCard:
 def check_weights(path: Path, card: ModelCard) -> None:
     """Names, shapes, types and finiteness of a safetensors file against the card's architecture."""
     from src_training.networks import weight_shapes
+    from src_training.networks.reckoning import reckoned
 
     where = f"{path.parent.name}/{path.name}"
     header, data = _parse_safetensors(path, where)
@@ -105,6 +113,9 @@ def check_weights(path: Path, card: ModelCard) -> None:
         raise ModelError(
             f"{where}: does not fit its card's architecture (first difference: {_difference(found, expected)})."
         )
+    held, most = sum(map(math.prod, found.values())), reckoned(card.architecture, card.input_size).values
+    if held > most:
+        raise ModelError(f"{where}: holds {held:,} numbers, its card's architecture has {most:,} at most.")
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         _check_finite(np.frombuffer(data[begin:end], dtype=_DTYPES[entry["dtype"]]), name, where)
@@ -123,7 +134,7 @@ def _check_finite(values: NDArray, name: str, where: str) -> None:
         raise ModelError(f"{where}: {_shown(name)} holds non-finite values. Train this model again.")
 
 
-def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
+def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], memoryview]:
     """The header without metadata, and the data; every entry's type, shape and extent is checked."""
     content = _content(path, where)
     length = int.from_bytes(content[:8], "little")
@@ -135,7 +146,7 @@ def _parse_safetensors(path: Path, where: str) -> tuple[dict[str, dict], bytes]:
         by_place = sorted(header, key=lambda name: tuple(map(int, header[name]["data_offsets"])))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{where}: its header is damaged. Copy the model again.") from error
-    data = content[8 + length :]
+    data = memoryview(content)[8 + length :]
     reached = 0
     for name in by_place:
         reached = _end_of(name, header[name], reached, len(data), where)
@@ -148,10 +159,11 @@ def _end_of(name: str, entry: dict, begins: int, most: int, where: str) -> int:
     """Where a weight's data ends, which must begin where those of the one before end."""
     try:
         numbers = [*entry["data_offsets"], *entry["shape"]]
-        ends = begins + math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
-        whole = all(type(number) is int and number >= 0 for number in numbers)
-        if whole and entry["data_offsets"] == [begins, ends] and ends <= most:
-            return ends
+        # Asked first: the product of numbers without end would have no end either.
+        if len(numbers) <= _MOST_NUMBERS and all(type(n) is int and 0 <= n <= LARGEST_FILE for n in numbers):
+            ends = begins + math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
+            if entry["data_offsets"] == [begins, ends] and ends <= most:
+                return ends
     except (ValueError, KeyError, TypeError):
         pass
     raise ModelError(f"{where}: its header is damaged (first at {_shown(name)}). Copy the model again.")
@@ -168,6 +180,29 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _shown(name: str) -> str:
     """A name out of a file, short and on one line."""
     return name if re.fullmatch(r"[\w.]{1,80}", name) else repr(name[:80])
+
+
+def _check_sizes(folder: Path, card: ModelCard, cost: Cost) -> None:
+    """Before any of it is read: all files together, and the weights, are not larger than such a model's can be."""
+    sizes = {name: _size(folder, name) for name in card.files}
+    if sum(sizes.values()) > LARGEST_FILE:
+        name = max(sizes, key=sizes.__getitem__)
+        raise ModelError(
+            f"{folder.name}/{name}: larger than 256 MiB, alone or with the others: too large for a model."
+        )
+    most = 2 * 4 * cost.values + _SPARE_WEIGHTS
+    if sizes.get(WEIGHTS_FILE, 0) > most:
+        raise ModelError(
+            f"{folder.name}/{WEIGHTS_FILE}: {sizes[WEIGHTS_FILE] >> 20} MiB, its card's architecture has less than "
+            f"{most >> 20}. Copy the whole model folder again."
+        )
+
+
+def _size(folder: Path, name: str) -> int:
+    try:
+        return confined.status(folder / name).st_size if is_folder_name(name) else 0
+    except OSError:  # what is missing is told by name
+        return 0
 
 
 def _check_file(folder: Path, name: str, expected: str) -> None:

@@ -293,7 +293,7 @@ class ModelStore:
     def _before(self, state: State) -> Model | None:
         if not self._log.vouched(state):  # nor is what it names as live before
             return None
-        found = (self._find(model_id) for model_id in reversed(state.earlier))
+        found = (self._find(model_id) for model_id in dict.fromkeys(reversed(state.earlier)))
         return next((model for model in found if model is not None), None)
 
     def _as_seen(self, seen: str | None, live: str) -> str:

@@ -11,6 +11,7 @@ from src_training.regular import read_regular
 
 _LARGEST = 1 << 20  # bytes of a record; its settings are the largest part
 _DEEPEST = 64  # levels of nesting; our own records have four
+_MOST_BRACKETS = 10_000  # lists and objects; ours have some dozens
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -22,14 +23,16 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def parse_record(text: bytes) -> dict[str, Any] | None:
-    """A JSON object; None for all else, for numbers that are not finite and for nesting without end."""
+    """A JSON object; None for all else, for numbers that are not finite and for lists and nesting without end."""
+    brackets = text.count(b"{") + text.count(b"[")
+    if brackets > _MOST_BRACKETS:
+        return None
     try:
-        record = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        record = _DECODER.decode(text.decode())
     except (ValueError, RecursionError):  # undecodable bytes included
         return None
     if not isinstance(record, dict):
         return None
-    brackets = text.count(b"{") + text.count(b"[")
     return None if brackets > _DEEPEST and _is_deeper(record, _DEEPEST) else record
 
 
@@ -38,6 +41,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=_finite, parse_constant=_finite
+)  # made once: that takes longer than a line
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

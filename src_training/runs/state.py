@@ -14,6 +14,7 @@ Status = Literal["queued", "running", "finished", "failed", "cancelled", "interr
 ENDED: frozenset[Status] = frozenset({"finished", "failed", "cancelled", "interrupted"})
 _MOST_STEPS = 2**31 - 1  # what a progress bar can count to
 _LARGEST = 1e12  # of seconds and losses; a diverged loss is no point on a curve
+_MOST_POINTS = 20_000  # of a curve: of more every other one is left out
 
 
 @dataclass
@@ -74,16 +75,17 @@ def _progress(state: RunState, event: Event) -> None:
     state.step, state.steps = _steps(event["step"]), _steps(event.get("steps") or state.steps)
     state.eta_s = None if (left := event.get("seconds_left")) is None else _finite(left)
     # A resumed run goes back to its checkpoint and takes some steps again.
-    state.losses = _before(state.losses, state.step)
-    state.validations = _before(state.validations, state.step)
+    _forget_from(state.losses, state.step)
+    _forget_from(state.validations, state.step)
     if event.get("loss") is not None:
-        state.losses.append((state.step, _finite(event["loss"])))
+        _add(state.losses, (state.step, _finite(event["loss"])))
 
 
 def _validated(state: RunState, event: Event) -> None:
     step = _steps(event["step"])
     metrics = {str(name): _finite(value) for name, value in event["metrics"].items()}
-    state.validations = [*_before(state.validations, step), (step, metrics)]
+    _forget_from(state.validations, step)
+    _add(state.validations, (step, metrics))
     state.metrics = metrics
 
 
@@ -134,10 +136,16 @@ def _finite(value: Any) -> float:
     return number
 
 
-def _before(points: list[tuple[int, Any]], step: int) -> list[tuple[int, Any]]:
-    if not points or points[-1][0] < step:
-        return points
-    return [point for point in points if point[0] < step]
+def _forget_from(points: list[tuple[int, Any]], step: int) -> None:
+    """Forget the points from ``step`` on: in place, and each is forgotten once, however often a run goes back."""
+    while points and points[-1][0] >= step:
+        points.pop()
+
+
+def _add(points: list[tuple[int, Any]], point: tuple[int, Any]) -> None:
+    points.append(point)
+    if len(points) > _MOST_POINTS:
+        del points[-2::-2]
 
 
 _TAKE = {

@@ -7,12 +7,14 @@ import datetime
 import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from src_training import __version__, confined, durable
 from src_training.errors import RunError
+from src_training.file_clock import SKEW_S
 from src_training.runs.launching import durable_json, vouch
 from src_training.runs.process import Identity
 from src_training.runs.run import CONFIG_FILE, KIND, Run
@@ -63,7 +65,11 @@ class RunStore:
 
     def list(self) -> list[Run]:
         """All runs, the oldest first."""
-        ages = {path: age for path in self._folders() if (age := _age(path))}
+        folders = self._folders()
+        # Whoever makes a run in it dates the folder by the file system's own clock.
+        written = confined.status(self.folder).st_mtime if folders else 0.0
+        now = max(time.time(), written) + SKEW_S
+        ages = {path: age for path in folders if (age := _age(path, now))}
         return [Run(path) for path in sorted(ages, key=ages.__getitem__)]
 
     def get(self, run_id: str) -> Run:
@@ -115,8 +121,7 @@ class RunStore:
     def _named(self, kind: str) -> Run:
         if not KIND.fullmatch(kind):
             raise RunError(f"kind of run {kind!r}: expected a name in small letters, such as finetune.")
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-        return Run(self.folder / f"{now}-{kind}-{secrets.token_hex(3)}")
+        return Run(self.folder / f"{_second(time.time())}-{kind}-{secrets.token_hex(3)}")
 
     def _make(self, kind: str, settings: dict[str, Any], threads: int, run: Run | None = None) -> Run:
         run = run or self._named(kind)
@@ -155,22 +160,36 @@ def starting(run: Run, kind: str, check: Callable[[], None] = lambda: None) -> I
 def check_alone(run: Run, kind: str) -> None:
     """Raise RunError when another run of this kind is going on beside ``run``."""
     for other in RunStore(run.folder.parent).list():
-        if other.id != run.id and f"-{kind}-" in other.id and not other.status().ended:
+        if other.id != run.id and f"-{kind}-" in other.id and not (state := other.glance()).ended:
             raise RunError(
-                f"{other.id} is still {other.status().status}: one {kind} at a time. Wait for its end, or "
+                f"{other.id} is still {state.status}: one {kind} at a time. Wait for its end, or "
                 f"cancel it: lightvessel runs cancel WORKSPACE {other.id}."
             )
 
 
-def _age(folder: Path) -> tuple[str, int, str] | None:
-    """By the second in its id, then by when its config was written; None when this is not a run."""
+def _age(folder: Path, now: float) -> tuple[str, int, str] | None:
+    """By the second in its id, then by when its config was written; None when this is not a run.
+
+    A date in the future is not believed: else a run from a computer whose clock is wrong would be the newest for ever.
+    """
     try:
         config = confined.status(folder / CONFIG_FILE)
     except OSError:
         return None
     if not stat.S_ISREG(config.st_mode):
         return None
-    return folder.name.partition("-")[0], config.st_mtime_ns, folder.name
+    second, written = folder.name.partition("-")[0], config.st_mtime_ns
+    if second > _second(now):
+        second = _second(written / 1e9) if written <= now * 1e9 else ""
+    return second, min(written, int(now * 1e9)), folder.name
+
+
+def _second(time_s: float) -> str:
+    """As in an id."""
+    try:
+        return datetime.datetime.fromtimestamp(time_s, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _names(runs: list[Run]) -> str:

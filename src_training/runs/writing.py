@@ -39,6 +39,11 @@ def launched_event() -> dict[str, Any]:
     return {"event": "launched", "time": utc_now(), "message": "starting"}
 
 
+def cancelled_event(message: str) -> dict[str, Any]:
+    """The event that a person writes who ends a run of which nothing is heard any more."""
+    return {"event": "cancelled", "time": utc_now(), "message": message}
+
+
 def failed_event(message: str) -> dict[str, Any]:
     """The last word of a run that could not be started."""
     return {"event": "failed", "time": utc_now(), "message": message, "exit_code": 2}

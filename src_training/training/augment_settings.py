@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
+_Zoom = Annotated[float, Field(ge=0.1, le=10)]
 UNSEEN_LIGHT = 0.35  # transmission of a collimator below which nobody can outline a vessel
 
 
 class Augmentation(BaseModel):
     """How far frames are varied; 0 or (1, 1) switches an ingredient off."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     rotation_deg: float = Field(25.0, ge=0, le=180, title="Rotation", description="Largest turn, degrees.")
-    scale: tuple[float, float] = Field((0.65, 1.6), title="Scale", description="Smallest and largest zoom.")
+    scale: tuple[_Zoom, _Zoom] = Field((0.65, 1.6), title="Scale", description="Smallest and largest zoom.")
     flip_horizontal: float = Field(0.5, ge=0, le=1)
     flip_vertical: float = Field(0.1, ge=0, le=1)
     gamma: float = Field(0.45, ge=0, le=2, description="Largest |log gamma|.")

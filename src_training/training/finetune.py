@@ -17,6 +17,7 @@ from src_training.dataset import Revision
 from src_training.dataset.twins import left_out_text, one_sided
 from src_training.errors import DatasetError, RunError
 from src_training.models import Model, default_model, load_model
+from src_training.models.bounds import check_training
 from src_training.models.card import ModelCard
 from src_training.models.library import stored_model
 from src_training.networks.network import Network
@@ -31,7 +32,7 @@ from src_training.training.publish import stage_model
 from src_training.training.replay import replay_samples
 from src_training.training.sampler import Sampler, Source
 from src_training.training.samples import Sample, make_sample
-from src_training.training.settings import FinetuneSettings
+from src_training.training.settings import FinetuneSettings, largest_batch
 from src_training.training.stepping import Objective
 from src_training.training.teaching import (
     WEIGHTS_OF_TERMS,
@@ -90,6 +91,7 @@ def finetune(workspace: Workspace, settings: FinetuneSettings, run: Path, watche
     if (made_before := _made_before(workspace, run)) is not None:
         return made_before
     base, revisions = beginning(workspace, settings, run)
+    check_memory(run.name, base, settings, workspace)
     if left_out := left_out_text(_reviewed(workspace)):
         watcher.emit({"event": "log", "message": left_out})
     network = load_network(base.folder, base.card.architecture)
@@ -114,6 +116,7 @@ def check_beforehand(workspace: Workspace, settings: FinetuneSettings) -> None:
     base = base_model(workspace, settings)
     if settings.teacher:
         check_other(base.card, teacher_of(base.card, settings, workspace))
+    check_memory("the run", base, settings, workspace)
     training_revisions(workspace)
 
 
@@ -122,6 +125,21 @@ def check_device(settings: FinetuneSettings) -> None:
     if settings.devices > 1:
         raise RunError("a run of a workspace computes on one device. Set devices to 1.")
     pick_device(settings.device)
+
+
+def check_memory(called: str, base: Model, settings: FinetuneSettings, workspace: Workspace) -> None:
+    """Raise RunError when the run would take more memory than it may (`models.bounds`)."""
+    watching = [base.card.architecture]  # the anchor, where nobody teaches
+    if settings.teacher:
+        watching.append(teacher_of(base.card, settings, workspace).card.architecture)
+    check_training(
+        called,
+        largest_batch(settings),
+        base.card.architecture,
+        watching,
+        loaders=settings.loaders,
+        on_cpu=pick_device(settings.device).type == "cpu",
+    )
 
 
 def base_model(workspace: Workspace, settings: FinetuneSettings) -> Model:

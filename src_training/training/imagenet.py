@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from src_training.errors import ModelError
 from src_training.networks.network import Network
-from src_training.training.checkpoint import read_state
 
 #: What a network that starts from these weights is licensed under.
 LICENCE_FROM_IMAGENET = "BSD-3-Clause AND Apache-2.0 (started from the weights of EfficientNet-Lite0: NOTICE)"
@@ -54,5 +53,5 @@ def _weights(package: str) -> dict[str, Tensor]:
         ) from error
     (file,) = [entry for entry in folder.iterdir() if entry.name.endswith(".pth")]
     with importlib.resources.as_file(file) as path:
-        weights: dict[str, Tensor] = read_state(path)
+        weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
     return weights

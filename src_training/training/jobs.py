@@ -27,14 +27,14 @@ def _finetune(settings: dict[str, Any], context: RunContext) -> str:
     from src_training.runs.store import STORED_MODELS
     from src_training.training.finetune import finetune
     from src_training.training.progress import Watcher
-    from src_training.training.settings import FinetuneSettings
+    from src_training.training.settings import FinetuneSettings, checked
 
     for field in filter(settings.get, STORED_MODELS):
         stored_model(
             settings[field], context.workspace
         )  # the settings may come from elsewhere, and name any folder
     watcher = Watcher(context.emit, context.cancelled)
-    model = finetune(context.workspace, FinetuneSettings(**settings), context.folder, watcher)
+    model = finetune(context.workspace, checked(FinetuneSettings, settings), context.folder, watcher)
     context.emit({"event": "log", "message": f"comparing {model.id} with the active model"})
     check = partial(watcher.check, "comparing it with the active model")
     decision = contest(context.workspace, model, check=check)

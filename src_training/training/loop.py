@@ -93,7 +93,7 @@ def fit(
 
     keeper.save()
     fabric.barrier()
-    load_best(folder, network, fabric.device)
+    load_best(folder, network)
     network.eval()
 
 

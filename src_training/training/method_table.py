@@ -13,6 +13,7 @@ from src_training.distillation.recipe import LITERAL, PRESETS
 from src_training.errors import Cancelled, LightVesselError
 from src_training.models import load_model
 from src_training.networks import network_named, stride_of
+from src_training.regular import read_regular
 from src_training.training.kept_settings import OF_THE_COMPUTER, differing
 from src_training.training.material import Material
 from src_training.training.method_ruler import Ruler, figures
@@ -43,6 +44,7 @@ ROWS = {
     UNLABELLED: PRESETS["lightvessel"],
 }
 OF_THE_TABLE = {"architecture", "method", "seed", "start_from", "teacher", "unlabelled_share"}  # a row's own
+_LARGEST = 16 << 20  # bytes of a record
 _AS_PUBLISHED = ("fsd-paper", "asd-paper", "as-published")
 FEW_ROWS = (PLAIN, "as-published", "lightvessel")  # for the paper's own students
 UNLABELLED_SHARE = 0.25
@@ -211,9 +213,9 @@ def _told(plan: Plan, cells: Sequence[Cell], ruler: Ruler) -> dict[str, Any]:
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        before: dict[str, Any] = json.loads(path.read_bytes())
+        before: dict[str, Any] = json.loads(read_regular(path, _LARGEST))
         return before | {name: dict(before.get(name, {})) for name in ("plain", "rows")}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise LightVesselError(f"{path}: damaged. Give another folder with -o.") from error
 
 
@@ -247,8 +249,8 @@ def _keep(path: Path, record: dict[str, Any]) -> None:
 
 def _kept(path: Path) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
+        record: dict[str, Any] = json.loads(read_regular(path, _LARGEST))
+    except (OSError, ValueError, RecursionError) as error:
         raise LightVesselError(f"{path}: damaged. Delete this file: what it held is judged anew.") from error
     return record
 

@@ -19,6 +19,9 @@ from src_training.errors import LightVesselError
 from src_training.models.card import MODEL_NAME, Architecture
 from src_training.training.augment_settings import Augmentation
 
+_LARGEST_CROP = 1024  # px: twice the side at which frames are seen
+_MOST_CROPS = 8  # sizes
+_LONGEST_REF = 4096  # a model's id or the path of its folder
 _MOST_OTHERS = 0.9  # of a batch: frames that are not labelled by a person
 IMAGENET = "imagenet"  # start_from: the encoder's weights from a package, see imagenet.py
 
@@ -40,7 +43,7 @@ def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
 class LoopSettings(BaseModel):
     """What the one training loop needs, whoever uses it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     steps: int = Field(
         1000, ge=1, le=1_000_000, title="Steps", description="Optimiser steps; one batch of crops each."
@@ -57,28 +60,36 @@ class LoopSettings(BaseModel):
         description="Pixels of one batch; the number of crops follows from their size.",
     )
     crop_sizes: tuple[int, ...] = Field(
-        (256, 352, 512), title="Crop sizes", description="Sides of the square crops, px; multiples of 32."
+        (256, 352, 512),
+        max_length=_MOST_CROPS,
+        title="Crop sizes",
+        description="Sides of the square crops, px; multiples of 32.",
     )
     ema_decay: float = Field(
         0.999, ge=0, lt=1, title="Averaging", description="Decay of the averaged weights that are kept."
     )
-    gradient_clip: float = Field(1.0, gt=0, title="Gradient clip")
+    gradient_clip: float = Field(1.0, gt=0, le=1e6, title="Gradient clip")
     validate_every: int = Field(
-        1000, ge=1, title="Validate every", description="Steps between two looks at the validation frames."
+        1000,
+        ge=1,
+        le=1_000_000,
+        title="Validate every",
+        description="Steps between two looks at the validation frames.",
     )
     patience: int = Field(
         0,
         ge=0,
+        le=1_000_000,
         title="Patience",
         description="Stop after this many validations without a better Dice; 0 never stops early.",
     )
     checkpoint_minutes: float = Field(
-        3.0, gt=0, title="Checkpoint every", description="Minutes between two checkpoints."
+        3.0, gt=0, le=1440, title="Checkpoint every", description="Minutes between two checkpoints."
     )
     freeze_statistics: bool = Field(
         False, title="Freeze batch-norm", description="Keep the batch-norm statistics of the start model."
     )
-    seed: int = Field(0, ge=0, title="Seed")
+    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed")
     threads: int = Field(1, ge=1, le=256, title="Threads", description="CPU threads of the training.")
     loaders: int = Field(
         0,
@@ -98,17 +109,28 @@ class LoopSettings(BaseModel):
     def _fits_every_network(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
         if not sizes or any(size < 32 or size % 32 for size in sizes):
             raise ValueError(f"{list(sizes)} are no multiples of 32. Give sides such as [256, 352]")
+        if max(sizes) > _LARGEST_CROP:
+            raise ValueError(f"{max(sizes)} px is more than {_LARGEST_CROP}. Give sides such as [256, 352]")
         return sizes
+
+
+def largest_batch(settings: LoopSettings) -> int:
+    """Pixels of the largest batch that a sampler draws with these settings: of two crops at least."""
+    return max(max(2, round(settings.batch_pixels / size**2)) * size**2 for size in settings.crop_sizes)
 
 
 class TaughtSettings(LoopSettings):
     """A training in which a teacher may take part (lightvessel.md §3); without one the student learns alone."""
 
     teacher: str = Field(
-        "", title="Teacher", description="Model whose knowledge the student takes over; empty: none."
+        "",
+        max_length=_LONGEST_REF,
+        title="Teacher",
+        description="Model whose knowledge the student takes over; empty: none.",
     )
     method: str = Field(
         "lightvessel",
+        max_length=500,
         title="Method",
         description="Preset or terms: lightvessel, as-published, plain, or e.g. fsd-map+soft-kd:0.5.",
     )
@@ -161,6 +183,7 @@ class TrainSettings(TaughtSettings):
     )
     settle_with: str = Field(
         "",
+        max_length=_LONGEST_REF,
         title="Second round",
         description="Model whose finds on ignored ridges are vessel; wide ones without are background again.",
     )
@@ -192,10 +215,13 @@ class TrainSettings(TaughtSettings):
         0, ge=0, le=1_000_000, title="Steps alone", description="Steps without the teacher, first of all."
     )
     holdout: int = Field(
-        100, ge=1, title="Held-out frames", description="Frames kept from training, to choose on."
+        100, ge=1, le=100_000, title="Held-out frames", description="Frames kept from training, to choose on."
     )
     start_from: str | None = Field(
-        None, title="Start from", description="Model to start from; empty: scratch."
+        None,
+        max_length=_LONGEST_REF,
+        title="Start from",
+        description="Model to start from; empty: scratch.",
     )
     steps: int = Field(30_000, ge=1, le=1_000_000, title="Steps")
 
@@ -222,7 +248,12 @@ class FinetuneSettings(TaughtSettings):
     learning_rate: float = Field(
         3e-4, gt=0, le=0.1, title="Learning rate", description="Small: the model should adapt, not forget."
     )
-    base_model: str = Field("", title="Start from", description="Model to fine-tune; empty: the active one.")
+    base_model: str = Field(
+        "",
+        max_length=_LONGEST_REF,
+        title="Start from",
+        description="Model to fine-tune; empty: the active one.",
+    )
     replay_share: float = Field(
         0.5, ge=0, le=0.9, title="Replay", description="Share of base frames in every batch."
     )
@@ -237,11 +268,12 @@ class FinetuneSettings(TaughtSettings):
     average_steps: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         (0.25, 0.5, 0.75, 1.0),
         min_length=1,
+        max_length=16,
         title="Averaging factors",
         description="Shares of the new weights that are tried; the best on validation wins.",
     )
-    crop_sizes: tuple[int, ...] = Field((256, 352), title="Crop sizes")
-    validate_every: int = Field(100, ge=1, title="Validate every")
-    checkpoint_minutes: float = Field(0.5, gt=0, title="Checkpoint every")
+    crop_sizes: tuple[int, ...] = Field((256, 352), max_length=_MOST_CROPS, title="Crop sizes")
+    validate_every: int = Field(100, ge=1, le=1_000_000, title="Validate every")
+    checkpoint_minutes: float = Field(0.5, gt=0, le=1440, title="Checkpoint every")
     ema_decay: float = Field(0.99, ge=0, lt=1, title="Averaging")
     freeze_statistics: bool = Field(True, title="Freeze batch-norm")

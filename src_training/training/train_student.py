@@ -8,6 +8,7 @@ import torch
 
 from src_training.errors import ModelError
 from src_training.models import Model, load_model
+from src_training.models.bounds import check_network
 from src_training.models.card import Architecture, ModelCard, Normalisation
 from src_training.models.loading import read_card
 from src_training.networks import build_network
@@ -46,10 +47,11 @@ def train_student(settings: TrainSettings, arcade: Path, output: Path, watcher: 
     ``arcade`` is the folder with ``index.csv``, ``train/``, ``unlabelled/`` and ``val/``; ``val`` is not read.
     With ``plain_steps`` the student first learns alone, then with its teacher from there.
 
-    Raises LightVesselError for a device, a teacher or a start that will not do, and when ``output`` was begun
-    with other settings.
+    Raises LightVesselError for a device, a network, a teacher or a start that will not do, and when ``output`` was
+    begun with other settings.
     """
     pick_device(settings.device)
+    check_network(settings.architecture, INPUT_SIZE, "the network to be trained")
     if settings.teacher:
         fitting_teacher(settings.teacher, settings.label_protocol)
     if settings.start_from not in (None, IMAGENET):

@@ -287,8 +287,8 @@ def _alive(pid: int) -> bool:
 
 def _state(run: Run) -> dict[str, Any]:
     """Everything that was learnt, in full precision: network, average, optimiser."""
-    record = checkpoint.read_state(run.folder / "checkpoints" / checkpoint.LAST)
-    best = checkpoint.read_state(run.folder / "checkpoints" / checkpoint.BEST)
+    record = torch.load(run.folder / "checkpoints" / checkpoint.LAST, weights_only=True)
+    best = torch.load(run.folder / "checkpoints" / checkpoint.BEST, weights_only=True)
     return {"best": best} | {name: record[name] for name in ("network", "average", "optimiser")}
 
 

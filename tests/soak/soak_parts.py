@@ -11,6 +11,8 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "plugin"))
 
 import soak_appends
 import soak_archives
+import soak_budgets
+import soak_clocks
 import soak_damage
 import soak_decoders
 import soak_errno
@@ -37,12 +39,14 @@ from soak_table import Part
 
 PARTS: dict[str, Part] = {
     "appends": soak_appends.PART,
+    "clocks": soak_clocks.PART,
     "privacy": soak_privacy.PART,
     "promotion": soak_promotion.PART,
     "switches": soak_switches.PART,
     "gate": soak_gate.PART,
     "weights": soak_weights.PART,
     "pickles": soak_pickles.PART,
+    "budgets": soak_budgets.PART,
     "runs": soak_runs.PART,
     "sockets": soak_sockets.PART,
     "power": soak_power.PART,

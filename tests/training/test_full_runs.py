@@ -100,8 +100,10 @@ def test_a_run_whose_disk_fills_ends_as_it_ended(run, monkeypatch, asked_by):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
 def test_a_full_log_does_not_cost_a_run_its_last_word(run, monkeypatch):
-    config = run.folder / "config.json"
-    config.write_text(config.read_text().replace('"steps": 3', '"steps": "many"'))
+    def broken(settings, context):
+        raise ValueError("what nobody foresaw")
+
+    monkeypatch.setattr(child.selftest, "count", broken)
     with io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True) as log:
         monkeypatch.setattr(sys, "stdout", log)
         monkeypatch.setattr(sys, "stderr", log)

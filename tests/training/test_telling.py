@@ -118,7 +118,7 @@ def test_a_killed_run_is_an_unexpected_end(workspace):
     assert main(["runs", "watch", str(workspace.path), run.id]) == 1
 
 
-@pytest.mark.parametrize(("settings", "code"), [({"steps": "many"}, 1), ({"steps": 1, "seconds": 0.1}, 0)])
+@pytest.mark.parametrize(("settings", "code"), [({"steps": "many"}, 2), ({"steps": 1, "seconds": 0.1}, 0)])
 def test_a_run_tells_the_exit_code_of_its_own_failure(workspace, monkeypatch, settings, code):
     run = workspace.runs._make("selftest", settings, 1)
     monkeypatch.setattr(child, "step_back", lambda: None)
