@@ -8,7 +8,7 @@ from napari_lightvessel._marks import count_words
 from napari_lightvessel._parts import AskBar
 from napari_lightvessel._posting import Postman
 from src_training import Workspace
-from src_training.dataset.outbox import Moved
+from src_training.dataset import Moved
 
 
 class MovedBar(AskBar):

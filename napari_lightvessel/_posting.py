@@ -14,8 +14,7 @@ from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._session import Session
 from src_training import Revision, Workspace
-from src_training.dataset import Outbox
-from src_training.dataset.outbox import Moved
+from src_training.dataset import Moved, Outbox
 
 _TRY_AGAIN_MS = 20_000
 

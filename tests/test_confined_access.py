@@ -20,7 +20,6 @@ OF_THE_USER = {
     "dataset/keyring.py",
     "dataset/mask_files.py",
     "dataset/outbox.py",
-    "dataset/sources.py",
     "models/foreign.py",
     "models/importing.py",
     "models/library.py",

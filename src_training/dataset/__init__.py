@@ -4,7 +4,7 @@ from src_training.dataset.findings import VerifyReport
 from src_training.dataset.frame import STATUSES, Frame, Origin, check_pseudonym
 from src_training.dataset.masks import read_mask
 from src_training.dataset.moving import move, withdraw
-from src_training.dataset.outbox import Kept, Outbox, save_or_keep, save_prepared
+from src_training.dataset.outbox import Kept, Moved, Outbox, save_or_keep, save_prepared
 from src_training.dataset.patient_table import alike_patient
 from src_training.dataset.patients import known_patient
 from src_training.dataset.revision import Revision
@@ -18,6 +18,7 @@ __all__ = [
     "Dataset",
     "Frame",
     "Kept",
+    "Moved",
     "Origin",
     "Outbox",
     "Prepared",
