@@ -15,7 +15,7 @@ from src_training.regular import read_regular
 
 _NUMBER = re.compile(r"[0-9]{8}")
 _HIGHEST = 10**8 - 1
-_LARGEST = 2**20
+_LARGEST = 16 * 2**20  # of our own the largest hold a line for every frame that got worse
 
 
 class Ledger:
@@ -30,21 +30,18 @@ class Ledger:
 
     def numbers(self) -> list[int]:
         """Ascending; none where there is no such folder, OSError where it cannot be listed."""
-        try:
-            return sorted(int(name) for name in confined.names_in(self.folder) if _NUMBER.fullmatch(name))
-        except FileNotFoundError:
-            return []
+        return [int(name) for name in self._names() if _NUMBER.fullmatch(name)]
 
     def newest(self) -> int:
         """The highest number; 0 where there is none."""
-        return max(self.numbers(), default=0)
+        return next((int(name) for name in reversed(self._names()) if _NUMBER.fullmatch(name)), 0)
 
     def place(self, number: int) -> Path:
         """The folder of a record."""
         return self.folder / f"{number:08d}"
 
     def read(self, number: int) -> bytes | None:
-        """A record as it was written; None for what cannot be read, or is no ordinary file of at most 1 MiB."""
+        """A record as it was written; None for what cannot be read, or is no ordinary file of at most 16 MiB."""
         try:
             return read_regular(self.place(number) / self.name, _LARGEST)
         except OSError:
@@ -60,8 +57,16 @@ class Ledger:
         durable.make_dir(self.folder)
         own = record | {"nonce": secrets.token_hex(8)}  # two people may decide the same in the same second
         data = json.dumps(own, ensure_ascii=False, indent=1).encode() + b"\n"
+        if len(data) > _LARGEST:  # nobody could read it
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         try:
             durable.claim(self.place(number), self.name, data)
         except FileExistsError:
             return False
         return True
+
+    def _names(self) -> list[str]:
+        try:
+            return confined.names_in(self.folder)  # sorted: the numbers are of one length
+        except FileNotFoundError:
+            return []

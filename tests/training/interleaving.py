@@ -84,13 +84,13 @@ class Interleaving(StepDisk):
 
     @contextlib.contextmanager
     def _looks_are_steps(self) -> Iterator[None]:
-        numbers = Ledger.numbers
+        names = Ledger._names
 
-        def look(ledger: Ledger) -> list[int]:
+        def look(ledger: Ledger) -> list[str]:
             self.pause()
-            found = numbers(ledger)
+            found = names(ledger)
             self.pause()
             return found
 
-        with mock.patch.object(Ledger, "numbers", look):
+        with mock.patch.object(Ledger, "_names", look):
             yield
