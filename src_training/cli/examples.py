@@ -53,6 +53,7 @@ EXAMPLES = {
         "lightvessel models promote coronary small-ft-1a2b3c4d\n"
         'lightvessel models promote coronary small-ft-1a2b3c4d --override "seen by two readers"'
     ),
+    "models agree": "lightvessel models agree coronary small-ft-1a2b3c4d --by reader-1",
     "models keep": 'lightvessel models keep coronary small-ft-1a2b3c4d --reason "loses thin branches"',
     "models rollback": 'lightvessel models rollback coronary --reason "marks the catheter"',
     "models history": "lightvessel models history coronary",

@@ -11,10 +11,9 @@ from typing import Any
 
 from src_training import confined, durable
 from src_training.dataset import keyring
+from src_training.dataset.facts import read_facts
 from src_training.errors import DatasetError
-from src_training.regular import read_regular
 
-_LARGEST = 1 << 20
 _UNSEALED = ("seals", "nonce")
 
 
@@ -44,7 +43,7 @@ class Seals:
     def agree(self, model_id: str, card_sha256: str) -> None:
         """Note that a person agreed to this model in this workspace; OSError when the user's folder refuses."""
         path = self._note(card_sha256)
-        durable.make_dir(path.parent)
+        durable.make_dir(path.parent, private=True)
         durable.write_new(path, model_id.encode() + b"\n", private=True)
 
     def agreed(self, card_sha256: str) -> bool:
@@ -78,12 +77,10 @@ class Seals:
     def _facts(self) -> tuple[str, str]:
         """The dataset's uuid and the fingerprint of its key; empty where there is none, as in a store alone."""
         try:
-            record = json.loads(read_regular(self._workspace / "dataset" / "dataset.json", _LARGEST))
-            uuid, fingerprint = record["uuid"], record["site_key_fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            facts = read_facts(self._workspace / "dataset" / "dataset.json")
+        except (DatasetError, OSError):
             return "", ""
-        is_name = isinstance(fingerprint, str) and fingerprint.isalnum()
-        return str(uuid), fingerprint if is_name else ""
+        return str(facts["uuid"]), str(facts["site_key_fingerprint"])
 
     def _note(self, card_sha256: str) -> Path:
         name = hashlib.sha256(f"{self._facts()[0]}|{card_sha256}".encode()).hexdigest()[:32]

@@ -76,6 +76,13 @@ class World:
         models = Workspace.open(Path(self.workspace)).models
         return next(model.id for model in models.list() if model.card.name == "candidate")
 
+    def received(self) -> str:
+        """The live model, after the workspace was made one of somebody else."""
+        store = Workspace.open(Path(self.workspace)).models
+        (decision,) = (store.folder / "decisions").glob("*/decision.json")
+        decision.write_text(json.dumps(json.loads(decision.read_text()) | {"seals": []}))
+        return store.unjudged().id
+
     def run(self, seconds: float = 60.0) -> str:
         """A run of the workspace that is going on."""
         settings = {"steps": 100, "seconds": seconds}
@@ -218,6 +225,9 @@ TABLE = {
         lambda world: [world.workspace, str(world.here / "nowhere.pt")],
     ),
     "models promote": on_candidate("--override", "because"),
+    "models agree": Row(
+        lambda world: [world.workspace, world.received()], lambda world: [world.workspace, "nobody"]
+    ),
     "models keep": on_candidate("--reason", "because"),
     "models rollback": on_workspace(),
     "models history": on_workspace(),

@@ -92,12 +92,30 @@ def test_a_resume_that_would_write_elsewhere_is_refused_in_a_line(received, home
 
 
 @pytest.mark.parametrize("plant", [link_to(".bashrc"), second_name], ids=["a link", "a second name"])
-def test_a_decision_is_written_into_no_file_of_the_users(received, home, capsys, plant):
-    plant(received / "models" / "decisions.jsonl", home)
-    assert "decisions.jsonl" in refused(
-        ["models", "keep", str(received), candidate_of(received), "--reason", "x"], capsys
-    )
+@pytest.mark.parametrize("name", ["decisions.jsonl", "current.json", "decisions/00000009/decision.json"])
+def test_a_decision_is_written_into_no_file_of_the_users(received, home, capsys, plant, name):
+    place = received / "models" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    plant(place, home)
+    assert main(["models", "keep", str(received), candidate_of(received), "--reason", "x"]) in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
     assert (home / ".bashrc").read_bytes() == SECRET
+
+
+@pytest.mark.parametrize("name", ["decisions", "decisions/00000002", "comparisons"])
+def test_a_decision_is_written_into_no_folder_of_the_users(received, home, capsys, name):
+    before = everything(home)
+    candidate = candidate_of(received)
+    place = received / "models" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(home)
+    for words in (["keep", "--reason", "x"], ["promote", "--override", "x"], ["rollback"]):
+        which = [] if words[0] == "rollback" else [candidate]
+        assert main(["models", words[0], str(received), *which, *words[1:]]) in (0, 2, 3)
+    assert "Traceback" not in capsys.readouterr().err
+    assert everything(home) == before
 
 
 def test_a_kind_of_run_is_a_name(received, capsys):

@@ -74,7 +74,7 @@ def test_a_disk_that_refuses_a_comparison_does_not_hide_what_it_told(judged, mon
     def full(*_):
         raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("src_training.durable.replace", full)
+    monkeypatch.setattr("src_training.durable.claim", full)
     assert main(["models", "compare", str(workspace.path), candidate.id]) == 2
     told = capsys.readouterr()
     for name, change in comparison.losing_frames:
