@@ -28,6 +28,7 @@ from src_training.file_clock import age_s
 
 _SCHEMA = "lightvessel-outbox/1"
 _TURNS = ".turns"
+_GRAIN_S = 0.1  # by so much a file system may date a file too early
 _RECORD = "entry.json"  # written last: an entry without it is no entry
 
 
@@ -219,7 +220,7 @@ def _is_earlier(head: Revision, kept_utc: str) -> bool:
     """
     try:
         waits_s = (datetime.now(UTC) - datetime.fromisoformat(kept_utc)).total_seconds()
-        older = age_s(head.folder / f"{head.name}.json") > waits_s
+        older = age_s(head.folder / f"{head.name}.json") + _GRAIN_S > waits_s
     except (OSError, ValueError, TypeError):
         return False
     return older and waits_s >= 0 and head.record["created_utc"] < kept_utc

@@ -31,7 +31,7 @@ from src_training.networks import weight_shapes
 from src_training.networks.reckoning import reckoned
 
 _COUNT = {  # cards, models that are just small enough and run, settings, runs in one list
-    "quick": (60, 1, 40, 300),
+    "quick": (60, 1, 40, 100),
     "full": (3_000, 12, 1_000, 10_000),
 }
 _EVENT_BYTES = {"quick": 6 << 20, "full": 50 << 20}
@@ -67,9 +67,9 @@ def run(size: Size, folder: Path) -> Iterator[Figure]:
     cards, runnable, settings, runs = _COUNT[size]
     yield from _cards(cards, folder / "cards")
     yield from _just_small_enough(runnable, folder / "models")
-    yield from _checkpoints(folder / "checkpoints", every=6 if size == "quick" else 1)
+    yield from _checkpoints(folder / "checkpoints", every=8 if size == "quick" else 1)
     yield from _settings(settings, folder / "settings")
-    yield from _events(_EVENT_BYTES[size], runs, folder / "events")
+    yield from _events(size, runs, folder / "events")
 
 
 # -- models --------------------------------------------------------------------------------------------------
@@ -215,8 +215,9 @@ def _resume(count: int, folder: Path) -> None:
 # -- events and lists ----------------------------------------------------------------------------------------
 
 
-def _events(size: int, runs: int, folder: Path) -> Iterator[Figure]:
-    tally = _watched({name: partial(_list, name, size, folder / name) for name in EVENTS})
+def _events(form: Size, runs: int, folder: Path) -> Iterator[Figure]:
+    size, names = _EVENT_BYTES[form], list(EVENTS)[:: 4 if form == "quick" else 1]
+    tally = _watched({name: partial(_list, name, size, folder / name) for name in names})
     yield from tally.figures(f"events of {size >> 20} MiB, listed and followed")
     yield all_of("of these, looks that parsed 4 MiB at most", tally.of - len(tally.taken), tally.of)
     many = _watched({f"{runs} runs": partial(_list_many, runs, folder / "many")})
