@@ -19,6 +19,7 @@ import soak_errno
 import soak_files
 import soak_full
 import soak_gate
+import soak_identity
 import soak_journal
 import soak_links
 import soak_odd
@@ -58,6 +59,7 @@ PARTS: dict[str, Part] = {
     "journal": soak_journal.PART,
     "archives": soak_archives.PART,
     "links": soak_links.PART,
+    "identity": soak_identity.PART,
     "files": soak_files.PART,
     "decoders": soak_decoders.PART,
     "refusals": soak_refusals.PART,
