@@ -141,7 +141,7 @@ def open_to_append(path: Path) -> int:
 
 def shorten(path: Path, size: int) -> None:
     """Cut an ordinary file, which has no other name, to ``size`` bytes. OSError as `append_line`."""
-    fd = disk.open(path, os.O_RDWR | _AT_ONCE)
+    fd = confined.open_below(path, os.O_RDWR | _AT_ONCE | _BINARY)  # space comes back: no full disk refuses that
     with _closing(fd):
         check_sole(fd, path)
         os.ftruncate(fd, size)
