@@ -97,7 +97,8 @@ def _under_way(ledger: Ledger, number: int) -> str | None:
     record = _parsed(ledger.read(number))
     by = Identity.from_json(record.get("by"))
     if not any((claim.pid, claim.place) == (os.getpid(), place) for claim in tuple(_held)):
-        if by is None or replace(by, parent=0) == replace(Identity.of(), parent=0):
+        # Neither its parent nor the id that we keep of this computer need be what they were.
+        if by is None or replace(by, parent=0, machine="") == replace(Identity.of(), parent=0, machine=""):
             return None  # over, or ours whose end could not be written
         if not (by.is_alive or (not by.is_here and not overdue(place / _TAKEN))):
             return None
