@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,8 @@ def test_work_of_a_computer_whose_clock_is_behind_stands_beside_what_waited(data
     first = dataset.append(frame(0), mask(0))
     outbox = Outbox(dataset)
     monkeypatch.setattr(Outbox, "_heads_now", lambda self, case: None)
+    earlier = datetime.now(UTC) - timedelta(seconds=10)
+    monkeypatch.setattr("src_training.dataset.outbox.utc_now", earlier.isoformat)
     outbox.keep(dataset.prepare(frame(0), mask(1), None))
     monkeypatch.setattr(commit, "utc_now", lambda: "2001-01-01T00:00:00.000Z")
     theirs = dataset.append(frame(0), mask(2))
