@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 
 from napari_lightvessel import _jobs, _preferences
 from src_training import Workspace
-from src_training.runs.process import Identity
+from src_training.runs import Identity
 
 if TYPE_CHECKING:
     from napari_lightvessel._session import Session

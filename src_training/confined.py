@@ -46,15 +46,20 @@ def confine(root: str | Path) -> Path:
     return path
 
 
+def is_confined(path: Path) -> bool:
+    """Whether a path lies below a confined root."""
+    return _root_of(path) is not None
+
+
 def open_below(path: Path, flags: int, mode: int = 0o666) -> int:
     """`os.open` that follows no link below a confined root. Raises `Leads`, and OSError as usual."""
-    no_link = _NO_LINK if _root_of(path) else 0
+    no_link = _NO_LINK if is_confined(path) else 0
     return _at(path, lambda name, folder: os.open(name, flags | no_link, mode, dir_fd=folder), itself=True)
 
 
 def status(path: Path) -> os.stat_result:
     """`os.stat`; below a confined root that of a link is its own. Raises `Leads`, and OSError as usual."""
-    follow = _root_of(path) is None
+    follow = not is_confined(path)
     return _at(path, lambda name, folder: os.stat(name, dir_fd=folder, follow_symlinks=follow))
 
 
@@ -77,7 +82,7 @@ def is_there(path: Path) -> bool:
 
 def names_in(folder: Path) -> list[str]:
     """`os.listdir`, sorted. Raises `Leads`, and OSError as usual."""
-    if not _BY_DESCRIPTOR or _root_of(folder) is None:
+    if not _BY_DESCRIPTOR or not is_confined(folder):
         return _at(folder, lambda name, _: sorted(os.listdir(name)), itself=True)
     descriptor = open_below(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -139,7 +144,7 @@ def walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
             continue
         for path in (folder / name for name in names):
             try:
-                facts = os.lstat(path) if _root_of(path) is None else status(path)
+                facts = status(path) if is_confined(path) else os.lstat(path)
             except OSError:
                 continue
             yield path, facts
@@ -189,7 +194,7 @@ def _status_or_none(path: Path) -> os.stat_result | None:
 
 
 def _is_junction(path: Path, facts: os.stat_result) -> bool:
-    return leads_elsewhere(facts) and _root_of(path) is not None
+    return leads_elsewhere(facts) and is_confined(path)
 
 
 def _at(path: Path, do: Callable[[str, int | None], Any], *, itself: bool = False) -> Any:

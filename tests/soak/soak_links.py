@@ -34,10 +34,10 @@ _HANG_S, _MOST_KIB = 10.0, 1536 << 10
 _FIRST = (
     ("dataset/cases", "a link to what it was"),
     ("dataset/snapshots", "a link to a folder"),
-    ("models/decisions.jsonl", "a link to a start-up file"),
-    ("runs/*/events.jsonl", "a second name"),
-    ("runs/*/log.txt", "a link to a start-up file"),
-    ("runs/*/config.json", "endless"),
+    ("models/decisions", "a link to what it was"),
+    ("runs/2*/events.jsonl", "a second name"),
+    ("runs/2*/log.txt", "a link to a start-up file"),
+    ("runs/2*/config.json", "endless"),
     ("dataset/dataset.json", "a link to a device"),
 )
 Words = list[str]
@@ -151,7 +151,7 @@ def _commands(workspace: Path, place: Path, number: int) -> list[Words]:
 def _names(workspace: Path) -> tuple[str, str, str]:
     """A case, a run and a candidate by the names that lie there."""
     cases = sorted(path.name for path in workspace.glob("dataset/cases/*/*"))
-    runs = sorted(path.name for path in workspace.glob("runs/*"))
+    runs = sorted(path.name for path in workspace.glob("runs/2*"))
     models = sorted(path.name for path in workspace.glob("models/candidate-*"))
     return (cases or ["0" * 24])[0], (runs or ["0"])[0], (models or ["none"])[0]
 
