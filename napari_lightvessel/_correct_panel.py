@@ -87,6 +87,7 @@ class CorrectPanel(Section):
             "", lambda: self.name_bar.open(), "Under which pseudonym your work is recorded"
         )
         self.who_button.setFlat(True)
+        self.who_button.setProperty("lv-widest", 110)  # beside the section's title and summary
         self.patient = QLineEdit()
         self.patient.setPlaceholderText("unknown: used for training only")
         tip(

@@ -29,6 +29,7 @@ from napari_lightvessel._texts import Button, Choice, Label, tip
 
 FADE_MS = 8000  # enough to read a line twice
 _LAID_OUT_MS = 50
+_WIDEST_ANSWER = 120  # pixels: three of them stand side by side
 
 
 class Section(QFrame):
@@ -172,6 +173,8 @@ class AskBar(QFrame):
         self.reason.textChanged.connect(self._on_reason)
         self.yes, self.no = button("", self._on_yes), button("", self._on_no)
         self.later = button("Later", self._on_later)
+        for one in (self.yes, self.no, self.later):
+            one.setProperty("lv-widest", _WIDEST_ANSWER)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(8, 6, 8, 6)
         rows.addWidget(self.text)

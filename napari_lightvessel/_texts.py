@@ -21,7 +21,8 @@ from src_training.texts import line, lines
 MOST_OF_NAME = 60  # letters of a button or an entry: more would not fit
 _MOST_LINES = 30
 _BREAK = "\u200b"  # Qt may go to the next line here
-_UNBROKEN = re.compile(r"\S{28}(?=\S)")
+_WORD = re.compile(r"\S{12,}")
+_WIDEST_WORD, _WIDEST_BUTTON = 280, 240  # pixels; the dock has 372
 _TIP_WIDTH = 100  # letters; Qt does not wrap a plain tooltip
 
 
@@ -59,12 +60,20 @@ class Label(QLabel):
     def set_lines(self, text: str | Sequence[str]) -> None:
         """Show a line, or several."""
         self._said = shown(text)
-        super().setText(_UNBROKEN.sub(rf"\g<0>{_BREAK}", self._said) if self.wordWrap() else self._said)
+        super().setText(_WORD.sub(self._breakable, self._said) if self.wordWrap() else self._said)
 
     def setWordWrap(self, on: bool) -> None:  # Qt's name
         """Wrap lines."""
         super().setWordWrap(on)
         self.set_lines(self._said.split("\n"))
+
+    def _breakable(self, word: re.Match[str]) -> str:
+        """A word that is wider than a line, with places to break; letters of some scripts are wide."""
+        letters, width = word.group(), self.fontMetrics().horizontalAdvance(word.group())
+        if width <= _WIDEST_WORD:
+            return letters
+        step = max(1, len(letters) * _WIDEST_WORD // (2 * width))
+        return _BREAK.join(letters[start : start + step] for start in range(0, len(letters), step))
 
     def text(self) -> str:
         """What is said, without the places where it may break."""
@@ -88,8 +97,12 @@ class Button(QPushButton):
     """A button; only the text that it is made with may name a key by ``&``."""
 
     def setText(self, text: str | None) -> None:  # Qt's name
-        """Show a name, which may come from elsewhere."""
-        super().setText(short(text or "").replace("&", "&&"))
+        """Show a name, which may come from elsewhere: in its middle it gives way."""
+        middle = Qt.TextElideMode.ElideMiddle
+        said = self.fontMetrics().elidedText(
+            short(text or ""), middle, self.property("lv-widest") or _WIDEST_BUTTON
+        )
+        super().setText(said.replace("&", "&&"))
 
 
 class Choice(QComboBox):

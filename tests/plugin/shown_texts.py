@@ -23,7 +23,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "training"))
 
 from hostile_texts import faults_of, made_texts
 
-__all__ = ["faults", "made_texts", "texts"]
+__all__ = ["faults", "made_texts", "texts", "width"]
 
 _BREAK = "\u200b"  # a place where a long word may break: ours, and only in labels
 _SHOWN_TIP = "qtooltip_label"  # Qt's own, which shows what some part has as its tooltip
@@ -34,6 +34,11 @@ def faults(root: QWidget) -> list[str]:
     """What is wrong with the texts of a widget and all that is in it, a line each."""
     parts = [part for part in (root, *root.findChildren(QWidget)) if part.objectName() != _SHOWN_TIP]
     return [f"{_called(part)}: {fault}" for part in parts for fault in _faults_of_part(part)]
+
+
+def width(dock: QWidget) -> int:
+    """Pixels that the dock needs: of its column nothing may stand where it cannot be scrolled to."""
+    return max(dock.minimumSizeHint().width(), dock.scroll_area.widget().minimumSizeHint().width())
 
 
 def texts(root: QWidget) -> list[str]:

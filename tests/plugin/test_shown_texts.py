@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QToolTip,
     QWidget,
 )
-from shown_texts import faults, texts
+from shown_texts import faults, texts, width
 
 import napari_lightvessel._closing as closing
 from napari_lightvessel import _runs_dialog, _texts
@@ -69,23 +69,23 @@ def test_no_widget_of_the_dock_guesses(full):
 
 
 def test_what_comes_from_elsewhere_is_shown_as_it_is_wherever_it_comes(full, texts_of_harm):
-    wrong, narrow = {}, full.minimumSizeHint().width()
-    assert narrow < _WIDEST
+    wrong = {}
+    assert width(full) < _WIDEST
     for place, plant in PLACES.items():
         for what, text in texts_of_harm.items():
             plant(full, text)
             if found := faults(full):
                 wrong[place, what] = found[:2]
-            if (width := full.minimumSizeHint().width()) > _WIDEST:
-                wrong[place, what] = [f"the dock needs {width} pixels"]
+            if (needed := width(full)) > _WIDEST:
+                wrong[place, what] = [f"the dock needs {needed} pixels"]
         full.grab()  # drawn, with the last of them
     assert wrong == {}
 
 
 def test_each_is_read_in_its_place(full):
-    for place, plant in PLACES.items():
-        plant(full, f"<b>{place}</b> A&B")
-        said = [text for text in texts(full) if f"<b>{place}</b> A&" in text]
+    for number, (place, plant) in enumerate(PLACES.items(), 10):
+        plant(full, f"<b>{number}</b> A&B")
+        said = [text for text in texts(full) if f"<b>{number}</b> A&" in text]
         assert said, place
 
 
@@ -160,6 +160,8 @@ def test_a_long_word_breaks_and_is_copied_and_compared_without_the_breaks(dock):
     label = _texts.Label("x" * 300)
     label.setWordWrap(True)
     assert label.text() == _texts.shown("x" * 300) and label.minimumSizeHint().width() < 360
+    label.setText("血管造影" * 40)
+    assert label.text() == _texts.shown("血管造影" * 40) and label.minimumSizeHint().width() < 360
 
 
 def test_a_button_shows_an_ampersand_of_a_name_and_knows_its_own_key():

@@ -14,7 +14,7 @@ import numpy as np
 from planting import PLACES
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QToolTip, QWidget
-from shown_texts import faults, made_texts
+from shown_texts import faults, made_texts, width
 
 from napari_lightvessel import _texts
 from napari_lightvessel._demo import show_dock
@@ -71,8 +71,8 @@ def _opened() -> QWidget:
 
 
 def _width(dock: QWidget) -> list[str]:
-    width = dock.minimumSizeHint().width()
-    return [f"the dock needs {width} pixels"] if width > _WIDEST else []
+    needed = width(dock)
+    return [f"the dock needs {needed} pixels"] if needed > _WIDEST else []
 
 
 def _show_tips(dock: QWidget) -> None:
