@@ -96,3 +96,17 @@ def test_what_users_read_uses_the_words_of_the_field(ours):
     said = words_of_the_shell() | words_of_the_documents()
     pattern = re.compile(rf"\b{ours}\b", re.IGNORECASE)
     assert [name for name, text in said.items() if pattern.search(text)] == [], f"say {OURS[ours]}"
+
+
+def test_what_the_page_on_security_names_is_there():
+    text = (REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"`([\w/]+\.py)`", text))
+    there = {
+        path.name
+        for part in ("src_training", "napari_lightvessel", "tests")
+        for path in (REPOSITORY / part).rglob("*.py")
+    }
+    assert len(files) > 30 and {file.split("/")[-1] for file in files} <= there
+    parts = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"soak ((?:`\w+`(?:, )?)+)", text))))
+    table = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert len(parts) > 10 and all(f"`{part}`" in table for part in parts)
