@@ -188,7 +188,7 @@ def _status_or_none(path: Path) -> os.stat_result | None:
     except ValueError:  # no name of a file
         return None
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None
         raise
 

@@ -65,6 +65,8 @@ def size_of_regular(path: Path, most: int | None = None, *, follow: bool = True)
     Raises NotRegular, and OSError when the system refuses.
     """
     facts = confined.status(path) if follow else os.lstat(path)
+    if follow and confined.leads_elsewhere(facts):
+        raise confined.Leads(confined.LINK.format(path.name), path)
     _check(facts, path, most)
     return facts.st_size
 

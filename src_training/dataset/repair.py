@@ -29,6 +29,7 @@ def repair(folder: Path, report: VerifyReport) -> Iterator[str]:
     more before it is moved, and after that, too; then it is put back. A save looks for its files when its record is
     there (`commit`), so that whichever of the two comes last sees the other.
     """
+    folder = confined.confine(folder)
     now = now_on(folder)  # the clock that dates its files; this computer's may be hours from it
     away = folder / QUARANTINE / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     done: set[Path] = set()
@@ -51,6 +52,10 @@ def _concerned(finding: Finding, now: float | None) -> Iterator[Path]:
     """The files that go: records before the images and masks they name, so that none ever lacks its own."""
     path = finding.path
     if finding.code not in _MOVED or path is None or not confined.is_there(path):
+        return
+    if confined.leads_elsewhere(
+        confined.status(path)
+    ):  # somebody's own way to keep it elsewhere, as it may be
         return
     if finding.code == "N01" and (not _is_old(path, now) or _is_named(path)):
         return

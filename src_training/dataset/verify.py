@@ -37,14 +37,14 @@ _PARTS = ("dataset.json", "cases", "snapshots", QUARANTINE)
 
 def verify_folder(folder: Path, *, deep: bool = False) -> VerifyReport:
     """Check ``dataset.json``, every case and every snapshot; ``deep`` decodes every image and mask."""
-    report = VerifyReport()
+    folder, report = confined.confine(folder), VerifyReport()
     with _counted(report):
+        _check_links(folder, report)
         _check_facts(folder / "dataset.json", report)
         _check_snapshots(folder, report)
         for name in names_in(folder):
             if name not in _PARTS:
                 _stranger(folder / name, name, report)
-        _check_links(folder, report)
         put_away = _put_away(folder)
         standing: list[Revision] = []
         for case in _case_folders(folder / "cases", report):

@@ -143,7 +143,7 @@ def _commands(workspace: Path, place: Path, number: int) -> list[Words]:
         ["runs", "resume", ws, run],
     ]
     # At times all of them come one after the other, as they lead to one another.
-    if number % 8 == 0:
+    if number % 8 == 0 or number < len(_FIRST):
         return [*looks, *works, looks[0]]
     return [looks[number % 7], looks[number * 3 % 7], *works[number % 12 :: 5], looks[0]]
 

@@ -354,7 +354,7 @@ _KINDS = (
 PART = Part(
     run,
     {
-        "no hash is checked": lambda: mock.patch.object(loading, "_check_hash"),
+        "no hash is checked": lambda: mock.patch.object(loading, "_check_file"),
         "no value is checked": lambda: mock.patch.object(loading, "_check_finite"),
         "the network of a folder believed": lambda: mock.patch.object(
             runtimes, "ir_of", lambda model: model.folder / IR_FILE

@@ -425,7 +425,7 @@ def test_array_cine_takes_what_layers_hold():
 
 def test_remarks_name_the_file_and_are_one_line_each():
     cine = array_cine(np.zeros((8, 9), np.uint8), name="run\n.dcm", remarks=("the header says 3 frames",))
-    assert cine.remarks == ("run?.dcm: the header says 3 frames.",)
+    assert cine.remarks == (r"run\n.dcm: the header says 3 frames.",)
     assert array_cine(np.zeros((8, 9), np.uint8)).remarks == ()
 
 

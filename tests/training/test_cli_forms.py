@@ -79,7 +79,7 @@ ODD_INDEXES = {
     "empty": (b"", "names no image and mask for some frame of train"),
     "another split": (b"split,image,mask\nval,a.png,b.png\n", "or none at all"),
     "a short line": (b"split,image,mask\ntrain,a.png\n", "names no image and mask"),
-    "a NUL": (b"split,image,mask\ntrain,a\0.png,b.png\n", "a?.png: opening failed"),
+    "a NUL": (b"split,image,mask\ntrain,a\0.png,b.png\n", r"a\x00.png: opening failed"),
     "no such image": (b"split,image,mask\ntrain,a.png,b.png\n", "a.png: there is no such file"),
 }
 
