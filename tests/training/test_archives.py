@@ -385,7 +385,8 @@ def test_a_refusal_names_archive_member_reason_and_cure_on_one_line(tmp_path):
     with pytest.raises(DatasetError) as told, unpacked(archive):
         pass
     assert str(told.value) == (
-        "a.tgz: not unpacked: sh\\x1bady has control characters in its name. Pack the files themselves, with plain names."
+        r"a.tgz: not unpacked: sh\x1bady has control characters in its name. "
+        "Pack the files themselves, with plain names."
     )
 
 
