@@ -9,6 +9,7 @@ import highdicom
 import numpy as np
 import pytest
 from cine_files import grey, write_dicom
+from listing import outside_of_settings
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.uid import generate_uid
@@ -174,17 +175,17 @@ PLACES = {
 def test_a_target_that_cannot_be_is_refused_and_nothing_is_left(workspace, source, tmp_path, what):
     (tmp_path / "there").mkdir()
     (tmp_path / "clinic.txt").write_text("")
-    before = sorted(tmp_path.rglob("*"))
+    before = outside_of_settings(tmp_path)
     place, line = PLACES[what]
     with pytest.raises(DatasetError, match=line):
         export_segs(workspace.dataset, [source], tmp_path / place)
-    assert sorted(tmp_path.rglob("*")) == before
+    assert outside_of_settings(tmp_path) == before
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_done(workspace, source, tmp_path):
     other = write(tmp_path / "clinic" / "other.dcm", grey(1, ROWS, COLUMNS))
     workspace.dataset.append(Frame.from_cine(read_cine(other), 0, "p-1"), mask_of(1))
-    before, real = sorted(tmp_path.rglob("*")), FileDataset.save_as
+    before, real = outside_of_settings(tmp_path), FileDataset.save_as
 
     def full(found, path, **how):
         if "002" in str(path):
@@ -196,4 +197,4 @@ def test_a_disk_that_fills_up_leaves_nothing_half_done(workspace, source, tmp_pa
         pytest.raises(DatasetError, match=r"out: not exported\. No space left"),
     ):
         export_segs(workspace.dataset, [source, other], tmp_path / "out")
-    assert sorted(tmp_path.rglob("*")) == before
+    assert outside_of_settings(tmp_path) == before

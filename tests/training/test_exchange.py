@@ -17,6 +17,7 @@ from forking import forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from listing import outside_of_settings
 
 from src_training import Frame, Origin, Workspace
 from src_training.cine.cine import Grey
@@ -251,10 +252,6 @@ def test_a_target_that_cannot_be_is_refused_and_nothing_is_left(workspace, tmp_p
     with pytest.raises(DatasetError, match=line):
         export(workspace.dataset, "png", target(workspace, tmp_path))
     assert outside_of_settings(tmp_path) == before
-
-
-def outside_of_settings(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if "user-config" not in path.parts)
 
 
 def test_an_empty_dataset_has_nothing_to_export(tmp_path, capsys):
