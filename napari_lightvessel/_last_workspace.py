@@ -30,6 +30,7 @@ class LastWorkspace:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._trying: Path | None = None
+        self._stands = False  # it is open, and the window still on trial
         self._job: _jobs.Job | None = None
         self._through = QTimer()
         self._through.setSingleShot(True)
@@ -61,7 +62,7 @@ class LastWorkspace:
 
     def close(self) -> None:
         """The window is closed by a person: it has come through with what it had opened."""
-        if self._through.isActive():
+        if self._stands:
             self._come_through()
         _jobs.stop(self._through)
         if self._job is not None:
@@ -72,6 +73,7 @@ class LastWorkspace:
             self._come_through()
             return
         self._through.start()
+        self._stands = True
         self.session.adopt(workspace)
 
     def _on_opened(self, workspace: Workspace | None) -> None:
@@ -79,8 +81,8 @@ class LastWorkspace:
             self._come_through()
 
     def _come_through(self) -> None:
-        self._trying = None
-        self._through.stop()
+        self._trying, self._stands = None, False
+        _jobs.stop(self._through)
         _preferences.put(_TRIAL, None)
 
     def _forget(self, line: str) -> None:

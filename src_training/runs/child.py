@@ -86,7 +86,7 @@ def _register(folder: Path) -> None:
     """Put our identity into the folder; RunError when another process has done so."""
     path = folder / PROCESS_FILE
     try:
-        fd = durable.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        fd = confined.open_below(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(fd, "wb") as file:
             file.write(durable_json(Identity.of().to_json()))
     except FileExistsError as error:
