@@ -22,6 +22,7 @@ _BY_DESCRIPTOR = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 # Linux alone can name a folder that one may enter and not list.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would rewrite line ends
 # Reparse points of Windows that lead elsewhere; others are files that a cloud drive brings when they are read.
 _LEADS_ELSEWHERE = (0xA000000C, 0xA0000003)  # symbolic link, junction
 _LINK_MET = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK, getattr(errno, "EFTYPE", errno.ELOOP))
@@ -54,7 +55,9 @@ def is_confined(path: Path) -> bool:
 def open_below(path: Path, flags: int, mode: int = 0o666) -> int:
     """`os.open` that follows no link below a confined root. Raises `Leads`, and OSError as usual."""
     no_link = _NO_LINK if is_confined(path) else 0
-    return _at(path, lambda name, folder: os.open(name, flags | no_link, mode, dir_fd=folder), itself=True)
+    return _at(
+        path, lambda name, folder: os.open(name, flags | no_link | _BINARY, mode, dir_fd=folder), itself=True
+    )
 
 
 def status(path: Path) -> os.stat_result:
