@@ -53,7 +53,7 @@ def place(tmp_path):
 def launched(monkeypatch, place):
     """The runs that were launched in the workspace; none is started."""
     monkeypatch.setattr(Run, "_start", lambda *_, **__: None)
-    monkeypatch.setattr("src_training.runs.store.check_alone", lambda run: None)
+    monkeypatch.setattr("src_training.runs.store.check_alone", lambda *_: None)
     monkeypatch.setattr("src_training.cli.finetune.follow", lambda run, as_json: 0)
     return place.runs.list
 
