@@ -17,8 +17,6 @@ from typing import Any
 from src_training import confined
 from src_training.regular import read_regular
 
-# Windows only: without it line ends would be rewritten.
-_BINARY = getattr(os, "O_BINARY", 0)
 # Some network file systems cannot sync a directory; there the rename is as durable as it gets.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 # Drives without a way to empty their cache, such as a network's.
@@ -141,9 +139,8 @@ def open_to_append(path: Path) -> int:
 
 def shorten(path: Path, size: int) -> None:
     """Cut an ordinary file, which has no other name, to ``size`` bytes. OSError as `append_line`."""
-    fd = confined.open_below(
-        path, os.O_RDWR | _AT_ONCE | _BINARY
-    )  # space comes back: no full disk refuses that
+    # Not through `disk`: space comes back, and no full disk refuses that.
+    fd = confined.open_below(path, os.O_RDWR | _AT_ONCE)
     with _closing(fd):
         check_sole(fd, path)
         os.ftruncate(fd, size)
@@ -222,7 +219,7 @@ class Disk:
 
     def open(self, path: Path, flags: int, mode: int = 0o666) -> int:
         """Open for writing; the descriptor."""
-        return confined.open_below(path, flags | _BINARY, mode)
+        return confined.open_below(path, flags, mode)
 
     def write(self, fd: int, data: bytes) -> None:
         """Write all of it."""

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from src_training import confined
 
-# Windows has the last alone: there no name in a folder is a pipe or a terminal, and files are text unless told.
-_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+# Windows has neither: there no name in a folder is a pipe or a terminal.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _KINDS = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISDIR, "a folder"),
