@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import typer
 from model_folders import QUICK_TUNING, go_live_with_tiny, stage_tiny, told
+from user_folders import user_folders
 
 from src_training import Workspace, __version__, synthetic_cine
 from src_training.cli import build_app, main
@@ -241,10 +242,7 @@ TABLE = {
 @pytest.fixture(scope="module", autouse=True)
 def private_user_folders(tmp_path_factory):
     """In place of every test's own: the workspace of this file keeps its site key."""
-    place = tmp_path_factory.mktemp("user")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIGHTVESSEL_CONFIG_DIR", str(place / "config"))
-        patch.setenv("LIGHTVESSEL_CACHE_DIR", str(place / "cache"))
+    with user_folders(tmp_path_factory.mktemp("user")):
         yield
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from durable_disks import frame, mask
 from hostile_workspaces import SECRET, everything, link_to, make_sound, own_files, second_name
+from user_folders import user_folders
 
 from src_training import Workspace
 from src_training.cli import main
@@ -20,10 +21,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need rights on Wi
 @pytest.fixture(scope="module", autouse=True)
 def private_user_folders(tmp_path_factory):
     """In place of every test's own: the workspace of this file keeps its site key."""
-    place = tmp_path_factory.mktemp("user")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIGHTVESSEL_CONFIG_DIR", str(place / "config"))
-        patch.setenv("LIGHTVESSEL_CACHE_DIR", str(place / "cache"))
+    with user_folders(tmp_path_factory.mktemp("user")):
         yield
 
 
