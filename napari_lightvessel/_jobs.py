@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QThreadPool, QTimer
 from superqt.utils import create_worker as quiet_worker
 
 from src_training import texts
@@ -141,6 +141,11 @@ def start(
     # Functions, since Qt holds methods weakly. `finished` comes however the work ended, unlike `returned`.
     worker.yielded.connect(lambda item: job.advance(item))
     worker.finished.connect(lambda *_: job.finish())
+    # A place of its own beside those of Qt's pool: Qt waits for one of these while it converts a picture,
+    # holding Python's lock, and a job that holds one waits for that lock. Both would wait for ever.
+    pool = QThreadPool.globalInstance()
+    pool.releaseThread()
+    worker.finished.connect(lambda *_: pool.reserveThread())
     worker.start()
     return job
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hostile_texts import as_file_name, faults_of, hostile
 from planting import PLACES
-from qtpy.QtCore import QPoint, QThreadPool
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -190,8 +190,6 @@ def test_a_workspace_and_a_disc_from_elsewhere_show_their_words_as_they_are(
     qtbot.waitUntil(lambda: text in dock.train.verdict.text(), timeout=20_000)
     assert dock.header.workspace_name.text() == place.path.name and "<b>" in place.path.name
 
-    # napari's wait sign needs a thread of Qt's pool, and takes the GIL along while it waits for one.
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60_000)
     disc = tmp_path / "disc"
     disc.mkdir()
     tags = dict.fromkeys(

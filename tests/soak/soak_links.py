@@ -20,7 +20,17 @@ from typing import Any
 from unittest import mock
 
 from forking import forked
-from hostile_workspaces import KINDS, VALUES, entries, everything, forge, forgeries, make_sound, own_files
+from hostile_workspaces import (
+    KINDS,
+    VALUES,
+    entries,
+    everything,
+    forge,
+    forgeries,
+    kept,
+    make_sound,
+    own_files,
+)
 from soak_table import Figure, Part, Size, none_of
 
 import src_training.workspace  # noqa: F401 - before the forks: each would read it anew
@@ -178,7 +188,7 @@ def _attempt(sound: Path, place: Path, name: str, plant: Plant, number: int, fou
     for kind in (kind for kind, told_of in record.items() if told_of):
         found.bad[kind].append(f"{name}: {record[kind]}")
     after, beside_now = everything(home), set(os.listdir(place)) - {"told.json", "out"}
-    if after != before or beside_now != set(beside):
+    if not kept(before, after) or beside_now != set(beside):
         found.bad["outside"].append(name)
     if list(place.rglob("ran")):
         found.bad["ran"].append(name)

@@ -61,6 +61,14 @@ def everything(folder: Path) -> dict[str, Any]:
     return found
 
 
+def kept(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether all is as it was. A workspace may let go of a name that it had for a file, not give it a new one."""
+    return before.keys() == after.keys() and all(
+        (was[0], was[2]) == (now[0], now[2]) and now[1] <= was[1]
+        for was, now in zip(before.values(), (after[name] for name in before), strict=True)
+    )
+
+
 def entries(workspace: Path) -> list[str]:
     """Every file and folder, as a relative path."""
     return sorted(str(path.relative_to(workspace)) for path in workspace.rglob("*"))
