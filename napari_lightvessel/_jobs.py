@@ -144,6 +144,7 @@ def start(
     # A place of its own beside those of Qt's pool: Qt waits for one of these while it converts a picture,
     # holding Python's lock, and a job that holds one waits for that lock. Both would wait for ever.
     pool = QThreadPool.globalInstance()
+    assert pool is not None
     pool.releaseThread()
     worker.finished.connect(lambda *_: pool.reserveThread())
     worker.start()

@@ -26,6 +26,7 @@ from src_training.cine.dicom_tags import (
     grey_values,
     header,
     pixel_layout,
+    pixel_shape,
     projection,
     projections,
     shown_window,
@@ -33,6 +34,7 @@ from src_training.cine.dicom_tags import (
 )
 from src_training.cine.frame_groups import values, values_of_frames, voi_lut
 from src_training.cine.instance import instance
+from src_training.cine.proportions import remark_on_shape
 
 # A damaged file is told in our one line; without a handler the library's remarks would go to the terminal.
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
@@ -356,6 +358,7 @@ def _remarks(stated: int | None, there: int, tags: Tags, layout: PixelLayout) ->
         yield "its VOI lookup table turns grey over, and so it is shown"
     if curve is not None and curve.falls is None:
         yield "its VOI lookup table neither rises nor falls and is not applied"
+    yield from remark_on_shape(*pixel_shape(tags))
     if stated is not None and stated != there:
         yield f"NumberOfFrames is {stated}, but the pixel data holds {there} frames: all {there} are read"
 

@@ -52,6 +52,7 @@ TAGS = {
     "Rows": 0x00280010,
     "Columns": 0x00280011,
     "PixelSpacing": 0x00280030,
+    "PixelAspectRatio": 0x00280034,
     "BitsAllocated": 0x00280100,
     "BitsStored": 0x00280101,
     "HighBit": 0x00280102,
@@ -342,6 +343,14 @@ def calibration(tags: Tags) -> Calibration:
     kinds: dict[str | None, CalibrationStatus] = {"GEOMETRY": "geometry", "FIDUCIAL": "fiducial"}
     kind = (tags.text("PixelSpacingCalibrationType") or "").upper()
     return Calibration(kinds.get(kind, "corrected"), *corrected)
+
+
+def pixel_shape(tags: Tags) -> tuple[float, float]:
+    """How high and how wide a pixel is, in any one unit: by its spacing, else by its aspect ratio; 1, 1 unknown."""
+    spacing = calibration(tags)
+    if spacing.row_mm and spacing.column_mm:
+        return spacing.row_mm, spacing.column_mm
+    return _spacing(tags, "PixelAspectRatio") or (1.0, 1.0)
 
 
 def _spacing(tags: Tags, keyword: str) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from src_training.cine import proportions
 from src_training.cine.animations import open_animation
 from src_training.cine.budget import DECODED_BYTES, check_frames, check_size, readable, unreadable
 from src_training.cine.cine import ArrayFrames, Cine, Grey, Header, to_grey
@@ -32,7 +33,8 @@ def open_image(path: Path, kind: Kind) -> Cine:
     check_size(path.name, rows, columns, 8)
     turn = of_image(data) if kind in _TURNED else UPRIGHT
     frames = ImageFrames(path, kind, (1, *upright_size(rows, columns, turn)), np.dtype(dtype), turn)
-    header = Header(remarks=(*remark(turn), *_remarks_on_colours(kind, data, path.name)))
+    remarks = (*remark(turn), *proportions.of_image(data), *_remarks_on_colours(kind, data, path.name))
+    header = Header(remarks=remarks)
     return Cine(frames, name=path.name, source=path, grey=_full_range(frames.dtype), header=header)
 
 

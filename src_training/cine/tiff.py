@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFrame, TiffPage
 
+from src_training.cine import proportions
 from src_training.cine.budget import check_frames, check_size, readable, unreadable
 from src_training.cine.cine import Cine, FrameSource, Grey, Header, plain_dtype, to_grey
 from src_training.cine.colours import remarks_of
@@ -34,9 +35,9 @@ def open_tiff(path: Path) -> Cine:
             raise _truncated(path)
         inverted = tif.pages.first.photometric == PHOTOMETRIC.MINISWHITE
         turn = _orientation(path, tif, frames)
-        channels = _channels(tif)
+        told = (*proportions.of_page(tif.pages.first), *_channels(tif))
     grey = _grey(frames.dtype, inverted=inverted and tif.pages.first.dtype != bool)
-    remarks = (*remark(turn), *_remarks_on_colours(path, frames), *channels)
+    remarks = (*remark(turn), *_remarks_on_colours(path, frames), *told)
     header = Header(is_multiframe_file=frames.shape[0] > 1, remarks=remarks)
     source = frames if turn == UPRIGHT else TurnedFrames(frames, turn)
     return Cine(source, name=path.name, source=path, grey=grey, header=header)

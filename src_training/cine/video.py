@@ -15,6 +15,7 @@ from src_training.cine.budget import check_size, readable, unreadable
 from src_training.cine.cine import Cine, luminance
 from src_training.cine.colours import EVERY, remarks_on
 from src_training.cine.played import Picture, open_played
+from src_training.cine.proportions import remark_on_shape
 from src_training.cine.sniff import container_of
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def open_video(path: Path) -> Cine:
     except ImportError:
         raise unreadable(path.name, "a video: needs napari-lightvessel[video]", _INSTALL) from None
     with readable(path.name, "reading the video"):
-        announced, videos = _announced(path)
+        announced, videos, shape = _announced(path)
     told: dict[str, None] = {}
+    told.update(dict.fromkeys(shape))
     if videos > 1:
         told[f"it holds {videos} videos, of which the first is read"] = None
 
@@ -55,10 +57,13 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
         yield container
 
 
-def _announced(path: Path) -> tuple[int, int]:
-    """How many pictures the first video of a file says that it has, and how many videos there are."""
+def _announced(path: Path) -> tuple[int, int, tuple[str, ...]]:
+    """How many pictures the first video says that it has, how many videos there are, the remark on its pixels."""
     with _opened(path) as container:
-        return _track(path, container).frames, len(container.streams.video)
+        video = _track(path, container)
+        shape = video.sample_aspect_ratio  # None where it is not stated
+        told = remark_on_shape(high=shape.denominator, wide=shape.numerator) if shape else ()
+        return video.frames, len(container.streams.video), told
 
 
 def _track(path: Path, container: av.container.InputContainer) -> av.VideoStream:
