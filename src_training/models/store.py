@@ -275,7 +275,9 @@ class ModelStore:
         return None
 
     def _is_judged(self, state: State, model: Model) -> bool:
-        return model.builtin or self._log.vouched(state) or self._log.seals.agreed(_card_sha256(model))
+        # Of the shipped models, too, somebody chose this one: another finds other vessels, and would do so unasked.
+        is_default = model.builtin and model.id == DEFAULT_MODEL
+        return is_default or self._log.vouched(state) or self._log.seals.agreed(_card_sha256(model))
 
     def _same(self, model_id: str, model: Model) -> Model | None:
         """The stored model of this id, if it is this one; ModelError when its present id is another's."""

@@ -15,6 +15,7 @@ from src_training.cli import main
 from src_training.dataset import keyring
 from src_training.errors import ModelError, Overtaken, Refused
 from src_training.models import card as card_module
+from src_training.models.library import builtin_ids
 from src_training.models.loading import open_model
 
 
@@ -76,6 +77,25 @@ def test_who_promotes_over_a_received_model_does_so_against_the_shipped_one(stor
     first = promoted[0]
     store.promote(first, won(first, "small"))
     assert store.current().id == first and store.rollback().id == "small" and store.previous() is None
+
+
+@pytest.mark.parametrize("shipped", sorted(set(builtin_ids()) - {"small"}))
+def test_a_shipped_model_that_somebody_else_chose_serves_once_a_person_agrees(store, elsewhere, shipped):
+    """Nobody's files are run, but another network finds other vessels, such as the large ones only."""
+    store.promote(shipped, won(shipped, live_id(store)))
+    assert store.current().id == shipped and store.unjudged() is None
+    elsewhere()
+    assert store.current() is None and store.unjudged().id == shipped and "not judged here" in store.warning()
+    assert store.agree(shipped).id == shipped and store.current().id == shipped
+
+
+def test_the_default_needs_nobodys_word(store, promoted, elsewhere):
+    first = promoted[0]
+    store.promote("small", won("small", live_id(store)))
+    elsewhere()
+    assert store.unjudged() is None and store.warning() is None and live_id(store) == "small"
+    store.promote(first, won(first, "small"))
+    assert store.rollback().id == "small"
 
 
 def forged_line(record):
