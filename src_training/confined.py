@@ -27,6 +27,9 @@ _BINARY = getattr(os, "O_BINARY", 0)  # Windows would rewrite line ends
 _LEADS_ELSEWHERE = (0xA000000C, 0xA0000003)  # symbolic link, junction
 _LINK_MET = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK, getattr(errno, "EFTYPE", errno.ELOOP))
 
+#: Folders in folders that `walk` enters; a workspace of ours has six.
+DEEPEST = 32
+
 #: What is said of a link.
 LINK = "{} is a link, and none is followed here"
 
@@ -43,7 +46,8 @@ class Leads(OSError):
 def confine(root: str | Path) -> Path:
     """Never again leave this folder by a link below it; its absolute path, by which it is confined."""
     path = Path(root).absolute()
-    _roots.add(str(path))
+    # The root of a drive, a stick's or a share's, ends with a separator, and no other folder does.
+    _roots.add(str(path).removesuffix(os.sep))
     return path
 
 
@@ -105,8 +109,8 @@ def remove(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """`shutil.rmtree` without a word about what stays; it enters no link."""
-    with contextlib.suppress(OSError):
+    """`shutil.rmtree` without a word about what stays; it enters no link, and may leave what nobody nests so deeply."""
+    with contextlib.suppress(OSError, RecursionError):
         _at(path, lambda name, folder: shutil.rmtree(name, ignore_errors=True, dir_fd=folder), itself=True)
 
 
@@ -136,38 +140,69 @@ def leads_elsewhere(facts: os.stat_result) -> bool:
 def walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Everything below a folder, folders before what is in them; links are told and not entered.
 
-    What cannot be looked at is passed over. Deep trees are walked without recursion.
+    Nor are folders that lie `DEEPEST` deep, which only somebody made who wants whoever walks to be long about it. What
+    cannot be looked at is passed over.
     """
-    waiting = [root]
+    waiting = [(root, 1)]
     while waiting:
-        folder = waiting.pop()
-        try:
-            names = names_in(folder)
-        except OSError:
-            continue
-        for path in (folder / name for name in names):
-            try:
-                facts = status(path) if is_confined(path) else os.lstat(path)
-            except OSError:
-                continue
-            yield path, facts
-            if stat.S_ISDIR(facts.st_mode) and not leads_elsewhere(facts):
-                waiting.append(path)
+        folder, depth = waiting.pop()
+        for name, facts in _listed(folder):
+            yield folder / name, facts
+            if stat.S_ISDIR(facts.st_mode) and not leads_elsewhere(facts) and depth < DEEPEST:
+                waiting.append((folder / name, depth + 1))
 
 
-def links_in(root: Path) -> Iterator[Path]:
-    """Every link below a folder."""
-    return (path for path, facts in walk(root) if leads_elsewhere(facts))
+def odd_in(root: Path) -> Iterator[tuple[Path, str, bool]]:
+    """Every link below a folder, and every folder that `walk` does not enter; what is said of it; if it is a link."""
+    for path, facts in walk(root):
+        where = path.relative_to(root)
+        if leads_elsewhere(facts):
+            yield path, LINK.format(where), True
+        elif stat.S_ISDIR(facts.st_mode) and len(where.parts) >= DEEPEST:
+            top = os.sep.join(where.parts[:2])
+            yield path, f"{top}: folders nested more than {DEEPEST} deep in it are not looked into", False
 
 
 # -- inside --------------------------------------------------------------------------------------------------
 
 
+def _listed(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """What lies in a folder, sorted; the way to it is gone once, not for every name."""
+    if not _BY_DESCRIPTOR:
+        return _looked_at(folder)
+    try:
+        descriptor = open_below(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return []
+    found = []
+    try:
+        for entry in sorted(os.scandir(descriptor), key=lambda one: one.name):
+            with contextlib.suppress(OSError):
+                found.append((entry.name, entry.stat(follow_symlinks=False)))
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+    return found
+
+
+def _looked_at(folder: Path) -> list[tuple[str, os.stat_result]]:
+    try:
+        names = names_in(folder)
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        with contextlib.suppress(OSError):
+            found.append((name, os.lstat(folder / name)))
+    return found
+
+
 def _root_of(path: Path) -> str | None:
     """The outermost confined root that a path lies below; a root itself is the user's own choice."""
-    text, end = _absolute(path), 0
-    while (end := text.find(os.sep, end + 1)) > 0:
-        if text[:end] in _roots:
+    text, end = _absolute(path), -1
+    while (end := text.find(os.sep, end + 1)) >= 0:
+        if text[:end] in _roots and text[end + 1 :]:
             return text[:end]
     return None
 
@@ -220,7 +255,7 @@ def _at(path: Path, do: Callable[[str, int | None], Any], *, itself: bool = Fals
 
 
 def _by_descriptor(root: str, parts: list[str], do: Callable[[str, int | None], Any]) -> Any:
-    folder = os.open(root, _FOLDER)
+    folder = os.open(root + os.sep, _FOLDER)
     try:
         for depth, name in enumerate(parts[:-1], 1):
             with _explaining(name, folder, parts[:depth]):
@@ -255,8 +290,8 @@ def _look_at_each(root: str, parts: list[str]) -> None:
     """Without descriptors: no name on the way is a link, at least now."""
     for depth in range(1, len(parts) + 1):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if leads_elsewhere(os.lstat(os.path.join(root, *parts[:depth]))):
-                raise Leads(_reason(parts[:depth]), os.path.join(root, *parts))
+            if leads_elsewhere(os.lstat(os.path.join(root + os.sep, *parts[:depth]))):
+                raise Leads(_reason(parts[:depth]), os.path.join(root + os.sep, *parts))
 
 
 def _reason(parts: list[str]) -> str:

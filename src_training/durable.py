@@ -198,6 +198,8 @@ def cure_for(error: OSError) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _OWN_REASONS and error.strerror:
         return f"{error.strerror}. Put the file or folder itself in its place."
+    if error.errno == errno.EOVERFLOW and error.strerror not in (None, reason):  # of a ledger
+        return f"{error.strerror}. Nothing of ours counts so far: move it out of the workspace and try again."
     if is_full(error):
         return f"{reason}. Free some space and try again."
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

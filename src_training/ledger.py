@@ -29,8 +29,11 @@ class Ledger:
         self.folder, self.name = folder, name
 
     def numbers(self) -> list[int]:
-        """Ascending; none where there is no such folder, OSError where it cannot be listed."""
-        return [int(name) for name in self._names() if _NUMBER.fullmatch(name)]
+        """Those that are there, ascending; none where there is no such folder, OSError where it cannot be listed.
+
+        There may be gaps of any size: who goes through the records goes through these.
+        """
+        return [number for name in self._names() if _NUMBER.fullmatch(name) and (number := int(name))]
 
     def newest(self) -> int:
         """The highest number; 0 where there is none."""
@@ -53,7 +56,8 @@ class Ledger:
         Raises OSError when the disk refuses: nothing is acknowledged then.
         """
         if number > _HIGHEST:
-            raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
+            last = f"{self.folder.name}/{_HIGHEST:08d} is the last number that there can be"
+            raise OSError(errno.EOVERFLOW, last, str(self.place(_HIGHEST)))
         durable.make_dir(self.folder)
         own = record | {"nonce": secrets.token_hex(8)}  # two people may decide the same in the same second
         data = json.dumps(own, ensure_ascii=False, indent=1).encode() + b"\n"

@@ -84,10 +84,10 @@ def _findings(workspace: Path) -> Iterator[Finding]:
     for one in report.findings:
         yield Finding(one.code, "problem" if one.is_damage else "note", one.text, one.cure)
     yield Finding("dataset", "ok", f"{report.cases} cases, {report.revisions} revisions")
-    for path in confined.links_in(folder.parent):
+    for path, said, is_link in confined.odd_in(folder.parent):
         if folder not in path.parents:  # those were told
-            text = confined.LINK.format(path.relative_to(folder.parent))
-            yield Finding("D11", "problem", text, CURES["D11"])
+            code, level = ("D11", "problem") if is_link else ("N02", "note")
+            yield Finding(code, level, said, CURES[code])
     if away := quarantined(folder):
         yield Finding("quarantine", "ok", f"{away} files were put away by earlier repairs")
     yield from _waiting(workspace)

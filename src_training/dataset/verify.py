@@ -71,9 +71,9 @@ def _check_facts(path: Path, report: VerifyReport) -> None:
 
 
 def _check_links(folder: Path, report: VerifyReport) -> None:
-    for path in confined.links_in(folder):
-        if QUARANTINE not in (where := path.relative_to(folder)).parts:
-            report.add("D11", confined.LINK.format(where), path)
+    for path, said, is_link in confined.odd_in(folder):
+        if QUARANTINE not in path.relative_to(folder).parts:
+            report.add("D11" if is_link else "N02", said, path)
 
 
 def _put_away(folder: Path) -> frozenset[str]:

@@ -149,15 +149,17 @@ class DecisionLog:
         if damaged:
             return f"models/{self.lines.name}: {damaged} damaged line(s) left out."
         try:
-            unread = [number for number, record in self._numbered() if record is None]
+            read = [number for number, record in self._numbered() if record is not None]
+            unread = self.ledger.newest() - len(read)
         except OSError as error:
             return f"models/decisions: cannot be read. {durable.cure_for_reading(error)}"
         if unread:
-            return f"models/decisions: {len(unread)} damaged or missing, the first is {unread[0]:08d}."
+            first = next((n for n, there in enumerate(read, 1) if n != there), len(read) + 1)
+            return f"models/decisions: {unread} damaged or missing, the first is {first:08d}."
         return self.live.strange() or None
 
     def _numbered(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        for number in range(1, self.ledger.newest() + 1):
+        for number in self.ledger.numbers():
             text = self.ledger.read(number)
             yield number, None if text is None else _record(text.decode("utf-8", "replace"))
 

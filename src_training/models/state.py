@@ -15,6 +15,7 @@ from src_training.models.records import parsed, read_record
 
 LONGEST_LINE = 200  # of earlier models: it is written with every decision
 _HIGHEST = 10**8
+_MOST_MISSING = 10**6  # decisions that a copy may lack
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class LiveState:
         except OSError as error:
             reason = durable.cure_for_reading(error)
             return State(promised, damage=f"models/decisions cannot be read: {_SERVES}. {reason}")
+        if promised > number + _MOST_MISSING:  # written by nobody: what it says is not gone by
+            return State(number, damage=f"models/current.json is damaged: {_SERVES}. {_AGAIN}")
         if promised > number:
             missing = f"models/decisions: {number + 1} to {promised} are missing"
             return State(
@@ -87,7 +90,7 @@ class LiveState:
         state = self._told_by(number)
         if state is not None:
             return state
-        sound = next((one for n in range(number - 1, 0, -1) if (one := self._told_by(n))), State())
+        sound = next((one for n in self._below(number) if (one := self._told_by(n))), State())
         seq = sound.seq + number - sound.number
         return State(number, seq=seq, damage=f"models/decisions/{number:08d} is damaged: {_SERVES}. {_AGAIN}")
 
@@ -118,6 +121,13 @@ class LiveState:
             f"an older version of this program made {str(told.get('model'))[:80]!r} active in models/current.json, "
             "which does not count. Update that computer, and decide again."
         )
+
+    def _below(self, number: int) -> list[int]:
+        """The decisions that are there and came before one, the latest first."""
+        try:
+            return [n for n in reversed(self._ledger.numbers()) if n < number]
+        except OSError:  # a disk that has just gone: told at the next look
+            return []
 
     def _told_by(self, number: int) -> State | None:
         record = parsed((self._ledger.read(number) or b"").decode("utf-8", "replace"))
