@@ -92,6 +92,11 @@ class LightVesselWidget(QWidget):
         """Wide enough for every row, narrow enough for a 1366-pixel screen."""
         return QSize(_WIDTH, 620)
 
+    def minimumSizeHint(self) -> QSize:  # Qt's name
+        """As wide as its column needs; a minimum that is set would let it be made narrower than that."""
+        needed = super().minimumSizeHint()
+        return QSize(max(_WIDTH - 12, needed.width()), needed.height())
+
     def showEvent(self, event: QShowEvent | None) -> None:  # Qt's name
         """Once in a window, watch over its closing."""
         super().showEvent(event)
@@ -138,7 +143,6 @@ class LightVesselWidget(QWidget):
         outer.addWidget(self.moved_bar)
         outer.addWidget(scroll, 1)
         outer.addWidget(research)
-        self.setMinimumWidth(_WIDTH - 12)
 
     def _forget_solved(self, _event: object = None) -> None:
         """Why something was refused is said no more once that is not so."""

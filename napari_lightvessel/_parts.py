@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -94,11 +94,19 @@ class FollowingScroll(QScrollArea):
         self._following = True
         self._bar.setValue(self._bar.maximum())
 
+    def minimumSizeHint(self) -> QSize:  # Qt's name
+        """As wide as the column needs beside its scroll bar: it is not scrolled sideways."""
+        beside = (
+            self._bar.sizeHint().width() + 2 * self.frameWidth()
+        )  # theme's frame, though there is to be none
+        return QSize(self._body.minimumSizeHint().width() + beside, super().minimumSizeHint().height())
+
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
         """Hand the wheel on to the column, from any control that is in it by now."""
         kind = event.type() if event is not None else None
         if kind == QEvent.Type.LayoutRequest and watched is self._body:
             self._keep_wheel_off()
+            self.updateGeometry()
         if event is not None and kind == QEvent.Type.Wheel and _takes_wheel(watched):
             self.viewportEvent(event)
             return True

@@ -70,6 +70,7 @@ class TrainPanel(Section):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.run_text = faint("")
+        self.run_text.setWordWrap(True)
         self.cancel_button = button(
             "Cancel", self.trainer.cancel, "Stop after this step; the active model stays"
         )

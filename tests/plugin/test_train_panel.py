@@ -6,6 +6,8 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from qtpy.QtCore import Qt
 
 from napari_lightvessel._training import Figures, RunView, count_frames
 from napari_lightvessel._verdict import run_words
@@ -65,3 +67,20 @@ def test_a_run_that_stopped_early_says_what_it_does_then():
     assert run_words(RunView(None, state)) == "choosing and comparing…" and state.eta_s is None
     state.fold([{"event": "launched"}, {"event": "started"}])
     assert run_words(RunView(None, state)) == "step 120/300"
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "cancelled", "interrupted", "failed", "finished"])
+def test_however_a_run_stands_the_column_is_as_wide_as_its_room(viewer, dock, qtbot, status):
+    """However narrow somebody makes the dock, with the scroll bar that takes some of the width."""
+    window = viewer.window._qt_window
+    window.resize(1366, 540)
+    window.show()
+    state = RunState(status=status, step=123_456, steps=200_000, eta_s=86_400.0, message="why it ended " * 30)
+    dock.trainer.view = RunView(None, state)
+    dock.trainer.run_changed.emit(dock.trainer.view)
+    scroll = dock.scroll_area
+    qtbot.waitUntil(lambda: scroll.verticalScrollBar().isVisible(), timeout=10_000)
+    window.resizeDocks([dock.parent()], [10], Qt.Orientation.Horizontal)
+    qtbot.wait(100)
+    assert scroll.horizontalScrollBar().maximum() == 0
+    assert scroll.widget().width() <= scroll.viewport().width() and dock.minimumSizeHint().width() <= 372
