@@ -290,7 +290,7 @@ class Accepter:
         mark.saving = any(later.state is save.state and later.t == save.t for later, _ in self._waiting)
         mark.baseline = Plane.of(save.labels)
         if not self._is_here(save.workspace):
-            self._tell_elsewhere(save, mark)
+            self._tell_elsewhere(save, mark, outcome)
             return
         mark.status, mark.stored = save.status, mark.baseline
         if save.status != NOT_EVALUABLE:  # which says nothing of the mask that is in view
@@ -323,15 +323,22 @@ class Accepter:
         here = self.session.workspace
         return here is not None and here.path == workspace.path
 
-    def _tell_elsewhere(self, save: Save, mark: Mark) -> None:
+    def _tell_elsewhere(self, save: Save, mark: Mark, outcome: Revision | Kept) -> None:
         """Another workspace was opened while the frame was on its way into the former one."""
         if (
             mark.head is None or mark.head.sha in save.mark.seen
         ):  # not what the workspace that is open now holds
             mark.leave()
         self.session.frame_decided.emit(save.state, save.t)
-        line = f"Saved · frame {save.t} · in {save.workspace.path.name}, which was open then"
-        self.saved.emit(self.session.named(save.state, line))
+        where = f"in {save.workspace.path.name}, which was open then"
+        if isinstance(outcome, Kept):
+            waits = (
+                f"Frame {save.t} waits on this computer and is saved {where}, once that is opened again. "
+                f"{outcome.reason}"
+            )
+            self.failed.emit(self.session.named(save.state, waits))
+        else:
+            self.saved.emit(self.session.named(save.state, f"Saved · frame {save.t} · {where}"))
 
     def _seek_twin(self, save: Save, saved: Revision, odd: str) -> None:
         """Say where the picture stands under another patient: after "Saved", for a large dataset takes a moment.

@@ -172,10 +172,12 @@ class LightVesselWidget(QWidget):
         """What works or listens, in the order in which it is closed."""
         return (
             self.last_workspace,
+            self.header.received.errands,
             self.recoverer,
             self.losing,
             self.segmenter,
             self.accepter,
+            self.correct.take_back,
             self.postman,
             self.follower,
             self.recaller,

@@ -21,7 +21,8 @@ _STARTING_S = 60.0  # another window that is so young may still be opening it
 
 
 class LastWorkspace:
-    """Opens what was open last, on trial: a note says so until the window has stood with it for some seconds.
+    """Opens what was open last. Whatever is opened, by whomever, is on trial: a note says so until the window has
+    stood with it for some seconds.
 
     Who starts and finds the note of a process that is gone, or of one that has been at it for long, does not open that
     workspace again: a received one that hangs the window must not do so at every start.
@@ -36,6 +37,7 @@ class LastWorkspace:
         self._through.setSingleShot(True)
         self._through.setInterval(_THROUGH_MS)
         self._through.timeout.connect(self._come_through)
+        session.opening.connect(self._on_chosen)
         session.workspace_changed.connect(self._on_opened)
 
     def open(self) -> None:
@@ -49,10 +51,7 @@ class LastWorkspace:
                 "Open… opens it all the same."
             )
             return
-        self._trying = Path(last)
-        _preferences.put(
-            _TRIAL, {"workspace": last, "process": Identity.of().to_json(), "began": time.time()}
-        )
+        self._try(Path(last))
         self._job = _jobs.start(
             lambda _cancelled: Workspace.open(last) if Path(last).is_dir() else None,
             done=self._opened,
@@ -72,13 +71,27 @@ class LastWorkspace:
         if workspace is None:  # a drive that is not there
             self._come_through()
             return
-        self._through.start()
-        self._stands = True
         self.session.adopt(workspace)
 
+    def _on_chosen(self) -> None:
+        """A person has chosen another, which must not give way to what comes from a slow drive later."""
+        if self._job is not None:
+            self._job.forget()
+        self._come_through()
+
     def _on_opened(self, workspace: Workspace | None) -> None:
-        if workspace is not None and workspace.path != self._trying:  # a person has chosen another
-            self._come_through()
+        """It is open, and is about to be read and drawn."""
+        if workspace is None:
+            return
+        if workspace.path != self._trying:
+            self._try(workspace.path)
+        self._stands = True
+        self._through.start()
+
+    def _try(self, workspace: Path) -> None:
+        self._trying = workspace
+        trial = {"workspace": str(workspace), "process": Identity.of().to_json(), "began": time.time()}
+        _preferences.put(_TRIAL, trial)
 
     def _come_through(self) -> None:
         self._trying, self._stands = None, False

@@ -12,20 +12,25 @@ from src_training.dataset import Moved
 
 
 class MovedBar(AskBar):
-    """Asked once for each workspace in this window; until it is answered the frames stay on this computer."""
+    """Asked until it is answered, once for each workspace in this window; till then the frames stay where they are."""
 
     def __init__(self, postman: Postman) -> None:
         super().__init__()
         self._postman = postman
-        self._asked: set[Path] = set()
+        self._left: set[Path] = set()  # a person wants nothing saved there
+        self._asking: Path | None = None
         postman.moved.connect(self._on_moved)
-        postman.session.workspace_changed.connect(lambda _workspace: self.hide())
+        postman.session.workspace_changed.connect(self._on_workspace)
+
+    def _on_workspace(self, _workspace: object) -> None:
+        self._asking = None
+        self.hide()
 
     def _on_moved(self, workspace: Workspace, moved: Moved) -> None:
-        here = self._postman.session.workspace
-        if here is None or workspace is not here or here.path in self._asked:
+        place, session = workspace.path, self._postman.session
+        if not session.is_here(workspace) or place in self._left or self._asking == place:
             return
-        self._asked.add(here.path)
+        self._asking = place
         waits = "wait" if moved.count > 1 else "waits"
         former = str(moved.place.parent) if moved.place.name else "an unknown place"
         self.ask(
@@ -33,6 +38,11 @@ class MovedBar(AskBar):
             "is not now. Save here only if this is the same one.",
             "Save here",
             "Leave",
-            lambda: self._postman.try_now(moved=True),
+            self._save,
+            lambda: self._left.add(place),
             unasked=True,
         )
+
+    def _save(self) -> None:
+        self._asking = None  # what the disk refuses is asked about again
+        self._postman.try_now(moved=True)

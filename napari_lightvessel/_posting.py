@@ -34,6 +34,7 @@ class Postman:
         self._job: _jobs.Job | None = None
         self._count = 0
         self._told = ""
+        self._agreed: Path | None = None  # the workspace of which a person said that it has moved
         self._again = QTimer()
         self._again.setSingleShot(True)
         self._again.setInterval(_TRY_AGAIN_MS)
@@ -50,11 +51,20 @@ class Postman:
     def try_now(self, _event: object = None, *, moved: bool = False) -> None:
         """Hand over what waits for the open workspace; ``moved``: also what was kept while it lay elsewhere."""
         workspace = self.session.workspace
-        if workspace is None or self._job is not None:
+        if workspace is None:
             return
+        if moved:
+            self._agreed = workspace.path
+        if self._job is not None:  # which, when it ends, looks whether there is more to do
+            return
+        moved, self._agreed = self._agreed == workspace.path, None
         self._count = 0
         self._job = _jobs.start(
-            _hand_over(workspace, moved), step=self._take, done=self._end, failed=self._wait, visible=False
+            _hand_over(workspace, moved),
+            step=lambda posted: self._take(workspace, posted),
+            done=lambda _outcome: self._end(workspace),
+            failed=lambda problem: self._wait(workspace, problem),
+            visible=False,
         )
 
     def close(self) -> None:
@@ -71,30 +81,40 @@ class Postman:
         if self._frames:  # the disk takes frames again
             self.try_now()
 
-    def _take(self, posted: _Posted | Moved) -> None:
+    def _take(self, workspace: Workspace, posted: _Posted | Moved) -> None:
         if isinstance(posted, Moved):
-            self.moved.emit(self.session.workspace, posted)
+            if self._agreed != workspace.path:  # else a person has answered meanwhile
+                self.moved.emit(workspace, posted)
             return
         entry, revision = posted
         self._count += 1
         state, t = self._frames.pop(entry, (None, 0))
-        if state is not None and state.marks[t].decided:  # else another workspace was opened meanwhile
+        if state is not None and self.session.is_here(workspace) and state.marks[t].decided:
             state.marks[t].saved = revision.text
             state.marks[t].know(revision)
             self.session.frame_decided.emit(state, t)
 
-    def _end(self, _outcome: object) -> None:
+    def _end(self, workspace: Workspace) -> None:
         self._job = None
         if self._count:
-            self.published.emit(f"Saved · {count_words(self._count)} that waited on this computer")
+            line = f"Saved · {count_words(self._count)} that waited on this computer"
+            self.published.emit(self.session.told_of(workspace, line))
             self.session.dataset_grew.emit()
+        self._go_on(workspace)
 
-    def _wait(self, problem: _jobs.Problem) -> None:
+    def _wait(self, workspace: Workspace, problem: _jobs.Problem) -> None:
         self._job = None
         self._again.start()
-        if problem.line != self._told:
-            self._told = problem.line
-            self.failed.emit(problem.line)
+        line = self.session.told_of(workspace, problem.line)
+        if line != self._told:
+            self._told = line
+            self.failed.emit(line)
+        self._go_on(workspace)
+
+    def _go_on(self, workspace: Workspace) -> None:
+        """Another workspace was opened meanwhile, or a person has answered: there is more to hand over."""
+        if self._job is None and (self._agreed is not None or not self.session.is_here(workspace)):
+            self.try_now()
 
 
 def _hand_over(

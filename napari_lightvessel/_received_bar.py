@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_lightvessel import _jobs, _preferences
+from napari_lightvessel._errands import Errands
 from napari_lightvessel._parts import AskBar
 from napari_lightvessel._session import Session
+from src_training import Model, Workspace
 from src_training.models import DEFAULT_MODEL
 
 
@@ -17,7 +19,7 @@ class ReceivedBar(AskBar):
         super().__init__()
         self.session = session
         self._declined: set[tuple[Path, str]] = set()
-        self._jobs: list[_jobs.Job] = []
+        self.errands = Errands()
         session.models_changed.connect(self._look)
         session.workspace_changed.connect(lambda _workspace: self.hide())
 
@@ -31,30 +33,20 @@ class ReceivedBar(AskBar):
             "Use it only if you know where it is from.",
             "Use it",
             f"Use {DEFAULT_MODEL}",
-            self._agree,
-            self._decline,
+            lambda: self._agree(workspace, model),
+            lambda: self._declined.add((workspace.path, model.id)),
             unasked=True,
         )
 
-    def _agree(self) -> None:
-        model, workspace = self.session.shelf.unjudged, self.session.workspace
-        if model is None or workspace is None:
-            return
+    def _agree(self, workspace: Workspace, model: Model) -> None:
         by = _preferences.annotator()
 
         def failed(problem: _jobs.Problem) -> None:
-            self.session.problem.emit("header", problem.line)
+            self.session.problem.emit("header", self.session.told_of(workspace, problem.line))
             self.session.refresh_models()
 
-        job = _jobs.start(
-            lambda _cancelled: workspace.models.agree(model.id, by=by),
+        self.errands.start(
+            lambda: workspace.models.agree(model.id, by=by),
             done=lambda _model: self.session.refresh_models(),
             failed=failed,
-            visible=False,
         )
-        self._jobs = [*self._jobs[-4:], job]
-
-    def _decline(self) -> None:
-        model, workspace = self.session.shelf.unjudged, self.session.workspace
-        if model is not None and workspace is not None:
-            self._declined.add((workspace.path, model.id))

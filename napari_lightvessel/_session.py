@@ -15,6 +15,7 @@ from psygnal import Signal
 from napari_lightvessel import _in_view, _jobs, _layers, _preferences, _reader
 from napari_lightvessel._cine_state import CineState
 from napari_lightvessel._effort import EffortClock
+from napari_lightvessel._errands import Errands
 from napari_lightvessel._marks import count_words
 from napari_lightvessel._shelf import Shelf, read_shelf
 from src_training import Model, Workspace
@@ -36,6 +37,7 @@ class Session:
     areas_changed = Signal(object)  # CineState of which a person painted, erased, undid
     frame_decided = Signal(object, int)  # CineState and its frame whose decision is taken, saved or refused
     mask_removed = Signal(object)  # CineState whose Labels layer somebody took out of the viewer
+    opening = Signal()  # a person has chosen a workspace, which is being opened or made
     workspace_changed = Signal(object)  # Workspace | None
     models_changed = Signal()  # the list of models, the current one or the chosen one
     edits_let_go = Signal()  # the person closes napari over unaccepted edits, and knows it
@@ -58,7 +60,9 @@ class Session:
         self._connect()
         for state in self._states:
             self._listen_to(state.image)
-        self._jobs: list[_jobs.Job] = []
+        self._errands = Errands()
+        self._opening: _jobs.Job | None = None  # the workspace that was chosen last
+        self._reading: _jobs.Job | None = None  # the models, as they were asked for last
         self.shelf = Shelf()
         self._take_models(read_shelf(None))
         self._keep_place()
@@ -66,8 +70,7 @@ class Session:
 
     def close(self) -> None:
         """Stop listening to the viewer; the work stays with its layers."""
-        for job in self._jobs:
-            job.forget()
+        self._errands.close()
         if self.is_open:
             self.effort.close()
             for emitter, slot in self._connections():
@@ -172,11 +175,19 @@ class Session:
 
     def create_workspace(self, folder: str | Path) -> None:
         """Make a workspace in an empty or new folder, and open it."""
-        self._aside(lambda: Workspace.create(Path(folder)), self.adopt)
+        self._open(Path(folder), Workspace.create)
 
     def open_workspace(self, folder: str | Path) -> None:
         """Open an existing workspace and remember it for next time."""
-        self._aside(lambda: Workspace.open(Path(folder)), self.adopt)
+        self._open(Path(folder), Workspace.open)
+
+    def is_here(self, workspace: Workspace) -> bool:
+        """Whether this workspace is the one that is open; what is asked of one may be answered in another."""
+        return self.workspace is not None and self.workspace.path == workspace.path
+
+    def told_of(self, workspace: Workspace, line: str) -> str:
+        """A line about something in a workspace, which is named when another one is open by now."""
+        return line if self.is_here(workspace) else f"In {workspace.path.name}, which was open then: {line}"
 
     def models(self) -> list[Model]:
         """Models one can segment with: the workspace's, then the built-in ones."""
@@ -190,8 +201,17 @@ class Session:
     def refresh_models(self) -> None:
         """Read the workspace's models again: one was added, promoted or rolled back."""
         workspace = self.workspace
-        if workspace is not None:
-            self._aside(lambda: read_shelf(workspace), self._take_models)
+        if workspace is None:
+            return
+        if self._reading is not None:
+            self._reading.forget()  # it may end after this one, and knows less
+
+        def failed(problem: _jobs.Problem) -> None:
+            self.problem.emit("header", problem.line)
+
+        self._reading = self._errands.start(
+            lambda: read_shelf(workspace), done=self._take_models, failed=failed
+        )
 
     def _take_models(self, shelf: Shelf) -> None:
         """Keep the chosen model; who used the live one goes on with the new live one."""
@@ -206,6 +226,10 @@ class Session:
 
     def adopt(self, workspace: Workspace) -> None:
         """Work with this workspace from now on, and remember it for next time."""
+        if self._reading is not None:
+            self._reading.forget()
+        if self.workspace is not None and not self.is_here(workspace):
+            self._take_models(Shelf(self.shelf.builtin))  # those of the former one are none of this one's
         self.workspace = workspace
         for state in self._states:
             state.enter(workspace.path)
@@ -215,12 +239,17 @@ class Session:
             self.marks_changed.emit(self.state)
         self.refresh_models()
 
-    def _aside(self, act: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        def failed(problem: _jobs.Problem) -> None:
-            self.problem.emit("header", problem.line)
+    def _open(self, folder: Path, way: Callable[[Path], Workspace]) -> None:
+        """Open or make a workspace; of several that were chosen one after the other, only the last comes."""
+        if self._opening is not None:
+            self._opening.forget()
+        self.opening.emit()
 
-        job = _jobs.start(lambda _cancelled: act(), done=done, failed=failed, visible=False)
-        self._jobs = [*self._jobs[-8:], job]
+        def failed(problem: _jobs.Problem) -> None:
+            named = problem.line.startswith(folder.name)  # else it may seem to be of the one that stays open
+            self.problem.emit("header", problem.line if named else f"{folder.name}: {problem.line}")
+
+        self._opening = self._errands.start(lambda: way(folder), done=self.adopt, failed=failed)
 
     # -- following the viewer ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_lightvessel import _jobs, _preferences
 from napari_lightvessel._cine_state import CineState
+from napari_lightvessel._errands import Errands
 from napari_lightvessel._marks import DECIDED, PROPOSED, UNANNOTATED, WITHDRAWN, Mark, count_words
 from napari_lightvessel._session import Session
 from src_training import Dataset, Frame, Revision, Workspace
@@ -38,6 +39,7 @@ class TakeBack:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._job: _jobs.Job | None = None
+        self._errands = Errands()
 
     @property
     def busy(self) -> bool:
@@ -70,6 +72,10 @@ class TakeBack:
         case, seen = mark.head.case, mark.seen
 
         def done(gone: Revision) -> None:
+            if not self.session.is_here(workspace):
+                self._over(state, [t])
+                self.told.emit(self.session.told_of(workspace, f"frame {t} was withdrawn."), "good")
+                return
             mark.know(gone)
             mark.status = PROPOSED if state.labels(t).any() else UNANNOTATED
             mark.saved = WITHDRAWN
@@ -79,7 +85,7 @@ class TakeBack:
                 "good",
             )
 
-        self._start(state, [t], lambda: _withdrawn(workspace.dataset, case, seen), done)
+        self._start(workspace, state, [t], lambda: _withdrawn(workspace.dataset, case, seen), done)
 
     def seek_strays(self, state: CineState, patient: str) -> None:
         """After another patient was typed: ask about the frames that were saved under none, or the former."""
@@ -102,10 +108,13 @@ class TakeBack:
             return Strays(state, workspace, strays, patient, named, alike)
 
         def done(strays: Strays | None) -> None:
-            if strays is not None:
+            if strays is not None and self.session.is_here(workspace):
                 self.asks.emit(strays)
 
-        _jobs.start(lambda _cancelled: work(), done=done, failed=self._failed, visible=False)
+        def failed(problem: _jobs.Problem) -> None:
+            self._failed(workspace, problem)
+
+        self._errands.start(work, done=done, failed=failed)
 
     def still_strays(self, strays: Strays) -> Strays | None:
         """Those of which nothing else was saved since they were found, nor is being saved; None when there are none."""
@@ -116,32 +125,38 @@ class TakeBack:
 
     def move(self, strays: Strays) -> None:
         """Give those frames to their patient that still stand where they were found."""
-        here = self.session.workspace
-        left = self.still_strays(strays) if here is not None and here.path == strays.workspace.path else None
+        left = self.still_strays(strays) if self.session.is_here(strays.workspace) else None
         if left is None:
             self.told.emit("Nothing was moved: these frames were decided anew meanwhile.", "info")
             return
-        strays, state, frames = left, left.state, list(left.revisions)
+        strays, state, frames, workspace = left, left.state, list(left.revisions), left.workspace
 
         def done(moved: dict[int, Revision]) -> None:
-            for t, revision in moved.items():
+            line = f"Moved · {count_words(len(moved))} to {strays.patient}."
+            for t, revision in moved.items() if self.session.is_here(workspace) else ():
                 mark = state.marks[t]
                 mark.know(revision)
                 mark.status, mark.saved = revision.status, revision.text
             self._over(state, frames)
-            self.told.emit(f"Moved · {count_words(len(moved))} to {strays.patient}.", "good")
+            self.told.emit(self.session.told_of(workspace, line), "good")
 
-        self._start(state, frames, lambda: _moved(strays), done)
+        self._start(workspace, state, frames, lambda: _moved(strays), done)
 
     def close(self) -> None:
         """What has begun is finished; hear nothing more."""
+        self._errands.close()
         if self._job is not None:
             self._job.forget()
 
     # -- inside --------------------------------------------------------------------------------------------
 
     def _start(
-        self, state: CineState, frames: list[int], work: Callable[[], object], done: Callable[..., None]
+        self,
+        workspace: Workspace,
+        state: CineState,
+        frames: list[int],
+        work: Callable[[], object],
+        done: Callable[..., None],
     ) -> None:
         for t in frames:
             state.marks[t].saving = True
@@ -149,7 +164,7 @@ class TakeBack:
 
         def failed(problem: _jobs.Problem) -> None:
             self._over(state, frames)
-            self._failed(problem)
+            self._failed(workspace, problem)
 
         self._job = _jobs.start(lambda _cancelled: work(), done=done, failed=failed)
         self._tell_frames(state, frames)
@@ -165,8 +180,8 @@ class TakeBack:
         for t in frames:
             self.session.frame_decided.emit(state, t)
 
-    def _failed(self, problem: _jobs.Problem) -> None:
-        self.told.emit(problem.line, "bad")
+    def _failed(self, workspace: Workspace, problem: _jobs.Problem) -> None:
+        self.told.emit(self.session.told_of(workspace, problem.line), "bad")
 
 
 def _is_standing(mark: Mark, revision: Revision) -> bool:

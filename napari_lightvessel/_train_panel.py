@@ -179,7 +179,6 @@ class TrainPanel(Section):
         show_part(self.form_holder, self.more_button.isChecked())
 
     def _toggle_log(self) -> None:
-        show_part(self.log, self.log_button.isChecked())
         self._show_log(self.trainer.view)
 
     # -- showing -------------------------------------------------------------------------------------------
@@ -211,6 +210,8 @@ class TrainPanel(Section):
     def _show_controls(self) -> None:
         running = self.trainer.view is not None and not self.trainer.view.over
         reason = _NO_WORKSPACE if self.session.workspace is None else ""
+        if not reason and not self.trainer.figures.counted:
+            reason = "The accepted frames are not counted yet."
         if not reason and self.trainer.figures.accepted == 0:
             reason = "Needs accepted frames: correct one, then press Accept."
         if not reason and running:
@@ -268,6 +269,7 @@ class TrainPanel(Section):
         self.curve.show_points(view.state.losses, dice)
 
     def _show_log(self, view: RunView | None) -> None:
-        if self.log_button.isChecked() and view is not None:
-            self.log.setPlainText(view.log)
+        show_part(self.log, self.log_button.isChecked() and view is not None)
+        if self.log_button.isChecked():
+            self.log.setPlainText(view.log if view is not None else "")
             self.log.moveCursor(QTextCursor.MoveOperation.End)

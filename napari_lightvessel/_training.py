@@ -9,7 +9,8 @@ from typing import Any
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
-from napari_lightvessel import _jobs, _preferences
+from napari_lightvessel import _jobs, _preferences, _verdict
+from napari_lightvessel._errands import Errands
 from napari_lightvessel._session import Session
 from src_training import Model, ModelStore, Run, Workspace
 from src_training.dataset import one_sided
@@ -43,6 +44,7 @@ class Figures:
     accepted: int = 0
     new: int = 0
     patients: int = 0
+    counted: bool = True  # else nothing is known yet
 
 
 class Trainer:
@@ -61,8 +63,9 @@ class Trainer:
         self.session = session
         self.view: RunView | None = None
         self.figures = Figures()
-        self._jobs: list[_jobs.Job] = []
-        self._polling = False
+        self._errands = Errands()
+        self._counting: _jobs.Job | None = None  # for the figures, as they were asked for last
+        self._polled: Run | None = None  # whose state is being read
         self._timer = QTimer(parent)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -76,15 +79,25 @@ class Trainer:
         if workspace is None:
             return
         self.told.emit("starting…", "busy")
-        self._aside(lambda: workspace.runs.launch(kind, settings), done=self._attach)
+        self._act(
+            workspace,
+            lambda: workspace.runs.launch(kind, settings),
+            done=self._attach,
+            elsewhere="a run was started.",
+        )
 
     def cancel(self) -> None:
         """Ask the run to stop after its step; its checkpoint stays."""
-        view = self.view
-        if view is not None and not view.over:
+        view, workspace = self.view, self.session.workspace
+        if view is not None and workspace is not None and not view.over:
             self.told.emit("cancelling after this step…", "busy")
             by = _preferences.annotator()
-            self._aside(lambda: view.run.cancel(by), done=self._tell_cancel)
+            self._act(
+                workspace,
+                lambda: view.run.cancel(by),
+                done=self._tell_cancel,
+                elsewhere="the run was asked to stop.",
+            )
 
     def _tell_cancel(self, line: str) -> None:
         """Of a run on another computer: what may happen, and what can be done."""
@@ -93,10 +106,15 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on with a run that was cancelled, interrupted or failed, from its last checkpoint."""
-        view = self.view
-        if view is not None and view.over:
+        view, workspace = self.view, self.session.workspace
+        if view is not None and workspace is not None and view.over:
             self.told.emit("resuming…", "busy")
-            self._aside(view.run.resume, done=lambda _none: self._attach(view.run))
+            self._act(
+                workspace,
+                view.run.resume,
+                done=lambda _none: self._attach(view.run),
+                elsewhere="the run goes on.",
+            )
 
     def promote(self, reason: str | None = None) -> None:
         """Make the run's model the live one; ``reason`` overrides a gate that cannot tell."""
@@ -125,11 +143,17 @@ class Trainer:
         model_id = view.state.model_id
 
         def done(_none: object) -> None:
-            self._settle(view)
             then()
             self.decided.emit(word, model_id)
 
-        self._aside(lambda: record(workspace.models, model_id), done=done, failed=self._missed)
+        self._act(
+            workspace,
+            lambda: record(workspace.models, model_id),
+            done=done,
+            failed=self._missed,
+            settled=lambda: self._settle(view),
+            elsewhere=_verdict.decided_words(word, model_id),
+        )
 
     def roll_back(self, reason: str = "") -> None:
         """Go back to the model before the live one; ``reason`` is recorded, even when there is none."""
@@ -142,8 +166,12 @@ class Trainer:
             self.decided.emit("rolled back", model.id)
 
         by, seen = _preferences.annotator(), self.session.shelf.live_id
-        self._aside(
-            lambda: workspace.models.rollback(reason, by=by, seen=seen), done=done, failed=self._missed
+        self._act(
+            workspace,
+            lambda: workspace.models.rollback(reason, by=by, seen=seen),
+            done=done,
+            failed=self._missed,
+            elsewhere="the model before the active one is active again.",
         )
 
     def _missed(self, problem: _jobs.Problem) -> None:
@@ -161,8 +189,7 @@ class Trainer:
     def close(self) -> None:
         """Hear nothing more; runs go on."""
         _jobs.stop(self._timer)
-        for job in self._jobs:
-            job.forget()
+        self._errands.close()
 
     # -- following -----------------------------------------------------------------------------------------
 
@@ -170,9 +197,11 @@ class Trainer:
         self._timer.stop()
         self.view = None
         self.run_changed.emit(None)
+        self.figures = Figures(counted=workspace is None)
+        self.figures_changed.emit(self.figures)
         if workspace is not None:
             self._count()
-            self._aside(lambda: _latest(workspace), done=self._reattach)
+            self._look(workspace, lambda: _latest(workspace), done=self._reattach)
 
     def _reattach(self, run: Run | None) -> None:
         if run is not None and self.view is None:
@@ -186,22 +215,27 @@ class Trainer:
         self._poll()
 
     def _poll(self) -> None:
-        view = self.view
-        if view is None or self._polling:
+        view, workspace = self.view, self.session.workspace
+        if view is None or workspace is None or self._polled is view.run:
             return
-        self._polling = True
+        run = self._polled = view.run
+
+        def over() -> bool:
+            """Whether it is still the one that is shown: that of a workspace on a slow drive answers any time."""
+            if self._polled is run:
+                self._polled = None
+            return self.view is not None and self.view.run is run
 
         def done(news: RunView) -> None:
-            self._polling = False
-            if self.view is not None and news.run is self.view.run:
+            if over():
                 self._take(news)
 
         def failed(problem: _jobs.Problem) -> None:
-            self._polling = False
-            self._timer.stop()
-            self.told.emit(problem.line, "bad")
+            if over():
+                self._timer.stop()
+                self.told.emit(problem.line, "bad")
 
-        self._aside(lambda: _look(view.run), done=done, failed=failed)
+        self._errands.start(lambda: _state_of(run), done=done, failed=failed)
 
     def _take(self, news: RunView) -> None:
         self.view = news
@@ -220,24 +254,53 @@ class Trainer:
             self.figures = figures
             self.figures_changed.emit(figures)
 
-        self._aside(lambda: count_frames(workspace, live), done=done)
+        if self._counting is not None:
+            self._counting.forget()  # it may end after this one, and knows less
+        self._counting = self._look(workspace, lambda: count_frames(workspace, live), done=done)
 
     def _settle(self, view: RunView) -> None:
         known = _preferences.get("decided_runs", [])
         _preferences.put("decided_runs", [*known[-_DECIDED_KEPT:], view.run.id])
 
-    def _aside(
+    def _tell(self, problem: _jobs.Problem) -> None:
+        self.told.emit(problem.line, "bad")
+
+    def _look(
+        self, workspace: Workspace, act: Callable[[], Any], *, done: Callable[[Any], None]
+    ) -> _jobs.Job | None:
+        """Read something of a workspace; who has opened another one meanwhile is told nothing of it."""
+
+        def here(answer: Callable[[Any], None]) -> Callable[[Any], None]:
+            return lambda outcome: answer(outcome) if self.session.is_here(workspace) else None
+
+        return self._errands.start(act, done=here(done), failed=here(self._tell))
+
+    def _act(
         self,
+        workspace: Workspace,
         act: Callable[[], Any],
         *,
         done: Callable[[Any], None],
         failed: Callable[[_jobs.Problem], None] | None = None,
+        settled: Callable[[], None] = lambda: None,
+        elsewhere: str,
     ) -> None:
-        def tell(problem: _jobs.Problem) -> None:
-            self.told.emit(problem.line, "bad")
+        """Do something in a workspace; who has opened another one meanwhile is told what became of it, and where."""
 
-        job = _jobs.start(lambda _cancelled: act(), done=done, failed=failed or tell, visible=False)
-        self._jobs = [*self._jobs[-16:], job]
+        def hear(outcome: Any) -> None:
+            settled()
+            if self.session.is_here(workspace):
+                done(outcome)
+            else:
+                self.told.emit(self.session.told_of(workspace, elsewhere), "good")
+
+        def hear_problem(problem: _jobs.Problem) -> None:
+            if self.session.is_here(workspace):
+                (failed or self._tell)(problem)
+            else:
+                self.told.emit(self.session.told_of(workspace, problem.line), "bad")
+
+        self._errands.start(act, done=hear, failed=hear_problem)
 
 
 def count_frames(workspace: Workspace, live: Model | None) -> Figures:
@@ -265,7 +328,7 @@ def _latest(workspace: Workspace) -> Run | None:
     return runs[-1] if runs else None
 
 
-def _look(run: Run) -> RunView:
+def _state_of(run: Run) -> RunView:
     return RunView(run, run.status(), run.log_tail(_LOG_LINES), _settings_of(run))
 
 

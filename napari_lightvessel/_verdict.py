@@ -19,6 +19,8 @@ _STATUS = {
 
 def figures_words(figures: Figures, model: str) -> str:
     """Whether training makes sense now."""
+    if not figures.counted:
+        return ""
     if not figures.accepted:
         return "No accepted frames yet. Correct a frame and press Accept."
     if not figures.new:
@@ -56,6 +58,8 @@ def outcome(view: RunView | None) -> tuple[str | list[str], str]:
         ) or "The run ended without saying why; its log may tell.", "bad"
     if view.state.status == "finished" and view.state.compared is not None:
         return comparison_words(view.state.compared)
+    if view.state.status == "cancelled" and view.state.message.startswith("ended by"):
+        return view.state.message, "warn"  # it may still run on another computer
     return "", "info"
 
 

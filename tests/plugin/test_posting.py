@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from gates import Gate
 from qtpy.QtCore import Qt
 
 from src_training import durable
@@ -79,3 +80,69 @@ def test_frames_of_a_workspace_that_has_moved_are_saved_once_a_person_agrees(
     qtbot.mouseClick(bar.yes, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(Outbox(now.dataset)) == 0 and not dock.postman.busy, timeout=20_000)
     assert len(list(now.dataset.cases())) == 1 and bar.isHidden()
+
+
+@pytest.fixture
+def moved(dock, work, saved, monkeypatch, tmp_path):
+    """A workspace that was moved while a frame waited for it; its folder now."""
+    disk = Refusing(work.dataset.folder)
+    monkeypatch.setattr(durable, "disk", disk)
+    dock.session.go_to(2)
+    saved(dock)
+    disk.refusing = False
+    return work.path.rename(tmp_path / "moved")
+
+
+def asked(dock, folder, qtbot):
+    """Open it, and wait until the question is there."""
+    dock.header.open_workspace(folder)
+    qtbot.waitUntil(lambda: not dock.moved_bar.isHidden(), timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.postman.busy, timeout=20_000)
+    return dock.moved_bar
+
+
+def test_a_question_that_was_not_answered_is_asked_when_its_workspace_is_open_again(
+    dock, moved, qtbot, tmp_path
+):
+    bar = asked(dock, moved, qtbot)
+    dock.header.create_workspace(tmp_path / "other")
+    qtbot.waitUntil(lambda: dock.session.workspace.path == tmp_path / "other", timeout=20_000)
+    assert bar.isHidden()
+    asked(dock, moved, qtbot)
+    qtbot.mouseClick(bar.no, Qt.MouseButton.LeftButton)
+    dock.postman.try_now()
+    qtbot.waitUntil(lambda: not dock.postman.busy, timeout=20_000)
+    assert (
+        bar.isHidden() and len(Outbox(dock.session.workspace.dataset)) == 1
+    )  # who leaves them is left alone
+
+
+def test_an_answer_while_frames_are_handed_over_is_not_lost(dock, moved, qtbot, monkeypatch):
+    gate, bar = Gate(), asked(dock, moved, qtbot)
+    gate.hold(monkeypatch, Outbox, "publish", moved, lambda box, **_: box.dataset.folder)
+    dock.postman.try_now()
+    qtbot.waitUntil(gate.waiting.is_set, timeout=20_000)
+    qtbot.mouseClick(bar.yes, Qt.MouseButton.LeftButton)
+    gate.open()
+    box = Outbox(dock.session.workspace.dataset)
+    qtbot.waitUntil(lambda: len(box) == 0 and not dock.postman.busy, timeout=20_000)
+    assert len(list(dock.session.workspace.dataset.cases())) == 1 and bar.isHidden()
+
+
+def test_a_frame_that_a_former_workspace_refuses_is_not_said_to_be_saved(
+    dock, work, qtbot, monkeypatch, tmp_path
+):
+    disk, gate, lines = Refusing(work.dataset.folder), Gate(), []
+    gate.hold(monkeypatch, Refusing, "open", work.dataset.folder, lambda _disk, path, *_: path)
+    monkeypatch.setattr(durable, "disk", disk)
+    dock.accepter.failed.connect(lines.append)
+    dock.accepter.saved.connect(lines.append)
+    dock.session.go_to(2)
+    dock.correct.accept_button.click()
+    qtbot.waitUntil(gate.waiting.is_set, timeout=20_000)
+    dock.session.create_workspace(tmp_path / "other")
+    qtbot.waitUntil(lambda: dock.session.workspace.path == tmp_path / "other", timeout=20_000)
+    gate.open()
+    qtbot.waitUntil(lambda: bool(lines) and not dock.accepter.busy, timeout=30_000)
+    assert lines[0].startswith("Frame 2 waits on this computer and is saved in ws, which was open then")
+    assert len(Outbox(work.dataset)) == 1
