@@ -86,8 +86,8 @@ def _findings(workspace: Path) -> Iterator[Finding]:
     yield Finding("dataset", "ok", f"{report.cases} cases, {report.revisions} revisions")
     for path, said, is_link in confined.odd_in(folder.parent):
         if folder not in path.parents:  # those were told
-            code, level = ("D11", "problem") if is_link else ("N02", "note")
-            yield Finding(code, level, said, CURES[code])
+            code = "D11" if is_link else "N02"
+            yield Finding(code, "problem" if is_link else "note", said, CURES[code])
     if away := quarantined(folder):
         yield Finding("quarantine", "ok", f"{away} files were put away by earlier repairs")
     yield from _waiting(workspace)
