@@ -13,6 +13,8 @@ import errno
 import os
 import shutil
 import stat
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,8 @@ DEEPEST = 32
 #: What is said of a link.
 LINK = "{} is a link, and none is followed here"
 
-_roots: set[str] = set()
+_roots: Counter[str] = Counter()  # how often each was confined
+_counting = threading.Lock()
 
 
 class Leads(OSError):
@@ -45,10 +48,24 @@ class Leads(OSError):
 
 def confine(root: str | Path) -> Path:
     """Never again leave this folder by a link below it; its absolute path, by which it is confined."""
-    path = Path(root).absolute()
-    # The root of a drive, a stick's or a share's, ends with a separator, and no other folder does.
-    _roots.add(str(path).removesuffix(os.sep))
+    path = Path(_absolute(Path(root).absolute()))
+    with _counting:
+        _roots[_key(path)] += 1
     return path
+
+
+@contextlib.contextmanager
+def confining(root: str | Path) -> Iterator[Path]:
+    """`confine`, unless what is done meanwhile fails: a folder that is no workspace stays the user's own, links too."""
+    path = confine(root)
+    try:
+        yield path
+    except BaseException:
+        with _counting:
+            _roots[_key(path)] -= 1
+            if not _roots[_key(path)]:
+                del _roots[_key(path)]
+        raise
 
 
 def is_confined(path: Path) -> bool:
@@ -198,6 +215,11 @@ def _looked_at(folder: Path) -> list[tuple[str, os.stat_result]]:
     return found
 
 
+def _key(root: Path) -> str:
+    """The root of a drive, a stick's or a share's, ends with a separator, and no other folder does."""
+    return str(root).removesuffix(os.sep)
+
+
 def _root_of(path: Path) -> str | None:
     """The outermost confined root that a path lies below; a root itself is the user's own choice."""
     text, end = _absolute(path), -1
@@ -208,8 +230,25 @@ def _root_of(path: Path) -> str | None:
 
 
 def _absolute(path: Path) -> str:
+    """An absolute path. Of one that a person gave who is in a folder, the ``..`` that lead up from there are gone.
+
+    They climb out of a root without entering it, if that person is in a workspace: the path of the folder that we are
+    in has no link in it.
+    """
     text = os.fspath(path)
-    return text if os.path.isabs(text) else os.path.join(os.getcwd(), text)
+    if os.path.isabs(text) and os.pardir not in text:
+        return text
+    try:
+        here = os.getcwd()
+    except OSError:  # removed meanwhile
+        if os.path.isabs(text):
+            return text
+        raise
+    text = os.path.join(here, text)
+    while (text + os.sep).startswith(up := os.path.join(here, os.pardir, "")):
+        here = os.path.dirname(here)
+        text = os.path.join(here, rest) if (rest := text[len(up) :]) else here
+    return text
 
 
 def _named(give: Callable[..., None], path: Path, to: Path) -> None:

@@ -38,13 +38,14 @@ class Workspace:
         cls, path: str | Path, *, split_salt: str | None = None, site_key: bytes | None = None
     ) -> Workspace:
         """Make a workspace in a new or empty folder; salt and key as in ``Dataset.create``."""
-        path, split_salt = confined.confine(Path(path).expanduser()), checked_salt(split_salt)
-        _check_free(path)
-        with saving(path):
-            for part in _PARTS:
-                durable.make_dir(path / part)
-        Dataset.create(path / "dataset", split_salt=split_salt, site_key=site_key)
-        return cls.open(path)
+        split_salt = checked_salt(split_salt)
+        with confined.confining(Path(path).expanduser()) as path:
+            _check_free(path)
+            with saving(path):
+                for part in _PARTS:
+                    durable.make_dir(path / part)
+            Dataset.create(path / "dataset", split_salt=split_salt, site_key=site_key)
+            return cls.open(path)
 
     @classmethod
     def open(cls, path: str | Path) -> Workspace:
@@ -52,15 +53,17 @@ class Workspace:
 
         From then on this process follows no link below it.
         """
-        path = confined.confine(Path(path).expanduser())
-        try:
-            if not confined.is_file(path / "dataset" / "dataset.json"):
-                raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
-        except OSError as error:
-            raise DatasetError(f"{path.name}: cannot be read. {durable.cure_for_reading(error)}") from error
-        workspace = cls(path)
-        _ = workspace.dataset  # a damaged dataset.json is told now, not at the first save
-        return workspace
+        with confined.confining(Path(path).expanduser()) as path:
+            try:
+                if not confined.is_file(path / "dataset" / "dataset.json"):
+                    raise DatasetError(f"{path.name or path}: {_what_it_is(path)}")
+            except OSError as error:
+                raise DatasetError(
+                    f"{path.name}: cannot be read. {durable.cure_for_reading(error)}"
+                ) from error
+            workspace = cls(path)
+            _ = workspace.dataset  # a damaged dataset.json is told now, not at the first save
+            return workspace
 
     @cached_property
     def dataset(self) -> Dataset:

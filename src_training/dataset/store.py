@@ -87,29 +87,32 @@ class Dataset:
         DatasetError
             The folder holds something, cannot be written, or the salt is not hex or too short.
         """
-        folder, salt = confined.confine(folder), checked_salt(split_salt)
-        _check_free(folder)
-        key = keyring.own_key() if site_key is None else keyring.remember(site_key)
-        with saving(folder):
-            durable.make_dir(folder / "cases")
-            # Last: a folder without it is not a dataset yet, and creation can be repeated.
-            try:
-                durable.write_new(folder / "dataset.json", to_bytes(_facts(salt, keyring.fingerprint(key))))
-            except FileExistsError:
-                raise DatasetError(
-                    f"{folder.name}: somebody else has just made a dataset here. Open it."
-                ) from None
-        return cls.open(folder)
+        salt = checked_salt(split_salt)
+        with confined.confining(folder) as folder:
+            _check_free(folder)
+            key = keyring.own_key() if site_key is None else keyring.remember(site_key)
+            with saving(folder):
+                durable.make_dir(folder / "cases")
+                # Last: a folder without it is not a dataset yet, and creation can be repeated.
+                try:
+                    durable.write_new(
+                        folder / "dataset.json", to_bytes(_facts(salt, keyring.fingerprint(key)))
+                    )
+                except FileExistsError:
+                    raise DatasetError(
+                        f"{folder.name}: somebody else has just made a dataset here. Open it."
+                    ) from None
+            return cls.open(folder)
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
         """Open an existing dataset; works on a read-only disk."""
-        folder = confined.confine(folder)
-        if not confined.is_file(folder / "dataset.json"):
-            raise DatasetError(
-                f"{folder.name}: not a dataset (no dataset.json in it). Open a workspace's dataset."
-            )
-        return cls(folder, read_facts(folder / "dataset.json"))
+        with confined.confining(folder) as folder:
+            if not confined.is_file(folder / "dataset.json"):
+                raise DatasetError(
+                    f"{folder.name}: not a dataset (no dataset.json in it). Open a workspace's dataset."
+                )
+            return cls(folder, read_facts(folder / "dataset.json"))
 
     def append(
         self, frame: Frame, mask: NDArray, origin: Origin | None = None, *, resolve: bool = False

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import socket
 import stat
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src_training import confined, durable
+from src_training import Workspace, confined, durable
+from src_training.dataset import Dataset
+from src_training.errors import DatasetError
 from src_training.regular import read_regular, size_of_regular
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
@@ -145,6 +149,60 @@ def test_a_relative_path_is_confined_as_well(places, way, monkeypatch):
     monkeypatch.chdir(root.parent)
     with pytest.raises(confined.Leads):
         read_regular(Path("ws/out/f"), 100)
+
+
+@pytest.mark.parametrize("inside", ["", "a", "a/b"])
+def test_who_stands_in_a_workspace_names_the_users_own_files_as_anywhere(places, way, monkeypatch, inside):
+    root, outside = places
+    os.symlink(outside, root.parent / "favourite")
+    monkeypatch.chdir(root / inside)
+    up = Path(*[".."] * (1 + len(Path(inside).parts)))
+    for path in (up / "favourite" / "f", (up / "favourite" / "f").absolute()):
+        assert read_regular(path, 100) == b"0123456789\n" and not confined.is_confined(path)
+        durable.replace(path.with_name("new"), b"mine")
+    os.symlink(outside, root / "out")
+    for path in (up / "ws" / "out" / "f", (up / "ws" / "out" / "f").absolute()):
+        with pytest.raises(confined.Leads):  # and so back into it
+            read_regular(path, 100)
+    assert confined.confine(up / "ws") == root
+
+
+def test_a_folder_that_is_no_workspace_stays_the_users_own(places, way):
+    _, outside = places
+    home = outside.parent / "home"
+    (home / "full").mkdir(parents=True)
+    os.symlink(outside, home / "pictures")
+    for attempt in (Workspace.open, Dataset.open, Workspace.create, Dataset.create):
+        with pytest.raises(DatasetError):
+            attempt(home)
+        assert read_regular(home / "pictures" / "f", 100) == b"0123456789\n"
+    confined.confine(home)
+    with pytest.raises(DatasetError):
+        Workspace.open(home)
+    assert confined.is_confined(home / "pictures")  # as whoever confined it before left it
+
+
+def test_a_whole_drive_can_be_a_workspace(way, monkeypatch):
+    monkeypatch.setattr(confined, "_roots", Counter())
+    confined.confine(Path("/"))
+    assert confined.is_confined(Path("/dataset/cases")) and not confined.is_confined(Path("/"))
+    monkeypatch.setattr(confined.os, "sep", "\\")
+    monkeypatch.setattr(confined, "_absolute", str)
+    for root in ("E:\\", "\\\\server\\share\\"):
+        monkeypatch.setattr(confined, "_roots", Counter([root]))
+        assert confined.is_confined(f"{root}dataset\\cases") and not confined.is_confined(root)
+
+
+def test_folders_in_each_other_without_end_end_a_walk_and_a_removal(places, monkeypatch):
+    root, _ = places
+    root.joinpath(*["d"] * 150).mkdir(parents=True)
+    assert len([*confined.walk(root)]) < 100
+
+    def too_deep(*args, **kwargs):
+        raise RecursionError
+
+    monkeypatch.setattr(shutil, "rmtree", too_deep)
+    confined.remove_tree(root / "d")
 
 
 def test_a_file_with_a_second_name_is_not_added_to(places, way):
