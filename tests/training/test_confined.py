@@ -189,7 +189,7 @@ def test_a_whole_drive_can_be_a_workspace(way, monkeypatch):
     monkeypatch.setattr(confined.os, "sep", "\\")
     monkeypatch.setattr(confined, "_absolute", str)
     for root in ("E:\\", "\\\\server\\share\\"):
-        monkeypatch.setattr(confined, "_roots", Counter([root]))
+        monkeypatch.setattr(confined, "_roots", Counter([root.removesuffix("\\")]))
         assert confined.is_confined(f"{root}dataset\\cases") and not confined.is_confined(root)
 
 
