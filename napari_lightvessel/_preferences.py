@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 from src_training import durable
 from src_training.annotator import SETTINGS
 from src_training.dataset import check_pseudonym
+from src_training.json_objects import json_bytes, json_object
+from src_training.turns import patient_turn
 from src_training.workspace import user_config_dir
 
 _lock = threading.Lock()
@@ -40,10 +41,11 @@ def put(key: str, value: Any) -> None:
 def _write(path: Path) -> None:
     with _lock:
         news = dict(_news.get(path, {}))
-    text = json.dumps({**_read(path), **news}, indent=1, ensure_ascii=False)
     try:
         durable.make_dir(path.parent, private=True)
-        durable.replace(path, text.encode(), private=True)  # it may hold what a person typed about patients
+        with patient_turn(path.parent / ".turns", "remembering settings"):  # another window may, too
+            content = json_bytes({**_read(path), **news}, indent=1)
+            durable.replace(path, content, private=True)  # it may hold what a person typed about patients
     except OSError:
         return
     with _lock:
@@ -66,10 +68,9 @@ def choose_annotator(name: str) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return json_object(path.read_bytes()) or {}
+    except OSError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _path() -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import secrets
 import stat
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from src_training import confined
+from src_training.json_objects import json_bytes
 from src_training.regular import read_regular
 
 # Some network file systems cannot sync a directory; there the rename is as durable as it gets.
@@ -115,7 +115,7 @@ def append_line(path: Path, record: dict[str, Any], *, sync: bool = False) -> No
 
     Raises OSError, also where the file has a second name: that of another file of the user's, as it may be.
     """
-    line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    line = json_bytes(record, allow_nan=False) + b"\n"
     fd = open_to_append(path)
     with _closing(fd):
         if (size := os.lseek(fd, 0, os.SEEK_END)) > 0:
@@ -166,6 +166,10 @@ def make_dir(path: Path, *, below: Path | None = None, private: bool = False) ->
     """
     if path == below or (below is None and confined.is_folder(path)):
         return
+    if path.parent == path:
+        raise FileNotFoundError(
+            errno.ENOENT, os.strerror(errno.ENOENT), str(path)
+        )  # a drive that is not there
     make_dir(path.parent, below=below, private=private)
     with contextlib.suppress(FileExistsError):
         disk.mkdir(path, 0o700 if private else 0o777)

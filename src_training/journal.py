@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from src_training import durable
 from src_training.errors import LightVesselError
+from src_training.json_objects import json_bytes
 from src_training.runs.process import Identity
 
 _FACTS = "journal.json"
@@ -167,7 +168,7 @@ class Journal:
 
     def _write_facts(self) -> None:
         record = asdict(self.facts) | {"owner": self.owner.to_json()}
-        durable.replace(self.folder / _FACTS, json.dumps(record, indent=1, ensure_ascii=False).encode())
+        durable.replace(self.folder / _FACTS, json_bytes(record, indent=1))
 
     def _path(self, t: int) -> Path:
         return self.folder / f"t{t:05d}.png"

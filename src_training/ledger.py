@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import secrets
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src_training import confined, durable
+from src_training.json_objects import json_bytes
 from src_training.regular import read_regular
 
 _NUMBER = re.compile(r"[0-9]{8}")
@@ -60,7 +60,7 @@ class Ledger:
             raise OSError(errno.EOVERFLOW, last, str(self.place(_HIGHEST)))
         durable.make_dir(self.folder)
         own = record | {"nonce": secrets.token_hex(8)}  # two people may decide the same in the same second
-        data = json.dumps(own, ensure_ascii=False, indent=1).encode() + b"\n"
+        data = json_bytes(own, indent=1) + b"\n"
         if len(data) > _LARGEST:  # nobody could read it
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         try:

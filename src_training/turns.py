@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from src_training import confined, durable
 from src_training.errors import LightVesselError, printable
+from src_training.json_objects import json_object
 from src_training.ledger import Ledger
 
 _TAKEN, _OVER = "taken.json", "over.json"
+_PATIENCE_S, _LOOK_S = 5.0, 0.02
 _TIDIED = 8  # earlier turns that are looked for
 
 
@@ -66,6 +67,25 @@ def turn(folder: Path, what: str, check: Callable[[], None] = lambda: None) -> I
         _let_go(claim)
 
 
+@contextlib.contextmanager
+def patient_turn(folder: Path, what: str) -> Iterator[None]:
+    """A turn that is waited for, to change a small file of the user's own.
+
+    Where it does not come within 5 s, or the disk refuses, the change is made without: it would be lost for sure.
+    """
+    with contextlib.ExitStack() as stack:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                stack.enter_context(turn(folder, what))
+                break
+            except Busy:
+                time.sleep(_LOOK_S)
+            except OSError:
+                break
+        yield
+
+
 def _claimed(ledger: Ledger, number: int, claim: _Claim, what: str) -> bool:
     from src_training.runs.process import Identity
 
@@ -94,7 +114,7 @@ def _under_way(ledger: Ledger, number: int) -> str | None:
     from src_training.runs.process import Identity
 
     place = ledger.place(number)
-    record = _parsed(ledger.read(number))
+    record = json_object(ledger.read(number) or b"") or {}
     by = Identity.from_json(record.get("by"))
     if not any((claim.pid, claim.place) == (os.getpid(), place) for claim in tuple(_held)):
         # Neither its parent nor the id that we keep of this computer need be what they were.
@@ -103,11 +123,3 @@ def _under_way(ledger: Ledger, number: int) -> str | None:
         if not (by.is_alive or (not by.is_here and not overdue(place / _TAKEN))):
             return None
     return printable(str(record.get("what", "this"))[:80])
-
-
-def _parsed(text: bytes | None) -> dict[str, Any]:
-    try:
-        record = json.loads(text or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}

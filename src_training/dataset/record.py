@@ -11,6 +11,7 @@ from typing import Any
 
 from src_training.dataset.values import value_problems
 from src_training.errors import DatasetError
+from src_training.json_objects import json_bytes
 from src_training.regular import read_regular
 
 DATASET_SCHEMA = "lightvessel-dataset/1"
@@ -41,7 +42,7 @@ def self_hash(record: dict[str, Any]) -> str:
 
 def to_bytes(record: dict[str, Any]) -> bytes:
     """As it is written: one key a line, for people."""
-    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json_bytes(record, indent=1, allow_nan=False) + b"\n"
 
 
 def record_name(record: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from src_training import durable
 from src_training.dataset.keyring import user_config_dir
 from src_training.dataset.store import Dataset
 from src_training.errors import DatasetError
+from src_training.json_objects import json_object
 from src_training.regular import read_regular
 
 _LARGEST = 64 << 20
@@ -84,15 +84,8 @@ class Sources:
             lines = read_regular(self.path, _LARGEST).split(b"\n")
         except OSError:
             return []
-        return [record for line in lines if (record := _parsed(line)) is not None]
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("case"), str) else None
+        records = (json_object(line) or {} for line in lines)
+        return [record for record in records if isinstance(record.get("case"), str)]
 
 
 def _source(record: dict[str, Any]) -> Source:

@@ -14,7 +14,9 @@ from src_training import durable
 from src_training.dataset.frame import IGNORE, VESSEL
 from src_training.dataset.keyring import user_config_dir
 from src_training.errors import DatasetError, printable
+from src_training.json_objects import json_bytes
 from src_training.regular import read_regular
+from src_training.turns import patient_turn
 
 Meaning = Literal["background", "vessel", "catheter", "ignore", "unknown"]
 Key = TypeVar("Key", int, str)
@@ -142,11 +144,15 @@ def remember(dataset: str, told: Mapping[str, int]) -> None:
     """Keep it in the user's own configuration, as names of classes are no part of the records."""
     if not told or told == remembered(dataset):
         return
-    record = {kind: sorted(name for name, value in told.items() if value == _KINDS[kind]) for kind in _KINDS}
     path = _place(dataset)
     try:
         durable.make_dir(path.parent, private=True)
-        durable.replace(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
+        with patient_turn(path.parent / ".turns", "noting down what classes are"):
+            now = {**remembered(dataset), **told}  # what another process was told meanwhile stays
+            record = {
+                kind: sorted(name for name, value in now.items() if value == _KINDS[kind]) for kind in _KINDS
+            }
+            durable.replace(path, json_bytes(record, indent=1) + b"\n")
     except OSError as error:
         raise DatasetError(
             "what the classes are cannot be kept in the user's configuration folder: "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from src_training.json_objects import json_object
 from src_training.regular import read_regular
 
 _LARGEST = 2**20
@@ -28,11 +28,8 @@ def read_text(path: Path, most: int) -> str | None:
 
 def parsed(text: str) -> dict[str, Any] | None:
     """A JSON object that can also be written again, or None."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and _is_shallow(record) else None
+    record = json_object(text)
+    return record if record is not None and _is_shallow(record) else None
 
 
 def _is_shallow(record: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from src_training import durable
 from src_training.errors import RunError
+from src_training.json_objects import json_bytes
 from src_training.processes import clean_environment, windows_flags
 from src_training.runs.process import Identity
 
@@ -46,7 +48,8 @@ def spawn(folder: Path, *, detach: bool, threads: int) -> None:
     except OSError as error:
         raise RunError(f"{folder.name}: cannot be started: {durable.cure_for(error)}") from error
     _children[child.pid] = child
-    vouch(folder, Identity.of(child.pid))
+    with contextlib.suppress(OSError):  # it runs, and says so itself; until then its launcher vouches for it
+        vouch(folder, Identity.of(child.pid))
 
 
 def exit_code(process: Identity) -> int | None:
@@ -60,6 +63,4 @@ def exit_code(process: Identity) -> int | None:
 
 def durable_json(record: dict[str, object]) -> bytes:
     """A record as the bytes of a small file that people may read."""
-    import json
-
-    return json.dumps(record, ensure_ascii=False, indent=2).encode() + b"\n"
+    return json_bytes(record, indent=2) + b"\n"

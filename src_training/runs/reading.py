@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from src_training.json_objects import json_object
 from src_training.regular import read_regular
 
 _LARGEST = 1 << 20  # bytes of a record; its settings are the largest part
@@ -27,13 +28,8 @@ def parse_record(text: bytes) -> dict[str, Any] | None:
     brackets = text.count(b"{") + text.count(b"[")
     if brackets > _MOST_BRACKETS:
         return None
-    try:
-        record = _DECODER.decode(text.decode())
-    except (ValueError, RecursionError):  # undecodable bytes included
-        return None
-    if not isinstance(record, dict):
-        return None
-    return None if brackets > _DEEPEST and _is_deeper(record, _DEEPEST) else record
+    record = json_object(text, _DECODER)
+    return None if record is None or (brackets > _DEEPEST and _is_deeper(record, _DEEPEST)) else record
 
 
 def _finite(text: str) -> float:

@@ -49,6 +49,34 @@ def test_a_crash_in_the_middle_of_writing_leaves_what_was_there(monkeypatch):
     assert written() == {"annotator": "lee", "workspace": "w"}
 
 
+def test_what_another_window_remembers_meanwhile_stays(monkeypatch):
+    make_dir = durable.make_dir
+
+    def other_is_quicker(path, **how):
+        make_dir(path, **how)
+        if path == _preferences._path().parent:
+            _preferences._path().write_text('{"workspace": "theirs"}')
+
+    monkeypatch.setattr(durable, "make_dir", other_is_quicker)
+    _preferences.put("annotator", "kim")
+    assert written() == {"workspace": "theirs", "annotator": "kim"}
+
+
+def test_windows_that_remember_at_once_undo_nothing_of_each_other():
+    put = """
+import sys
+from napari_lightvessel import _preferences
+from src_training import turns
+turns._PATIENCE_S = 120.0
+for number in range(10):
+    _preferences.put(f"{sys.argv[1]} {number}", number)
+    _preferences._writer.submit(lambda: None).result(120)
+"""
+    windows = [subprocess.Popen([sys.executable, "-c", put, str(who)]) for who in range(3)]
+    assert [window.wait(240) for window in windows] == [0] * 3
+    assert len(json.loads(_preferences._path().read_text(encoding="utf-8"))) == 30
+
+
 def test_a_disk_that_hangs_holds_nobody_up_and_the_value_is_known_at_once(monkeypatch):
     class Hangs(durable.Disk):
         def sync(self, fd: int) -> None:

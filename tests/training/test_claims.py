@@ -7,6 +7,7 @@ import json
 import os
 import random
 from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -16,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interleaving import Interleaving, Killed
 
-from src_training import durable
+from src_training import durable, turns
+from src_training.exchange.classes import remember, remembered
 from src_training.ledger import Ledger
 from src_training.turns import Busy, turn
 
@@ -204,3 +206,22 @@ def test_a_process_that_is_killed_in_its_turn_keeps_nobody_waiting(tmp_path):
     os.waitpid(child, 0)
     with turn(tmp_path / "turns", "mine"):
         pass
+
+
+def test_a_drive_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr(durable.confined, "is_folder", lambda path: False)  # nor E:\\ itself, on Windows
+    with pytest.raises(FileNotFoundError):
+        durable.make_dir(Path("/ws/dataset"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_several_note_down_about_classes_at_once_all_stays(monkeypatch):
+    monkeypatch.setattr(turns, "_PATIENCE_S", 120.0)
+
+    def note(who):
+        for number in range(6):
+            remember("some", {f"class {who} {number}": 1})
+
+    children = [forked(partial(note, who)) for who in range(4)]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert len(remembered("some")) == 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import partial
 
@@ -15,7 +16,7 @@ from src_training import Workspace, durable
 from src_training.dataset import Dataset
 from src_training.dataset.outbox import Outbox
 from src_training.errors import DatasetError, RunError
-from src_training.runs import RunStore
+from src_training.runs import RunStore, launching
 from src_training.runs import run as run_module
 
 BURSTS = st.lists(st.tuples(st.integers(-1, 2), st.integers(1, 9)), min_size=10, max_size=50)
@@ -119,3 +120,12 @@ def test_of_two_snapshots_of_one_name_the_second_hears_of_it(tmp_path, monkeypat
     with pytest.raises(DatasetError, match="exists with other frames"):
         dataset.snapshot("s", [two])
     assert dataset.load_snapshot("s").sha256 == kept[0].sha256
+
+
+def test_a_run_whose_process_nobody_could_note_down_goes_on(tmp_path, monkeypatch):
+    def refuse(folder, identity):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(launching, "vouch", refuse)
+    run = Workspace.create(tmp_path / "w").runs.launch("selftest", {"steps": 2, "seconds": 0.1})
+    assert run.wait(timeout=60).status == "finished"
