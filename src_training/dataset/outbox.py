@@ -175,10 +175,13 @@ class Outbox:
             place = _place_in(read_record(entry / _RECORD, _SCHEMA))
         except DatasetError:  # told when they are handed over
             return None
-        return None if _same_place(place, self.dataset.folder) or self._is_elsewhere(place) else place
+        at_home = _same_place(place, self.dataset.folder) or self._is_elsewhere(place)
+        return None if at_home else place or Path()
 
-    def _is_elsewhere(self, place: Path) -> bool:
+    def _is_elsewhere(self, place: Path | None) -> bool:
         """Whether the dataset is still where it was when the frame was kept."""
+        if place is None:
+            return False
         try:
             return Dataset.open(place).facts["uuid"] == self.dataset.facts["uuid"]
         except (DatasetError, OSError):
@@ -199,13 +202,16 @@ class Outbox:
         return [one for one in self.dataset.revisions(case) if one.sha in corrects]
 
 
-def _place_in(record: dict[str, Any]) -> Path:
-    """Where the dataset was; an entry of an older version does not say."""
-    return Path(str(record.get("place", "")))
+def _place_in(record: dict[str, Any]) -> Path | None:
+    """Where the dataset was; an entry of an older version does not say, which is not the folder that we are in."""
+    place = record.get("place")
+    return Path(place) if isinstance(place, str) and place else None
 
 
-def _same_place(one: Path, other: Path) -> bool:
+def _same_place(one: Path | None, other: Path) -> bool:
     """Whether two paths are one dataset's, however each came to be written."""
+    if one is None:
+        return False
     try:
         return os.path.samefile(one / "dataset.json", other / "dataset.json")
     except OSError:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from durable_disks import FailingDisk, RefusingDisk, everything, frame, mask
 
-from src_training import Frame, Origin, Workspace, durable
+from src_training import Frame, Origin, Workspace, confined, durable
 from src_training.cli import main
 from src_training.dataset.outbox import Kept, Outbox, save_or_keep
 from src_training.dataset.record import sealed, to_bytes
@@ -262,11 +262,16 @@ def test_another_way_to_the_same_place_is_the_same_place(waiting, tmp_path):
     assert len(published(at(tmp_path / "favourite").dataset)) == 2
 
 
-def test_what_an_older_version_kept_is_asked_about(waiting, capsys):
+def test_what_an_older_version_kept_is_asked_about(waiting, tmp_path, monkeypatch):
     for entry in Outbox(waiting)._entries():
         record = json.loads((entry / "entry.json").read_bytes())
         del record["place"], record["self_sha256"]
         (entry / "entry.json").write_bytes(to_bytes(sealed(record)))
-    assert published(waiting) == [] and Outbox(waiting).moved().count == 2
+    home = tmp_path / "home"
+    home.mkdir()
+    for folder in (home, waiting.folder):  # the folder that we are in is not where it was kept for
+        monkeypatch.chdir(folder)
+        assert published(waiting) == [] and Outbox(waiting).moved().count == 2
+    assert not confined.is_confined(home / "picture.dcm")
     assert main(["dataset", "publish", str(waiting.folder.parent), "--moved"]) == 0
     assert len(list(waiting.cases())) == 2
