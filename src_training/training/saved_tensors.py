@@ -141,6 +141,8 @@ class _Reader:
         """In the dict on top."""
         if type(self.stack[-1]) is not dict or len(values) % 2:
             raise NotSaved("no dict to add to")
+        if not all(type(name) in (str, int) for name in values[::2]):  # hashing a deep tuple ends the process
+            raise NotSaved("a dict with other keys than names and numbers")
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
     def reduce(self) -> None:

@@ -91,6 +91,7 @@ HOSTILE = {
     "another function": lambda: with_program(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R."),
     "containers without end": lambda: with_program(b"\x80\x02" + b"]" * 3_000_000 + b"."),
     "nested without end": lambda: with_program(b"\x80\x02]" + b"\x85" * 1_000_000 + b"."),
+    "a key that ends the process": lambda: with_program(b"\x80\x02})" + b"\x85" * 1_900_000 + b"Ns."),
     "a list of itself": lambda: with_program(b"\x80\x02]q\x00h\x00a."),
     "a number that has no end": lambda: with_program(b"\x80\x02\x8b\xff\xff\xff\x7f."),
     "no value": lambda: with_program(b"\x80\x02."),
