@@ -74,8 +74,10 @@ def unlearnt(workspace: Workspace, models: Sequence[Model]) -> list[Revision]:
 def _learnt(workspace: Workspace, model: Model) -> set[str]:
     """Cases, and pictures, that a model of this workspace, and the models it was made from, were trained on."""
     learnt: set[str] = set()
+    seen: set[str] = set()  # ids of older versions are short enough for a circle of ancestors
     step: Model | None = model
-    while step is not None and step.card.run is not None:
+    while step is not None and step.card.run is not None and step.id not in seen:
+        seen.add(step.id)
         revisions = workspace.dataset.load_snapshot(step.card.run).revisions
         learnt |= {mark for revision in revisions for mark in (revision.case, revision.picture)}
         parent = step.card.parent

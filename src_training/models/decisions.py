@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -139,26 +140,32 @@ class DecisionLog:
         An older version wrote a decision before the switch that followed it: where the process died in between, its
         ``action`` says that it was cut short.
         """
-        return [*self._of_older_versions(), *(record for _, record in self._numbered() if record is not None)]
+        found = self._of_older_versions()
+        with contextlib.suppress(OSError):  # told by `warning`
+            found += [record for _, record in self._numbered() if record is not None]
+        return found
 
     def warning(self) -> str | None:
         """One line when some of it cannot be read, or does not follow on."""
+        try:
+            return self._warning()
+        except OSError as error:
+            return f"models/decisions: cannot be read. {durable.cure_for_reading(error)}"
+
+    def _warning(self) -> str | None:
         if confined.is_there(self.lines) and read_text(self.lines, _LARGEST) is None:
             return f"models/{self.lines.name}: not a readable file of at most {_LARGEST >> 20} MiB. Move it away."
         damaged = sum(_record(line) is None for line in self._old_lines())
         if damaged:
             return f"models/{self.lines.name}: {damaged} damaged line(s) left out."
-        try:
-            read = [number for number, record in self._numbered() if record is not None]
-            unread = self.ledger.newest() - len(read)
-        except OSError as error:
-            return f"models/decisions: cannot be read. {durable.cure_for_reading(error)}"
-        if unread:
-            first = next((n for n, there in enumerate(read, 1) if n != there), len(read) + 1)
+        sound = [number for number, record in self._numbered() if record is not None]
+        if (unread := self.ledger.newest() - len(sound)) > 0:
+            first = next((n for n, there in enumerate(sound, 1) if n != there), len(sound) + 1)
             return f"models/decisions: {unread} damaged or missing, the first is {first:08d}."
         return self.live.strange() or None
 
     def _numbered(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        """Those that are there."""
         for number in self.ledger.numbers():
             text = self.ledger.read(number)
             yield number, None if text is None else _record(text.decode("utf-8", "replace"))
@@ -175,7 +182,11 @@ class DecisionLog:
 
     def _reached(self, promised: int) -> int:
         """How many switches there were before decisions were numbered; all promised ones where that is lost."""
-        if self.ledger.newest():
+        try:
+            newest = self.ledger.newest()
+        except OSError:
+            return promised
+        if newest:
             first = _record((self.ledger.read(1) or b"").decode("utf-8", "replace"))
             return promised if first is None else _seq_before(first)
         state = self.live.read()

@@ -36,9 +36,13 @@ class Seals:
     def hold(self, record: dict[str, Any]) -> bool:
         """Whether one of the decision's seals is of a key that this user holds."""
         found = record.get("seals")
-        told = [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+        told = (
+            [one for one in found if isinstance(one, str) and one.isascii()]
+            if isinstance(found, list)
+            else []
+        )
         wanted = [self._seal(key, record) for key in self._keys()]
-        return any(hmac.compare_digest(one.encode(), seal.encode()) for one in told for seal in wanted)
+        return any(hmac.compare_digest(one, seal) for one in told for seal in wanted)
 
     def agree(self, model_id: str, card_sha256: str) -> None:
         """Note that a person agreed to this model in this workspace; OSError when the user's folder refuses."""

@@ -63,11 +63,13 @@ class LiveState:
 
     def read(self) -> State:
         """The state now."""
-        told = read_record(self._current) if (there := confined.is_there(self._current)) else None
-        promised = _count(
-            (told or {}).get("number")
-        )  # read before the decisions are listed, which only become more
+        told, promised = None, 0
         try:
+            if there := confined.is_there(self._current):
+                told = read_record(self._current)
+            promised = _count(
+                (told or {}).get("number")
+            )  # before decisions are listed, which only become more
             number = self._ledger.newest()
         except OSError as error:
             reason = durable.cure_for_reading(error)

@@ -45,17 +45,19 @@ class ModelStore:
             names = confined.names_in(self.folder)
         except OSError:  # told by doctor
             return []
-        found = {
-            name: confined.status(self.folder / name / CARD_FILE).st_mtime_ns
-            for name in names
-            if self.has(name)
-        }
+        found = {}
+        for name in filter(self.has, names):
+            with contextlib.suppress(OSError):  # taken away meanwhile
+                found[name] = confined.status(self.folder / name / CARD_FILE).st_mtime_ns
         return sorted(found, key=lambda name: (found[name], name))
 
     def has(self, model_id: str) -> bool:
         """Whether a model of this id is stored here."""
         plain = is_folder_name(model_id) and not model_id.startswith(".")
-        return plain and confined.is_file(self.folder / model_id / CARD_FILE)
+        try:
+            return plain and confined.is_file(self.folder / model_id / CARD_FILE)
+        except OSError:  # one folder that cannot be read takes none of the others' places
+            return False
 
     def list(self) -> list[Model]:
         """Every stored model that is sound, oldest first."""

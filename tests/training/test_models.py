@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +16,10 @@ from durable_disks import LoggingDisk, StepDisk
 from model_folders import read_weights, rehash, told, worked_in, write_weights
 from safetensors.numpy import load_file, save_file
 
-from src_training import ModelStore, Workspace, builtin_models, default_model, durable, load_model
+from src_training import ModelStore, Workspace, builtin_models, confined, default_model, durable, load_model
 from src_training.cli import main
 from src_training.errors import ModelError, Refused
+from src_training.models import contest
 from src_training.models.decisions import decision_text
 from src_training.models.gate import decide
 from src_training.models.loading import open_model
@@ -444,3 +448,36 @@ def test_the_history_survives_the_loss_of_the_live_record(copy, workspace):
     store.promote(model.id, decide(told(model.id, patients=12)))
     assert [r["action"] for r in store.history()] == ["promoted", "rolled back", "promoted"]
     assert json.loads((store.folder / "current.json").read_text())["seq"] == 3
+
+
+def test_a_folder_that_cannot_be_read_takes_no_others_place(store, model_id, monkeypatch):
+    store.promote(model_id, override="mine")
+    (store.folder / "closed-1").mkdir()
+    status = confined.status
+
+    def closed(path):
+        if "closed-1" in path.parts or path.name in shut:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return status(path)
+
+    shut = []
+    monkeypatch.setattr(confined, "status", closed)
+    assert store.ids() == [model_id] and store.current().id == model_id and not store.has("closed-1")
+    shut += ["current.json", "decisions.jsonl"]
+    assert store.current() is None and "Permission denied" in store.warning()
+    assert "Permission denied" in store.history_warning() and len(store.history()) == 1
+
+
+def test_ancestors_in_a_circle_are_each_asked_once(monkeypatch):
+    asked = []
+
+    def model(name):
+        asked.append(name)
+        assert len(asked) < 10
+        card = SimpleNamespace(run=f"run-{name}", parent={"a": "b", "b": "a"}[name])
+        return SimpleNamespace(id=name, card=card)
+
+    frames = SimpleNamespace(load_snapshot=lambda run: SimpleNamespace(revisions=[]))
+    models = SimpleNamespace(get=model, has=lambda name: True)
+    workspace = SimpleNamespace(dataset=frames, models=models)
+    assert contest._learnt(workspace, model("a")) == set() and asked == ["a", "b", "a"]

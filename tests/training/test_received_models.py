@@ -14,6 +14,7 @@ from src_training import ModelStore, Workspace, durable
 from src_training.cli import main
 from src_training.dataset import keyring
 from src_training.errors import ModelError, Overtaken, Refused
+from src_training.ledger import Ledger
 from src_training.models import card as card_module
 from src_training.models.library import builtin_ids
 from src_training.models.loading import open_model
@@ -110,6 +111,37 @@ def forged_reason(record):
 def test_a_changed_decision_is_not_one_that_was_made_here(store, promoted, forge):
     changed(store, 2, forge)
     assert store.current() is None and "not judged here" in store.warning() and store.previous() is None
+
+
+def test_a_seal_of_half_letters_is_none(store, promoted):
+    changed(store, 2, lambda record: record.update(seals=["\ud800", "é", 3, None]))
+    assert store.current() is None and "not judged here" in store.warning()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Reading ever more of the decisions fails."""
+    read, reads = Ledger.read, []
+
+    def counting(ledger, number):
+        reads.append(number)
+        assert len(reads) < 1000
+        return read(ledger, number)
+
+    monkeypatch.setattr(Ledger, "read", counting)
+
+
+def test_a_number_that_nobody_can_have_reached_is_told_at_once(store, promoted, counted):
+    (store.folder / "decisions" / "99999999").mkdir()
+    assert store.current() is None and "decisions/99999999 is damaged" in store.warning()
+    assert [record["number"] for record in store.history()] == [1, 2]
+    assert "99999997 damaged or missing, the first is 00000003" in store.history_warning()
+    with pytest.raises(
+        ModelError, match=r"decisions/99999999 is the last number there can be\. Move it away"
+    ):
+        store.promote(promoted[0], won(promoted[0], "small"))
+    (store.folder / "decisions" / "99999999").rmdir()
+    assert store.current().id == promoted[1] and store.history_warning() is None
 
 
 def test_a_decision_counts_in_its_place_and_its_workspace_only(workspace, store, promoted, tmp_path):
