@@ -78,6 +78,10 @@ def saving(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise NotSaved(f"{folder.name}: not saved: {durable.cure_for(error)}") from error
+    except DatasetError as error:
+        if isinstance(error.__cause__, OSError) and not isinstance(error, NotSaved):
+            raise NotSaved(f"{folder.name}: not saved: {error}") from error
+        raise
 
 
 def record_files(folder: Path) -> list[Path]:

@@ -172,7 +172,10 @@ class Dataset:
 
     def is_there(self) -> bool:
         """False while its disk is not mounted: what was written then would lie below the mount point, unseen."""
-        return confined.is_file(self.folder / "dataset.json")
+        try:
+            return confined.is_file(self.folder / "dataset.json")
+        except OSError:  # a network drive that has gone says so in many ways
+            return False
 
     def revise(self, revision: Revision, origin: Origin, mask: NDArray | None = None) -> Revision:
         """Correct a stored revision without its source: another mask, or the same with another status.

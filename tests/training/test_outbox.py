@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 
 import imagecodecs
@@ -59,6 +60,25 @@ def test_a_refused_frame_waits_and_is_saved_later_as_it_was(dataset, refuse, rea
     same = ("status", "annotator", "patient_key", "effort", "grey", "projection")
     assert all(revision.record[name] == direct.record[name] for name in same)
     assert dataset.verify(deep=True).sound
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("act", ["status", "names_in"])
+def test_a_drive_that_cannot_even_be_looked_at_loses_no_frame(dataset, monkeypatch, reason, act):
+    looked = getattr(confined, act)
+
+    def gone(path):
+        if dataset.folder in path.parents:
+            raise OSError(reason, os.strerror(reason), str(path))
+        return looked(path)
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(confined, act, gone)
+        assert isinstance(save_or_keep(dataset, frame(1), mask(1)), Kept)
+        with pytest.raises(DatasetError):
+            published(dataset)
+        assert len(Outbox(dataset)) == 1
+    assert len(published(dataset)) == 1
 
 
 def test_it_holds_no_patient(dataset, refuse):
