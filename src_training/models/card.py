@@ -19,12 +19,15 @@ from pydantic import (
 #: What a model may be called: its id, and so a folder, begins with it.
 MODEL_NAME = r"^[a-z0-9][a-z0-9-]{0,40}$"
 # The same, and longer by what every generation of fine-tuning adds: it becomes the name of a folder.
-_NAME_ON_CARD = r"^[a-z0-9][a-z0-9-]{0,200}$"
+LONGEST_NAME = 201
+_NAME_ON_CARD = rf"^[a-z0-9][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$"
 _ID_DIGITS, _OLD_ID_DIGITS = 32, 10
 LabelProtocol = Literal["full-tree", "syntax", "unknown"]
 _MOST_FILES = 16
 _LARGEST_STRIDE = 64  # px: the side of the frame that a network is made into OpenVINO with
 _Text = Annotated[str, Field(max_length=2000)]
+# Older versions added to it with every generation of fine-tuning; the card's file is bounded as well.
+_Story = Annotated[str, Field(max_length=1 << 16)]
 _FileName = Annotated[str, Field(max_length=255)]
 _Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -101,12 +104,12 @@ class ModelCard(BaseModel):
     teacher: _Text | None = None
     run: _Text | None = None
     dataset_snapshot: _Text | None = None
-    trained_on: _Text = ""
+    trained_on: _Story = ""
     recipe: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     licence: _Text = ""
-    data_licence: _Text = ""
+    data_licence: _Story = ""
     golden: list[_Probability] = Field(default_factory=list, max_length=4096)
     files: dict[_FileName, str] = Field(default_factory=dict, max_length=_MOST_FILES)
     intended_use: _Text = "Research use only. Not a medical device, not for diagnosis."

@@ -16,6 +16,7 @@ from src_training.models.records import parsed, read_record
 LONGEST_LINE = 200  # of earlier models: it is written with every decision
 _HIGHEST = 10**8
 _MOST_MISSING = 10**6  # decisions that a copy may lack
+_LOOKED_BACK = 100  # damaged decisions in a row
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class LiveState:
     def _below(self, number: int) -> list[int]:
         """The decisions that are there and came before one, the latest first."""
         try:
-            return [n for n in reversed(self._ledger.numbers()) if n < number]
+            return [n for n in self._ledger.numbers() if n < number][: -_LOOKED_BACK - 1 : -1]
         except OSError:  # a disk that has just gone: told at the next look
             return []
 

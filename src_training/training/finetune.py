@@ -24,6 +24,7 @@ from src_training.networks.network import Network
 from src_training.runs.reading import read_record
 from src_training.training.checkpoint import LAST
 from src_training.training.devices import pick_device
+from src_training.training.heritage import inherited
 from src_training.training.loop import fit
 from src_training.training.objectives import AnchoredObjective, TaskObjective
 from src_training.training.pausing import write_when_there_is_space
@@ -346,7 +347,7 @@ def publish(
         stage_model(
             network,
             Path(staging),
-            name=f"{card.name}-{'kd' if settings.is_taught else 'ft'}",
+            **inherited(card, len(revisions), taught=settings.is_taught),
             teacher=settings.teacher if settings.is_taught else None,
             normalisation=card.normalisation,
             input_size=card.input_size,
@@ -356,14 +357,12 @@ def publish(
             parent=base.id,
             run=run.name,
             dataset_snapshot=snapshot.sha256,
-            trained_on=f"{len(revisions)} corrected frames and ARCADE's replay pack; before: {card.trained_on}",
             recipe={
                 "finetune": settings.model_copy(update={"base_model": base.id}).model_dump(mode="json"),
                 WEIGHTS_OF_TERMS: weights,
             },
             metrics={"validation": {name: round(value, 4) for name, value in vars(choice).items()}},
             licence=card.licence,
-            data_licence=f"{card.data_licence}; the corrected frames are the workspace owner's",
         )
         return workspace.models.add(staging)
 
