@@ -16,6 +16,7 @@ from src_training.ledger import Ledger
 
 _TAKEN, _OVER = "taken.json", "over.json"
 _PATIENCE_S, _LOOK_S = 5.0, 0.02
+_LARGEST = 64 << 10  # bytes of a claim; ours have some hundred
 _TIDIED = 8  # earlier turns that are looked for
 
 
@@ -114,7 +115,8 @@ def _under_way(ledger: Ledger, number: int) -> str | None:
     from src_training.runs.process import Identity
 
     place = ledger.place(number)
-    record = json_object(ledger.read(number) or b"") or {}
+    text = ledger.read(number) or b""
+    record = (json_object(text) if len(text) <= _LARGEST else None) or {}
     by = Identity.from_json(record.get("by"))
     if not any((claim.pid, claim.place) == (os.getpid(), place) for claim in tuple(_held)):
         # Neither its parent nor the id that we keep of this computer need be what they were.

@@ -17,6 +17,8 @@ from src_training.dataset.record import RECORD_NAME, REVISION_SCHEMA, record_nam
 from src_training.dataset.revision import Revision
 from src_training.errors import DatasetError, NotSaved
 
+_MOST_REVISIONS = 10**9
+
 
 def commit(
     folder: Path,
@@ -114,4 +116,6 @@ def _stored_image(folder: Path, corrected: Sequence[Revision]) -> dict[str, Any]
 
 def _next_seq(folder: Path) -> int:
     matches = (RECORD_NAME.fullmatch(path.name) for path in record_files(folder))
-    return 1 + max((int(match[1]) for match in matches if match), default=0)
+    # A name may say any number, and what follows on it must be one that a record can have.
+    counted = (seq for match in matches if match and (seq := int(match[1])) < _MOST_REVISIONS)
+    return 1 + max(counted, default=0)

@@ -12,6 +12,7 @@ from typing import Any
 from src_training.dataset.values import value_problems
 from src_training.errors import DatasetError
 from src_training.json_objects import json_bytes
+from src_training.json_size import parsing_bytes
 from src_training.regular import read_regular
 
 DATASET_SCHEMA = "lightvessel-dataset/1"
@@ -24,8 +25,10 @@ BLOB_NAME = re.compile(r"(image|mask)-([0-9a-f]{16})\.png")
 CASE_NAME = re.compile(r"[0-9a-f]{24}")
 
 _HASH = "self_sha256"
-_LARGEST = 64 << 20
-_CURE = "lightvessel dataset verify lists all damage; restore the file from a backup."
+_LARGEST = 1 << 20
+_LARGEST_LIST = 64 << 20  # of a snapshot: 600,000 revisions
+_MOST_MEMORY = 512 << 20
+CURE = "lightvessel dataset verify lists all damage; restore the file from a backup."
 
 
 def sealed(record: dict[str, Any]) -> dict[str, Any]:
@@ -75,14 +78,14 @@ def read_record(path: Path, schema: str) -> dict[str, Any]:
     DatasetError
         Missing, not JSON, changed since it was written, or of another schema.
     """
-    record, true_hash = _parse(path)
+    record, true_hash = _parse(path, _LARGEST_LIST if schema == SNAPSHOT_SCHEMA else _LARGEST)
     found = record.get("schema")
     if found != schema:
         newer = isinstance(found, str) and found.split("/")[0] == schema.split("/")[0]
-        cure = "Update napari-lightvessel." if newer else _CURE
+        cure = "Update napari-lightvessel." if newer else CURE
         raise DatasetError(f"{_where(path)}: schema {found!r}, expected {schema!r}. {cure}")
     if record.get(_HASH) != true_hash:
-        raise DatasetError(f"{_where(path)}: its content does not match its own hash. {_CURE}")
+        raise DatasetError(f"{_where(path)}: its content does not match its own hash. {CURE}")
     return record
 
 
@@ -90,7 +93,7 @@ def read_revision(path: Path) -> dict[str, Any]:
     """A revision record that is sealed, in its place and complete (else ``DatasetError``)."""
     record = read_record(path, REVISION_SCHEMA)
     for problem in content_problems(path, record):
-        raise DatasetError(f"{_where(path)}: {problem}. {_CURE}")
+        raise DatasetError(f"{_where(path)}: {problem}. {CURE}")
     return record
 
 
@@ -98,15 +101,18 @@ def _where(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], str]:
-    """A record and the hash that its content has."""
+def _parse(path: Path, most: int) -> tuple[dict[str, Any], str]:
+    """A record of at most so many bytes, and the hash that its content has."""
     try:
-        record = json.loads(read_regular(path, _LARGEST))
+        content = read_regular(path, most)
+        if parsing_bytes(content) > _MOST_MEMORY:
+            raise DatasetError(f"{_where(path)}: would take too much memory. {CURE}")
+        record = json.loads(content)
         if not isinstance(record, dict):
-            raise DatasetError(f"{_where(path)}: not a JSON object. {_CURE}")
+            raise DatasetError(f"{_where(path)}: not a JSON object. {CURE}")
         # NaN, infinities and what is nested too deep may be parsed, but not written again.
         return record, self_hash(record)
     except OSError as error:
-        raise DatasetError(f"{_where(path)}: cannot be read ({error.strerror}). {_CURE}") from error
+        raise DatasetError(f"{_where(path)}: cannot be read ({error.strerror}). {CURE}") from error
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{_where(path)}: not a readable JSON record. {_CURE}") from error
+        raise DatasetError(f"{_where(path)}: not a readable JSON record. {CURE}") from error

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src_training import confined, durable
-from src_training.dataset.record import SNAPSHOT_SCHEMA, read_record, sealed, to_bytes
+from src_training.dataset.record import CASE_NAME, CURE, SNAPSHOT_SCHEMA, read_record, sealed, to_bytes
 from src_training.dataset.revision import Revision
 from src_training.errors import DatasetError
 
+_SHA = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -45,8 +46,25 @@ def thaw(folder: Path, name: str, find: Callable[[str, str], Revision]) -> Snaps
     path = _path(folder, name)
     if not confined.is_there(path):
         raise DatasetError(f"there is no snapshot {name!r} in this dataset. Check its name.")
+    listed = read_list(path)
+    return Snapshot(name, list_hash(listed), tuple(find(case, sha) for case, sha in listed))
+
+
+def read_list(path: Path) -> list[list[str]]:
+    """The (case, revision) pairs of a snapshot's file: names of folders, so that nothing else may pass for them.
+
+    Raises DatasetError when it cannot be read, or its list is none, or not the one that its hash is of.
+    """
     record = read_record(path, SNAPSHOT_SCHEMA)
-    return Snapshot(name, record["sha256"], tuple(find(case, sha) for case, sha in record["revisions"]))
+    listed = record.get("revisions")
+    problem = ""
+    if not isinstance(listed, list) or not all(map(_is_pair, listed)):
+        problem = "its list is none of revisions"
+    elif list_hash(listed) != record.get("sha256"):
+        problem = "its list is not the one that its hash is of"
+    if problem:
+        raise DatasetError(f"snapshots/{path.name}: {problem}. {CURE}")
+    return listed
 
 
 def list_hash(listed: list[list[str]]) -> str:
@@ -55,10 +73,20 @@ def list_hash(listed: list[list[str]]) -> str:
 
 
 def _existing(path: Path, snapshot: Snapshot) -> Snapshot:
-    if read_record(path, SNAPSHOT_SCHEMA)["sha256"] != snapshot.sha256:
+    if list_hash(read_list(path)) != snapshot.sha256:
         raise DatasetError(f"snapshot {snapshot.name!r} exists with other frames. Choose another name.")
     durable.sync_dir(path.parent)
     return snapshot
+
+
+def _is_pair(pair: object) -> bool:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(one, str) for one in pair)
+        and CASE_NAME.fullmatch(pair[0]) is not None
+        and _SHA.fullmatch(pair[1]) is not None
+    )
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -22,12 +22,11 @@ from src_training.dataset.record import (
     CASE_NAME,
     RECORD_NAME,
     REVISION_SCHEMA,
-    SNAPSHOT_SCHEMA,
     content_problems,
     read_record,
 )
 from src_training.dataset.revision import Revision
-from src_training.dataset.snapshot import list_hash
+from src_training.dataset.snapshot import read_list
 from src_training.errors import DatasetError
 from src_training.regular import NotRegular, size_of_regular
 
@@ -195,21 +194,21 @@ def _check_snapshots(folder: Path, report: VerifyReport) -> None:
         path = folder / "snapshots" / name
         if path.suffix != ".json" or name.startswith("."):
             _stranger(path, f"snapshots/{name}", report)
-        elif (record := _read(path, SNAPSHOT_SCHEMA, "D09", report)) is not None:
-            if list_hash(record.get("revisions", [])) != record.get("sha256"):
-                report.add("D09", f"snapshots/{name}: its list is not the one that its hash is of", path)
-            for line in _missing(folder, record):
+        else:
+            try:
+                listed = read_list(path)
+            except DatasetError as error:
+                report.add("D09", str(error), path)
+                continue
+            for line in _missing(folder, listed):
                 report.add("D10", f"snapshots/{name}: {line}")
 
 
-def _missing(folder: Path, record: dict[str, Any]) -> Iterator[str]:
-    try:
-        for case, sha in record["revisions"]:
-            records = record_files(folder / "cases" / case[:2] / case)
-            if not any(one.stem.endswith(sha[:16]) for one in records):
-                yield f"revision {sha[:16]} of case {case} is missing"
-    except (KeyError, TypeError, ValueError) as error:
-        yield f"a value is missing or of the wrong kind ({error})"
+def _missing(folder: Path, listed: Sequence[Sequence[str]]) -> Iterator[str]:
+    for case, sha in listed:
+        records = record_files(folder / "cases" / case[:2] / case)
+        if not any(one.stem.endswith(sha[:16]) for one in records):
+            yield f"revision {sha[:16]} of case {case} is missing"
 
 
 def _note_left_overs(folder: Path, used: set[str], report: VerifyReport) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from src_training.decoding.limits import MEMORY
 from src_training.errors import DatasetError
+from src_training.json_size import parsing_bytes
 from src_training.regular import read_regular
 
 
@@ -25,13 +26,9 @@ def read_record(path: Path, expected: str) -> dict[str, Any]:
 
 
 def _within_budget(path: Path) -> bytes:
-    """The file's content, refused where its objects could take more memory than a decoder may: it is parsed here.
-
-    Sizes of CPython: up to 40 bytes for a number and its place, 72 for an empty list or object and its place.
-    """
+    """The file's content, refused where its objects could take more memory than a decoder may: it is parsed here."""
     content = read_regular(path, MEMORY)
-    parts = content.count(b"[") + content.count(b"{")
-    if len(content) + 40 * content.count(b",") + 72 * parts > MEMORY:
+    if parsing_bytes(content) > MEMORY:
         raise DatasetError(
             f"{path.name}: would take more than {MEMORY >> 20:,} MiB of memory. Split it into several files."
         )

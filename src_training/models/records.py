@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from src_training.json_objects import json_object
+from src_training.json_size import parsing_bytes
 from src_training.regular import read_regular
 
 _LARGEST = 2**20
+_MOST_MEMORY = 256 << 20
 _DEEPEST = 8  # of what we write the deepest is a list of pairs in a comparison in a decision
 
 
@@ -28,6 +30,8 @@ def read_text(path: Path, most: int) -> str | None:
 
 def parsed(text: str) -> dict[str, Any] | None:
     """A JSON object that can also be written again, or None."""
+    if parsing_bytes(text.encode(errors="replace")) > _MOST_MEMORY:
+        return None
     record = json_object(text)
     return record if record is not None and _is_shallow(record) else None
 
