@@ -45,6 +45,9 @@ class Workspace:
                 for part in _PARTS:
                     durable.make_dir(path / part)
             Dataset.create(path / "dataset", split_salt=split_salt, site_key=site_key)
+            from src_training.models.seals import Seals
+
+            Seals(path).begin()  # no older version has decided anything here
             return cls.open(path)
 
     @classmethod

@@ -59,7 +59,7 @@ class Comparisons:
         if record is None:
             raise ModelError(f"{path.relative_to(self.folder.parent).as_posix()}: damaged. {cure}")
         found = Comparison.from_dict(record)
-        if not (self._seals.hold(record) if number else self._seals.worked_here()):
+        if not (self._seals.hold(record) if number else self._seals.believes(record)):
             raise Refused(f"{model_id} was compared elsewhere, and its figures are not believed. {cure}")
         return found
 

@@ -109,6 +109,8 @@ class DecisionLog:
             added = self.ledger.add(on.number + 1, sealed | {"seals": self.seals.of(sealed)})
         except OSError as error:
             raise ModelError(f"models/decisions: cannot be written. {durable.cure_for(error)}") from error
+        if added:
+            self._sealed_from_now_on(on)
         if added and to:
             self.live.show(replace(to, number=on.number + 1))
         return added
@@ -116,15 +118,19 @@ class DecisionLog:
     def vouched(self, state: State) -> bool:
         """Whether what is live, and the line before it, was decided by somebody whose key this user holds.
 
-        Of what older versions left nobody can tell: it is believed where this user has worked before.
+        Of what older versions left nobody can tell: it is believed where this user worked before there were seals.
         """
         if state.model is None:
             return True
         if not state.since:
-            return self.seals.worked_here()
+            return self.seals.believes(state.as_dict())
         record = self._raw(state.since)
         is_of_it = record.get("number") == state.since and record.get("state") == state.as_dict()
         return is_of_it and self.seals.hold(record) and self._unchanged_since(state)
+
+    def _sealed_from_now_on(self, on: State) -> None:
+        unsealed = on.model is not None and not on.since
+        self.seals.begin(on.as_dict() if unsealed and self.vouched(on) else None)
 
     def _unchanged_since(self, state: State) -> bool:
         """Whether the decisions that came after the one that counts were none that would count in its place."""

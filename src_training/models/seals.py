@@ -13,8 +13,10 @@ from src_training import confined, durable
 from src_training.dataset import keyring
 from src_training.dataset.facts import read_facts
 from src_training.errors import DatasetError
+from src_training.regular import read_regular
 
 _UNSEALED = ("seals", "nonce")
+_LARGEST = 64 << 10
 
 
 class Seals:
@@ -65,6 +67,35 @@ class Seals:
         except (DatasetError, OSError):
             return False
 
+    def believes(self, unsealed: dict[str, Any]) -> bool:
+        """Whether what an older version left unsealed counts: this user has worked here, and has not sealed since.
+
+        Once there are seals, what has none may be of anybody who was given a copy; but for what counted before.
+        """
+        try:
+            before = read_regular(self._first_seal(), _LARGEST).decode()
+        except FileNotFoundError:
+            return self.worked_here()
+        except (OSError, ValueError):
+            return False
+        return _digest(unsealed) in before.split() and self.worked_here()
+
+    def begin(self, believed: dict[str, Any] | None = None) -> None:
+        """Note that this user's decisions in this dataset are sealed from now on; ``believed`` goes on to count.
+
+        The first such note stays. Nothing is noted where the user's folder refuses.
+        """
+        path = self._first_seal()
+        with contextlib.suppress(OSError):
+            if confined.is_there(path):
+                return
+            durable.make_dir(path.parent, private=True)
+            durable.write_new(path, f"{_digest(believed)}\n".encode() if believed else b"", private=True)
+
+    def _first_seal(self) -> Path:
+        name = hashlib.sha256(self._facts()[0].encode()).hexdigest()[:32]
+        return keyring.user_config_dir() / "sealed-datasets" / name
+
     def _seal(self, key: bytes, record: dict[str, Any]) -> str:
         told = {name: value for name, value in record.items() if name not in _UNSEALED}
         text = json.dumps([self._facts()[0], told], sort_keys=True)
@@ -89,3 +120,7 @@ class Seals:
     def _note(self, card_sha256: str) -> Path:
         name = hashlib.sha256(f"{self._facts()[0]}|{card_sha256}".encode()).hexdigest()[:32]
         return keyring.user_config_dir() / "agreed-models" / name
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from src_training.models.card import Architecture, ModelCard
 from src_training.models.gate import decide
 from src_training.models.loading import CARD_FILE, WEIGHTS_FILE
 from src_training.networks import weight_shapes
+from src_training.workspace import user_config_dir
 
 TINY = Architecture(base_channels=4, depth=2, blocks=1)
 QUICK_TUNING = {  # of a fine-tuning that goes all its ways in a moment
@@ -50,7 +52,8 @@ def stage_tiny(folder: Path, name: str = "tiny") -> Path:
 
 
 def worked_in(workspace: Workspace) -> None:
-    """This user has put a case into the workspace some time."""
+    """This user has put a case into the workspace with a version that knew no seals."""
+    shutil.rmtree(user_config_dir() / "sealed-datasets", ignore_errors=True)
     Sources(workspace.dataset).remember("0" * 24, Source())
 
 

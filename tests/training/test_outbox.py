@@ -277,6 +277,17 @@ def test_a_workspace_of_another_takes_nothing_by_its_identity(waiting, tmp_path)
     assert len(Outbox(waiting)) == 2 and list(forged.cases()) == []
 
 
+def test_a_copy_made_of_hard_links_is_another_place(dataset, refuse, tmp_path):
+    refuse()
+    kept = save_or_keep(dataset, frame(1, "Doe"), mask(1))
+    assert isinstance(kept, Kept)
+    shutil.copytree(dataset.folder.parent, tmp_path / "backup", copy_function=os.link)
+    refuse().refusing = False
+    backup = Workspace.open(tmp_path / "backup").dataset
+    assert published(backup) == [] and Outbox(backup).moved() is None and list(backup.cases()) == []
+    assert len(published(dataset)) == 1
+
+
 def test_another_way_to_the_same_place_is_the_same_place(waiting, tmp_path):
     (tmp_path / "favourite").symlink_to(waiting.folder.parent, target_is_directory=True)
     assert len(published(at(tmp_path / "favourite").dataset)) == 2
