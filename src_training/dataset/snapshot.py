@@ -57,13 +57,10 @@ def read_list(path: Path) -> list[list[str]]:
     """
     record = read_record(path, SNAPSHOT_SCHEMA)
     listed = record.get("revisions")
-    problem = ""
     if not isinstance(listed, list) or not all(map(_is_pair, listed)):
-        problem = "its list is none of revisions"
-    elif list_hash(listed) != record.get("sha256"):
-        problem = "its list is not the one that its hash is of"
-    if problem:
-        raise DatasetError(f"snapshots/{path.name}: {problem}. {CURE}")
+        raise DatasetError(f"snapshots/{path.name}: its list is none of revisions. {CURE}")
+    if list_hash(listed) != record.get("sha256"):
+        raise DatasetError(f"snapshots/{path.name}: its list is not the one that its hash is of. {CURE}")
     return listed
 
 

@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_folders import stage_tiny
 
-from src_training import Workspace
+from src_training import Dataset, Workspace
 from src_training.cli import main
 from src_training.dataset.frame import Origin
 from src_training.dataset.record import sealed, to_bytes
 from src_training.dataset.snapshot import list_hash
 from src_training.errors import DatasetError
+from src_training.models.card import ModelCard
+from src_training.models.contest import unlearnt
 
 CASE, SHA = "f" * 24, "0" * 64
 LISTS = {
@@ -108,6 +110,26 @@ def test_a_model_learnt_on_such_a_list_is_not_compared(filled, tmp_path, capsys)
     assert main(["models", "compare", str(filled.path), model.id]) == 2
     said = capsys.readouterr().err
     assert "snapshots/one.json: its list is none of revisions" in said and "Traceback" not in said
+
+
+def test_models_that_are_each_others_parents_are_compared(filled, tmp_path, monkeypatch):
+    monkeypatch.setattr(ModelCard, "is_id", lambda card, model_id: True)  # as of an older version's short ids
+    filled.dataset.snapshot("one", filled.dataset.heads())
+    for name, parent in (("first", "second"), ("second", "first")):
+        folder = stage_tiny(filled.path / "models" / name, name)
+        card = json.loads((folder / "card.json").read_text()) | {"run": "one", "parent": parent}
+        (folder / "card.json").write_text(json.dumps(card))
+    loads = []
+    real = Dataset.load_snapshot
+
+    def load(dataset, name):
+        loads.append(name)
+        assert len(loads) < 100
+        return real(dataset, name)
+
+    monkeypatch.setattr(Dataset, "load_snapshot", load)
+    assert unlearnt(filled, [filled.models.get("first")]) == []
+    assert loads == ["one", "one"]
 
 
 @pytest.mark.parametrize("number", ["9" * 10, str(2**53 - 1), "9" * 200, "0" * 4])
