@@ -19,6 +19,7 @@ from napari_lightvessel._keys import KeysOfNapari, ViewerKeys
 from napari_lightvessel._last_workspace import LastWorkspace
 from napari_lightvessel._losing import LosingViewer
 from napari_lightvessel._moved_bar import MovedBar
+from napari_lightvessel._one_dock import AlreadyOpen, dock_of, enter
 from napari_lightvessel._parts import FollowingScroll
 from napari_lightvessel._posting import Postman
 from napari_lightvessel._recalling import Recaller
@@ -41,6 +42,11 @@ _WIDTH = 372
 
 class LightVesselWidget(QWidget):
     """LightVessel's dock; ``header``, ``segment``, ``correct`` and ``train`` are its parts."""
+
+    def __new__(cls, napari_viewer: napari.viewer.Viewer) -> LightVesselWidget:
+        """A second one in a window is none: what stands in for it shows the first."""
+        first = dock_of(_layers.unwrapped(napari_viewer))
+        return super().__new__(cls) if first is None else AlreadyOpen(first)  # type: ignore[return-value]
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
@@ -87,6 +93,12 @@ class LightVesselWidget(QWidget):
         self.session.areas_changed.connect(self._forget_solved)
         decoding.warm_up()  # the first file then opens at once
         self.last_workspace.open()
+        enter(self)
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether it is, or was, in a window."""
+        return self._closing is not None
 
     def sizeHint(self) -> QSize:  # Qt's name
         """Wide enough for every row, narrow enough for a 1366-pixel screen."""

@@ -415,6 +415,7 @@ def test_a_reopened_dock_finds_the_work_again(viewer, dock, work, qtbot):
 def test_the_last_workspace_is_opened_next_time(viewer, dock, work, qtbot):
     from napari_lightvessel._dock import LightVesselWidget
 
+    dock.close_session()
     again = LightVesselWidget(viewer)
     qtbot.addWidget(again)
     qtbot.waitUntil(lambda: again.session.workspace is not None, timeout=20_000)

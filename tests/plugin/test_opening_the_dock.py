@@ -8,6 +8,7 @@ from napari._app_model import get_app_model
 from napari.layers import Labels
 
 from napari_lightvessel._dock import LightVesselWidget
+from napari_lightvessel._one_dock import AlreadyOpen
 from src_training import Workspace, array_cine
 from src_training.dataset import Frame
 
@@ -126,3 +127,38 @@ def test_two_windows_do_not_mix_their_cines_up(make_napari_viewer, open_dock, pi
         assert len(masks(viewer)) == 1
         stroke(viewer, masks(viewer)[0], 0)
         assert dock.session.state.edited_frames() == [0]
+
+
+def by_plugins_menu(viewer) -> None:
+    """As Plugins > LightVessel does, which calls the dock otherwise than ``napari -w`` does."""
+    viewer.window.add_dock_widget(LightVesselWidget(viewer), name="LightVessel (LightVessel)")
+
+
+def ours(viewer) -> list:
+    kinds = LightVesselWidget | AlreadyOpen
+    return [part for part in viewer.window.dock_widgets.values() if isinstance(part, kinds)]
+
+
+def test_a_window_has_one_dock_however_it_is_opened_again(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    first = by_plugin(viewer)
+    for again in (by_plugins_menu, by_plugin, by_menu):
+        first.parent().hide()
+        again(viewer)
+        qtbot.waitUntil(lambda: ours(viewer) == [first], timeout=20_000)
+        assert first.session.is_open and set(first.keys._bound) == {"A", "N", ",", "."}
+        if again is not by_plugin:  # which napari gives without showing it
+            qtbot.waitUntil(first.isVisible, timeout=10_000)
+    first.close_session()
+
+
+def test_a_dock_that_was_closed_by_its_cross_can_be_opened_in_another_way(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    first = by_plugin(viewer)
+    qtbot.waitUntil(first.isVisible, timeout=10_000)
+    viewer.window.remove_dock_widget(first.parent())  # as the cross does; the test keeps it alive
+    by_plugins_menu(viewer)
+    (second,) = ours(viewer)
+    assert isinstance(second, LightVesselWidget) and second is not first
+    assert second.session.is_open and not first.session.is_open
+    second.close_session()
