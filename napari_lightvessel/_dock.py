@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari.qt import QtViewer
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
@@ -29,7 +30,7 @@ from napari_lightvessel._segment_panel import SegmentPanel
 from napari_lightvessel._segmenting import Segmenter
 from napari_lightvessel._session import Session
 from napari_lightvessel._style import SPACING, Colours, sheet
-from napari_lightvessel._texts import Label, make_plain
+from napari_lightvessel._texts import Label, PlainDialogs, make_plain
 from napari_lightvessel._train_panel import TrainPanel
 from napari_lightvessel._training import Trainer
 from src_training import decoding
@@ -119,6 +120,7 @@ class LightVesselWidget(QWidget):
             self._keys_of_napari = KeysOfNapari(window)
             if isinstance(window, QMainWindow) and (bar := window.statusBar()) is not None:
                 make_plain(bar)  # napari says there which file a layer is of
+            PlainDialogs(window, *window.findChildren(QtViewer))
 
     def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # Qt's name
         """A key that was typed into a field was none of napari's: on its release it would take a tool back."""

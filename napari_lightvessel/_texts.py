@@ -12,8 +12,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QInputDialog, QLabel, QMessageBox, QPlainTextEdit, QPushButton, QWidget
+from qtpy.QtCore import QChildEvent, QEvent, QObject, Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QInputDialog,
+    QLabel,
+    QMessageBox,
+    QPlainTextEdit,
+    QPushButton,
+    QWidget,
+)
 from superqt import QElidingLabel
 
 from src_training.texts import line, lines
@@ -168,6 +177,26 @@ def choose(title: str, words: str, entries: Sequence[str]) -> int | None:
     wanted = bool(dialog.exec())
     box = dialog.findChild(QComboBox)
     return box.currentIndex() if wanted and box is not None else None
+
+
+class PlainDialogs(QObject):
+    """Lets dialogs that others have made over a window, such as napari's choice of a reader, show names as they are.
+
+    They are looked at as they are about to be shown: what a text names has not been loaded by then.
+    """
+
+    def __init__(self, *parents: QWidget) -> None:
+        super().__init__(parents[0])
+        for parent in parents:
+            parent.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
+        """Make a dialog plain."""
+        if isinstance(event, QChildEvent) and event.type() == QEvent.Type.ChildPolished:
+            child = event.child()
+            if isinstance(child, QDialog):
+                make_plain(child)
+        return False
 
 
 def make_plain(root: QWidget) -> None:

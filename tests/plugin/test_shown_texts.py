@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hostile_texts import as_file_name, faults_of, hostile
 from planting import PLACES
-from qtpy.QtCore import QPoint
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -211,3 +211,23 @@ def test_a_workspace_and_a_disc_from_elsewhere_show_their_words_as_they_are(
     assert len(offered) == 2 and dock.session.state is not None
     assert faults(dock) == [] and [one for one in offered if faults_of(one)] == []
     dock.grab()
+
+
+@pytest.mark.timeout(120)
+def test_the_choice_of_a_reader_shows_a_path_as_it_is_while_the_dock_is_open(
+    make_napari_viewer, tmp_path, qtbot
+):
+    """napari asks; folders may be called so that the path to a file is HTML with an image, which may be a pipe."""
+    from napari._qt.dialogs.qt_reader_dialog import QtReaderDialog
+
+    viewer = make_napari_viewer(show=True)
+    _holder, dock = viewer.window.add_plugin_dock_widget("napari-lightvessel", "LightVessel")
+    qtbot.waitUntil(dock.isVisible, timeout=20_000)
+    path = tmp_path / "<img src='" / "folder'>.npy"
+    dialog = QtReaderDialog(parent=viewer.window._qt_viewer, pth=str(path), readers={"a": "A", "b": "B"})
+    dialog.show()
+    labels = dialog.findChildren(QLabel)
+    assert [label for label in labels if "<img" in label.text()] != []
+    assert [label.text() for label in labels if label.textFormat() != Qt.TextFormat.PlainText] == []
+    dialog.reject()
+    dock.close_session()
