@@ -11,11 +11,13 @@ from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QDockWidget,
     QFrame,
     QGraphicsView,
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMainWindow,
     QScrollArea,
     QScrollBar,
     QSizePolicy,
@@ -28,6 +30,7 @@ from napari_lightvessel._style import MARGIN, SPACING
 from napari_lightvessel._texts import Button, Choice, Label, tip
 
 FADE_MS = 8000  # enough to read a line twice
+_AGAIN_MS = 1000
 _LAID_OUT_MS = 50
 _WIDEST_ANSWER = 120  # pixels: three of them stand side by side
 
@@ -146,7 +149,7 @@ class TellLine(Label):
         self._lasting = lasting
         self._fade = QTimer(self)
         self._fade.setSingleShot(True)
-        self._fade.timeout.connect(lambda: self.tell(""))
+        self._fade.timeout.connect(self._fade_out)
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.tell("")
@@ -160,6 +163,18 @@ class TellLine(Label):
             self._fade.start(FADE_MS)
         else:
             self._fade.stop()
+
+    def _fade_out(self) -> None:
+        """Go, unless somebody is about to press something below, which would move away from under the mouse."""
+        column: QWidget = self
+        while (holder := column.parentWidget()) is not None and not column.isWindow():
+            if isinstance(holder, QMainWindow | QDockWidget):
+                break
+            column = holder
+        if column.underMouse():
+            self._fade.start(_AGAIN_MS)
+        else:
+            self.tell("")
 
     def solved(self, _event: object = None) -> None:
         """The cause of an error is gone, and so is its line; anything else stays."""

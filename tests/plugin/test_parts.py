@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lightvessel._parts import FollowingScroll
@@ -49,3 +50,15 @@ def test_who_scrolls_away_is_left_there(column):
     scroll.verticalScrollBar().setValue(100)
     grow()
     assert scroll.verticalScrollBar().value() == 100
+
+
+def test_a_line_does_not_fade_under_the_mouse_of_who_is_about_to_press_something_below(dock):
+    """It would let "No vessel" come to where "Accept" was."""
+    line = dock.segment.line
+    line.tell("6 frames in 1.0 s.", "good")
+    dock.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, True)
+    line._fade.timeout.emit()
+    assert line.text() == "6 frames in 1.0 s." and line._fade.isActive()
+    dock.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, False)
+    line._fade.timeout.emit()
+    assert line.text() == "" and not line._fade.isActive()
