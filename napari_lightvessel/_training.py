@@ -329,7 +329,10 @@ def _latest(workspace: Workspace) -> Run | None:
 
 
 def _state_of(run: Run) -> RunView:
-    return RunView(run, run.status(), run.log_tail(_LOG_LINES), _settings_of(run))
+    state = run.status()
+    if state.status == "interrupted":  # a link or a pipe in place of its events is no sign that it was killed
+        state.message = run.damage() or state.message
+    return RunView(run, state, run.log_tail(_LOG_LINES), _settings_of(run))
 
 
 def _settings_of(run: Run) -> dict[str, Any]:

@@ -54,3 +54,22 @@ def test_signs_of_life_in_the_future_are_none(dock, tmp_path, qtbot):
     dock.header.open_workspace(tmp_path / "shared")
     qtbot.waitUntil(lambda: "a date in the future" in dock.train.verdict.text(), timeout=20_000)
     assert dock.train.run_text.text().startswith("interrupted") and not dock.train.resume_button.isHidden()
+
+
+@pytest.mark.parametrize("what", ["a link", "a pipe"])
+def test_a_run_whose_events_are_none_is_not_said_to_be_killed(dock, tmp_path, qtbot, what):
+    run = started(tmp_path / "received", NAMES["now"])
+    (run / "process.json").unlink()
+    events = run / "events.jsonl"
+    events.unlink()
+    if what == "a link":
+        (tmp_path / "mine").write_text("{}")
+        events.symlink_to(tmp_path / "mine")
+    elif hasattr(os, "mkfifo"):
+        os.mkfifo(events)
+    else:
+        pytest.skip("no pipes here")
+    dock.header.open_workspace(tmp_path / "received")
+    qtbot.waitUntil(
+        lambda: "events.jsonl is damaged. Start a new run." in dock.train.verdict.text(), timeout=20_000
+    )
