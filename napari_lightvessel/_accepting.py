@@ -28,7 +28,7 @@ from napari_lightvessel._layers import Region
 from napari_lightvessel._marks import ACCEPTED, NO_VESSEL, NOT_EVALUABLE, WORDS, Mark, Plane
 from napari_lightvessel._session import Session
 from napari_lightvessel._texts import notify
-from src_training import Revision, Workspace, texts
+from src_training import Revision, texts
 from src_training.dataset import Kept, known_patient, twins_of
 from src_training.errors import LightVesselError
 
@@ -289,7 +289,7 @@ class Accepter:
         self._waiting = deque((_after(later, save, outcome), moving) for later, moving in self._waiting)
         mark.saving = any(later.state is save.state and later.t == save.t for later, _ in self._waiting)
         mark.baseline = Plane.of(save.labels)
-        if not self._is_here(save.workspace):
+        if not self.session.is_here(save.workspace):
             self._tell_elsewhere(save, mark, outcome)
             return
         mark.status, mark.stored = save.status, mark.baseline
@@ -318,10 +318,6 @@ class Accepter:
     def _forget_patient(self) -> None:
         """What is moved or withdrawn may have been the last frame of a patient."""
         self._known = None
-
-    def _is_here(self, workspace: Workspace) -> bool:
-        here = self.session.workspace
-        return here is not None and here.path == workspace.path
 
     def _tell_elsewhere(self, save: Save, mark: Mark, outcome: Revision | Kept) -> None:
         """Another workspace was opened while the frame was on its way into the former one."""

@@ -33,6 +33,12 @@ class Errands:
         self._jobs.add(job)
         return job
 
+    def drop(self, job: _jobs.Job | None) -> None:
+        """Hear nothing of a job, whose answer is wanted no more."""
+        if job is not None:
+            job.forget()
+            self._jobs.discard(job)
+
     def close(self) -> None:
         """Hear nothing more."""
         self._closed = True

@@ -203,8 +203,7 @@ class Session:
         workspace = self.workspace
         if workspace is None:
             return
-        if self._reading is not None:
-            self._reading.forget()  # it may end after this one, and knows less
+        self._errands.drop(self._reading)  # it may end after this one, and knows less
 
         def failed(problem: _jobs.Problem) -> None:
             self.problem.emit("header", problem.line)
@@ -226,8 +225,7 @@ class Session:
 
     def adopt(self, workspace: Workspace) -> None:
         """Work with this workspace from now on, and remember it for next time."""
-        if self._reading is not None:
-            self._reading.forget()
+        self._errands.drop(self._reading)
         if self.workspace is not None and not self.is_here(workspace):
             self._take_models(Shelf(self.shelf.builtin))  # those of the former one are none of this one's
         self.workspace = workspace
@@ -241,8 +239,7 @@ class Session:
 
     def _open(self, folder: Path, way: Callable[[Path], Workspace]) -> None:
         """Open or make a workspace; of several that were chosen one after the other, only the last comes."""
-        if self._opening is not None:
-            self._opening.forget()
+        self._errands.drop(self._opening)
         self.opening.emit()
 
         def failed(problem: _jobs.Problem) -> None:

@@ -254,8 +254,7 @@ class Trainer:
             self.figures = figures
             self.figures_changed.emit(figures)
 
-        if self._counting is not None:
-            self._counting.forget()  # it may end after this one, and knows less
+        self._errands.drop(self._counting)  # it may end after this one, and knows less
         self._counting = self._look(workspace, lambda: count_frames(workspace, live), done=done)
 
     def _settle(self, view: RunView) -> None:

@@ -117,12 +117,19 @@ def test_a_drive_that_is_not_there_is_no_harm(start, remembered, qtbot):
     assert dock.header.line.text() == ""
 
 
-def test_a_window_killed_while_it_opens_leaves_the_note(remembered, tmp_path):
-    """What the note is for: the process of a real window ends while the workspace is being opened."""
+@pytest.mark.parametrize("way", ["by itself", "by hand"])
+def test_a_window_killed_while_it_opens_leaves_the_note(remembered, tmp_path, way):
+    """What the note is for: the process of a real window ends while the workspace is being read and drawn."""
+    by_hand = "d.header.open_workspace(sys.argv[1]);" if way == "by hand" else ""
+    if by_hand:
+        _preferences.put("workspace", None)
     code = (
-        "import os, napari; from napari_lightvessel._dock import LightVesselWidget as D; v = napari.Viewer(show=False);"
-        "d = D(v); d.session.adopt = lambda w: os._exit(9); napari.run()"
+        "import os, sys, napari; from napari_lightvessel._dock import LightVesselWidget as D; from napari_lightvessel "
+        "import _preferences as P; v = napari.Viewer(show=False); d = D(v);"
+        "d.session.workspace_changed.connect(lambda w: (P._writer.submit(int).result(), os._exit(9)));"
+        f"{by_hand} napari.run()"
     )
-    ended = subprocess.run([sys.executable, "-c", code], env=os.environ, timeout=120, check=False)
+    command = [sys.executable, "-c", code, str(remembered)]
+    ended = subprocess.run(command, env=os.environ, timeout=120, check=False)
     assert ended.returncode == 9
     assert _preferences._read(_preferences._path())["workspace_trial"]["workspace"] == str(remembered)
