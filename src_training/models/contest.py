@@ -74,10 +74,12 @@ def unlearnt(workspace: Workspace, models: Sequence[Model]) -> list[Revision]:
 def _learnt(workspace: Workspace, model: Model) -> set[str]:
     """Cases, and pictures, that a model of this workspace, and the models it was made from, were trained on."""
     learnt: set[str] = set()
-    seen: set[str] = set()  # ids of older versions are short enough for a circle of ancestors
+    seen: set[tuple[str, str | None]] = set()
     step: Model | None = model
-    while step is not None and step.card.run is not None and step.id not in seen:
-        seen.add(step.id)
+    while step is not None and step.card.run is not None:
+        if (step.card.run, step.card.parent) in seen:  # ids of older versions are short enough for a circle
+            break
+        seen.add((step.card.run, step.card.parent))
         revisions = workspace.dataset.load_snapshot(step.card.run).revisions
         learnt |= {mark for revision in revisions for mark in (revision.case, revision.picture)}
         parent = step.card.parent

@@ -46,18 +46,18 @@ class ModelStore:
         except OSError:  # told by doctor
             return []
         found = {}
-        for name in filter(self.has, names):
-            with contextlib.suppress(OSError):  # taken away meanwhile
-                found[name] = confined.status(self.folder / name / CARD_FILE).st_mtime_ns
+        for name in names:
+            with contextlib.suppress(
+                OSError
+            ):  # one folder that cannot be read takes none of the others with it
+                if self.has(name):
+                    found[name] = confined.status(self.folder / name / CARD_FILE).st_mtime_ns
         return sorted(found, key=lambda name: (found[name], name))
 
     def has(self, model_id: str) -> bool:
         """Whether a model of this id is stored here."""
         plain = is_folder_name(model_id) and not model_id.startswith(".")
-        try:
-            return plain and confined.is_file(self.folder / model_id / CARD_FILE)
-        except OSError:  # one folder that cannot be read takes none of the others' places
-            return False
+        return plain and confined.is_file(self.folder / model_id / CARD_FILE)
 
     def list(self) -> list[Model]:
         """Every stored model that is sound, oldest first."""
@@ -310,7 +310,10 @@ class ModelStore:
         return live
 
     def _find(self, model_id: str) -> Model | None:
-        return self._sound(model_id) if self.has(model_id) else builtin_model(model_id)
+        try:
+            return self._sound(model_id) if self.has(model_id) else builtin_model(model_id)
+        except OSError:
+            return None
 
     def _sound(self, model_id: str) -> Model | None:
         try:

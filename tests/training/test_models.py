@@ -462,7 +462,9 @@ def test_a_folder_that_cannot_be_read_takes_no_others_place(store, model_id, mon
 
     shut = []
     monkeypatch.setattr(confined, "status", closed)
-    assert store.ids() == [model_id] and store.current().id == model_id and not store.has("closed-1")
+    assert store.ids() == [model_id] and store.current().id == model_id
+    shut.append("card.json")
+    assert store.current() is None and "damaged or missing" in store.warning()
     shut += ["current.json", "decisions.jsonl"]
     assert store.current() is None and "Permission denied" in store.warning()
     assert "Permission denied" in store.history_warning() and len(store.history()) == 1
