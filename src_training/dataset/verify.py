@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from src_training.dataset.record import (
 from src_training.dataset.revision import Revision
 from src_training.dataset.snapshot import read_list
 from src_training.errors import DatasetError
-from src_training.regular import NotRegular, size_of_regular
+from src_training.regular import NotRegular, read_regular, size_of_regular
 
 QUARANTINE = ".quarantine"
 _PARTS = ("dataset.json", "cases", "snapshots", QUARANTINE)
@@ -103,14 +104,16 @@ def _check_case(
         record = _read(path, REVISION_SCHEMA, "D04", report)
         if record is None:
             continue
-        problems = list(content_problems(path, record))
-        for problem in problems:
-            report.add("D05", f"{folder.name}/{path.name}: {problem}", path)
+        problems = [("D05", path, problem) for problem in content_problems(path, record)]
         if not problems:
-            sound.append(Revision(folder, record, "train"))
             for kind in ("image", "mask"):
                 for code, problem in _blob_problems(folder, kind, record, deep):
-                    report.add(code, f"{folder.name}/{path.name}: {problem}", folder / record[kind]["file"])
+                    blamed = path if code == "D05" else folder / record[kind]["file"]
+                    problems.append((code, blamed, problem))
+        for code, blamed, problem in problems:
+            report.add(code, f"{folder.name}/{path.name}: {problem}", blamed)
+        if not any(code == "D05" for code, _, _ in problems):
+            sound.append(Revision(folder, record, "train"))
     _check_patient(folder, sound, report)
     _check_parents(folder, sound, report, put_away)
     report.cases += bool(sound)
@@ -136,19 +139,30 @@ def _note_twins(heads: Sequence[Revision], report: VerifyReport) -> None:
 
 
 def _blob_problems(folder: Path, kind: str, record: dict[str, Any], deep: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong between a record and its image or mask, and who is to blame (`_blamed`)."""
     facts = record[kind]
     path = folder / facts["file"]
     try:
         if (size := size_of_regular(path, LARGEST)) != facts.get("bytes", size):
-            yield "D07", f"{path.name} has {size} bytes, recorded are {facts['bytes']}"
+            yield _blamed(path), f"{path.name} has {size} bytes, recorded are {facts['bytes']}"
         elif deep:
-            yield from (("D07", problem) for problem in _pixel_problems(path, kind, record))
+            yield from ((_blamed(path), problem) for problem in _pixel_problems(path, kind, record))
     except NotRegular as error:
         yield "D07", f"{path.name}: {error.strerror}"
     except OSError as error:
         yield "D06", f"{path.name}: {error.strerror}"
     except (KeyError, TypeError, ValueError) as error:
-        yield "D07", f"{path.name}: {error}"
+        yield _blamed(path), f"{path.name}: {error}"
+
+
+def _blamed(path: Path) -> str:
+    """A file of pixels is called by its content: one that is as it is called was not changed, and its record lies.
+
+    Other records may name it as well, and a repair puts away all that name a file which was changed.
+    """
+    named = BLOB_NAME.fullmatch(path.name)
+    found = hashlib.sha256(read_regular(path, LARGEST)).hexdigest()
+    return "D05" if named and found.startswith(named[2]) else "D07"
 
 
 def _pixel_problems(path: Path, kind: str, record: dict[str, Any]) -> Iterator[str]:
