@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -188,6 +189,22 @@ def test_one_at_a_time_has_a_turn_and_the_dead_have_none(bursts, tmp_path_factor
     assert all("\n" not in line and "is under way" in line for line in told)
     with turn(folder, "what comes later"):
         assert len(Ledger(folder, "taken.json").numbers()) <= 9  # they do not pile up
+
+
+def test_who_slept_while_turns_went_by_has_none_that_is_long_past(tmp_path):
+    with contextlib.ExitStack() as others:
+
+        def sleep():
+            if not slept:
+                slept.append(True)
+                for _ in range(3):  # the place that is claimed afterwards is tidied away
+                    with turn(tmp_path / "turns", "of another"):
+                        pass
+                others.enter_context(turn(tmp_path / "turns", "of a third"))
+
+        slept = []
+        with pytest.raises(Busy, match="of a third"), turn(tmp_path / "turns", "mine", sleep):
+            pytest.fail("two have their turn")
 
 
 def test_a_process_that_is_killed_in_its_turn_keeps_nobody_waiting(tmp_path):
