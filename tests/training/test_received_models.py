@@ -157,6 +157,14 @@ def test_a_decision_counts_in_its_place_and_its_workspace_only(workspace, store,
     assert other.models.current() is None and "not judged here" in other.models.warning()
 
 
+def test_a_later_record_makes_nothing_active_by_the_seal_of_an_earlier_one(store, promoted):
+    first, second = promoted
+    store.keep(first, "seen")
+    assert store.current().id == second
+    changed(store, 3, lambda record: record["state"].update(model=first, card_sha256=""))
+    assert store.current() is None and store.unjudged().id == first and store.previous() is None
+
+
 def test_what_somebody_keeps_vouches_for_nothing(store, promoted):
     first, second = promoted
     changed(store, 2, forged_line)
