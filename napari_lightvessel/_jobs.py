@@ -93,6 +93,8 @@ class Job:
                     raise Cancelled("Cancelled.")
             yield None
             self._outcome = None if self._step is not None else result
+        except GeneratorExit:  # a program that ends over it may have no other names left
+            raise
         except Cancelled as error:
             self._outcome = Problem(one_line(error), cancelled=True)
         except (LightVesselError, OSError) as error:

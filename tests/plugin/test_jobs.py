@@ -61,6 +61,16 @@ def test_jobs_leave_qt_its_own_threads(narrow_pool, qtbot, visible, fails):
     _only_one_place_is_there_again(narrow_pool)
 
 
+def test_a_program_that_ends_over_a_job_says_nothing(monkeypatch):
+    """What a module's names were is None by then; Python would print a traceback under the last line."""
+    job = _jobs.Job(lambda _cancelled: iter(range(3)), print, print, print)
+    steps = job.body()
+    assert next(steps) == 0
+    for name in ("Cancelled", "LightVesselError"):
+        monkeypatch.setattr(_jobs, name, None)
+    steps.close()
+
+
 def _only_one_place_is_there_again(pool: QThreadPool) -> None:
     go_on = threading.Event()
 
