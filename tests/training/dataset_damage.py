@@ -217,7 +217,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
         "D07",
         lambda ws: blob(ws, "image").write_bytes(bytes(blob(ws, "image").stat().st_size)),
     ),
-    "another mask under its right name": ("D07", lambda ws: masked(ws, np.zeros((24, 24), np.uint8))),
+    "another mask under its right name": ("D05", lambda ws: masked(ws, np.zeros((24, 24), np.uint8))),
     "sizes that differ": ("D05", lambda ws: resized(records(ws)[4], "mask")),
     "a copy with another number": (
         "D05",
@@ -235,10 +235,10 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "another case's image": ("D07", lambda ws: copied_from(ws, 7, 5, "image")),
     "a mask for an image": ("D07", lambda ws: shutil.copy(blob(ws, "mask"), blob(ws, "image"))),
     "masks of one case changed for each other": ("D07", swapped_masks),
-    "a mask of other values": ("D07", lambda ws: masked(ws, np.full((24, 24), 7, np.uint8), honest=True)),
-    "a mask in colour": ("D07", lambda ws: masked(ws, np.zeros((24, 24, 3), np.uint8))),
-    "a lying shape": ("D07", lambda ws: resized(records(ws)[4], "image", "mask")),
-    "another patient's key": ("D07", lambda ws: rewritten(records(ws)[4], patient_key=OTHER)),
+    "a mask of other values": ("D05", lambda ws: masked(ws, np.full((24, 24), 7, np.uint8), honest=True)),
+    "a mask in colour": ("D05", lambda ws: masked(ws, np.zeros((24, 24, 3), np.uint8))),
+    "a lying shape": ("D05", lambda ws: resized(records(ws)[4], "image", "mask")),
+    "another patient's key": ("D05", lambda ws: rewritten(records(ws)[4], patient_key=OTHER)),
     "a snapshot of another list": ("D09", shortened_snapshot),
     "no parent": ("D08", lambda ws: next(records(ws, "r0002")[0].parent.glob("r0001-*.json")).unlink()),
     "a snapshot with a flipped bit": (

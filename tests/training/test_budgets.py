@@ -66,7 +66,7 @@ ABSURD = {
     "work without end": ({"gflop_512": math.inf}, "gflop_512: "),
     "a golden answer that is no number": ({"golden": [math.nan] * 64}, r"golden\.0: "),
     "golden answers without end": ({"golden": [0.5] * 5000}, "golden: "),
-    "a text without end": ({"trained_on": "x" * 10_000}, "trained_on: "),
+    "a text without end": ({"trained_on": "x" * 100_000}, "trained_on: "),
     "files without end": ({"files": {f"f{i}": "0" * 64 for i in range(99)}}, "files: "),
 }
 
