@@ -321,9 +321,8 @@ class Accepter:
 
     def _tell_elsewhere(self, save: Save, mark: Mark, outcome: Revision | Kept) -> None:
         """Another workspace was opened while the frame was on its way into the former one."""
-        if (
-            mark.head is None or mark.head.sha in save.mark.seen
-        ):  # not what the workspace that is open now holds
+        # Not what the workspace that is open now holds.
+        if mark.head is None or mark.head.sha in save.mark.seen:
             mark.leave()
         self.session.frame_decided.emit(save.state, save.t)
         where = f"in {save.workspace.path.name}, which was open then"

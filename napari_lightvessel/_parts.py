@@ -99,9 +99,8 @@ class FollowingScroll(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:  # Qt's name
         """As wide as the column needs beside its scroll bar: it is not scrolled sideways."""
-        beside = (
-            self._bar.sizeHint().width() + 2 * self.frameWidth()
-        )  # theme's frame, though there is to be none
+        # The theme draws a frame, though there is to be none.
+        beside = self._bar.sizeHint().width() + 2 * self.frameWidth()
         return QSize(self._body.minimumSizeHint().width() + beside, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name

@@ -166,10 +166,8 @@ def make_dir(path: Path, *, below: Path | None = None, private: bool = False) ->
     """
     if path == below or (below is None and confined.is_folder(path)):
         return
-    if path.parent == path:
-        raise FileNotFoundError(
-            errno.ENOENT, os.strerror(errno.ENOENT), str(path)
-        )  # a drive that is not there
+    if path.parent == path:  # a drive that is not there
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     make_dir(path.parent, below=below, private=private)
     with contextlib.suppress(FileExistsError):
         disk.mkdir(path, 0o700 if private else 0o777)

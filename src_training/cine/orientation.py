@@ -15,6 +15,19 @@ _ON_THEIR_SIDE = (5, 6, 7, 8)
 _FROM_BELOW, _FROM_RIGHT = (3, 4, 7, 8), (2, 3, 6, 7)
 _EXIF_IN_JPEG = b"Exif\0\0"
 
+#: What reading a picture's notes ends in where they are damaged. Such notes say nothing, and damaged pixels are told
+#: when they are decoded.
+DAMAGED_NOTES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+)
+
 
 def upright(picture: np.ndarray, orientation: int, rows: int = 0) -> np.ndarray:
     """A picture as it is to be looked at; ``orientation`` is the tag's value, 1 to 8, ``rows`` the axis before X."""
@@ -42,8 +55,7 @@ def of_image(data: bytes) -> int:
     """The orientation that a JPEG, PNG or WebP states in its EXIF or XMP; 1 where it states none that is known."""
     try:
         return _known(_stated(data))
-    # Damaged notes say nothing of how the picture stands, and damaged pixels are told when they are decoded.
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, struct.error):
+    except DAMAGED_NOTES:
         return UPRIGHT
 
 

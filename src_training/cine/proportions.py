@@ -7,6 +7,8 @@ import math
 
 import tifffile
 
+from src_training.cine.orientation import DAMAGED_NOTES
+
 _SQUARE = 1.01  # resolutions are written rounded
 _ABSURD = 100
 
@@ -33,8 +35,7 @@ def of_image(data: bytes) -> tuple[str, ...]:
         with Image.open(io.BytesIO(data)) as image:
             across, down = image.info.get("aspect") or image.info.get("jfif_density") or image.info["dpi"]
             return _of_resolution(float(across), float(down))
-    # Damaged notes say nothing of the pixels' shape, and damaged pixels are told when they are decoded.
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, ArithmeticError):
+    except DAMAGED_NOTES:
         return ()
 
 

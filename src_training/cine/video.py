@@ -35,8 +35,7 @@ def open_video(path: Path) -> Cine:
         raise unreadable(path.name, "a video: needs napari-lightvessel[video]", _INSTALL) from None
     with readable(path.name, "reading the video"):
         announced, videos, shape = _announced(path)
-    told: dict[str, None] = {}
-    told.update(dict.fromkeys(shape))
+    told: dict[str, None] = dict.fromkeys(shape)
     if videos > 1:
         told[f"it holds {videos} videos, of which the first is read"] = None
 

@@ -38,11 +38,8 @@ class Seals:
     def hold(self, record: dict[str, Any]) -> bool:
         """Whether one of the decision's seals is of a key that this user holds."""
         found = record.get("seals")
-        told = (
-            [one for one in found if isinstance(one, str) and one.isascii()]
-            if isinstance(found, list)
-            else []
-        )
+        listed = found if isinstance(found, list) else []
+        told = [one for one in listed if isinstance(one, str) and one.isascii()]
         wanted = [self._seal(key, record) for key in self._keys()]
         return any(hmac.compare_digest(one, seal) for one in told for seal in wanted)
 

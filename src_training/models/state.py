@@ -68,9 +68,8 @@ class LiveState:
         try:
             if there := confined.is_there(self._current):
                 told = read_record(self._current)
-            promised = _count(
-                (told or {}).get("number")
-            )  # before decisions are listed, which only become more
+            # Before decisions are listed, which only become more.
+            promised = _count((told or {}).get("number"))
             number = self._ledger.newest()
         except OSError as error:
             reason = durable.cure_for_reading(error)

@@ -47,9 +47,8 @@ class ModelStore:
             return []
         found = {}
         for name in names:
-            with contextlib.suppress(
-                OSError
-            ):  # one folder that cannot be read takes none of the others with it
+            # One folder that cannot be read takes none of the others with it.
+            with contextlib.suppress(OSError):
                 if self.has(name):
                     found[name] = confined.status(self.folder / name / CARD_FILE).st_mtime_ns
         return sorted(found, key=lambda name: (found[name], name))

@@ -33,6 +33,23 @@ def work(viewer, dock, segment, frames, new_workspace, tmp_path):
     return new_workspace(dock, tmp_path / "ws")
 
 
+@pytest.fixture
+def waits(dock, work, saved, monkeypatch):
+    """A workspace for which a frame waits on this computer; its disk takes frames again."""
+    disk = Refusing(work.dataset.folder)
+    monkeypatch.setattr(durable, "disk", disk)
+    dock.session.go_to(2)
+    saved(dock)
+    disk.refusing = False
+    return work
+
+
+@pytest.fixture
+def moved(waits, tmp_path):
+    """That workspace's folder, now that it was moved."""
+    return waits.path.rename(tmp_path / "moved")
+
+
 def test_a_refused_frame_waits_and_is_saved_when_there_is_room(dock, work, saved, qtbot, monkeypatch):
     disk = Refusing(work.dataset.folder)
     monkeypatch.setattr(durable, "disk", disk)
@@ -50,28 +67,15 @@ def test_a_refused_frame_waits_and_is_saved_when_there_is_room(dock, work, saved
     assert len(list(work.dataset.cases())) == 2
 
 
-def test_what_waited_is_saved_when_the_workspace_is_opened_again(dock, work, saved, qtbot, monkeypatch):
-    disk = Refusing(work.dataset.folder)
-    monkeypatch.setattr(durable, "disk", disk)
-    dock.session.go_to(2)
-    saved(dock)
-    disk.refusing = False
-    dock.header.open_workspace(work.path)
+def test_what_waited_is_saved_when_the_workspace_is_opened_again(dock, waits, qtbot):
+    dock.header.open_workspace(waits.path)
     qtbot.waitUntil(lambda: "waited on this computer" in dock.correct.line.text(), timeout=20_000)
-    assert len(list(work.dataset.cases())) == 1
+    assert len(list(waits.dataset.cases())) == 1
 
 
-def test_frames_of_a_workspace_that_has_moved_are_saved_once_a_person_agrees(
-    dock, work, saved, qtbot, monkeypatch, tmp_path
-):
-    disk = Refusing(work.dataset.folder)
-    monkeypatch.setattr(durable, "disk", disk)
-    dock.session.go_to(2)
-    saved(dock)
-    disk.refusing = False
+def test_frames_of_a_workspace_that_has_moved_are_saved_once_a_person_agrees(dock, work, moved, qtbot):
     former = work.path
-    former.rename(tmp_path / "moved")
-    dock.header.open_workspace(tmp_path / "moved")
+    dock.header.open_workspace(moved)
     bar = dock.moved_bar
     qtbot.waitUntil(lambda: not bar.isHidden(), timeout=20_000)
     assert f"1 frame waits on this computer for this workspace as it was at {former}" in bar.text.text()
@@ -80,17 +84,6 @@ def test_frames_of_a_workspace_that_has_moved_are_saved_once_a_person_agrees(
     qtbot.mouseClick(bar.yes, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(Outbox(now.dataset)) == 0 and not dock.postman.busy, timeout=20_000)
     assert len(list(now.dataset.cases())) == 1 and bar.isHidden()
-
-
-@pytest.fixture
-def moved(dock, work, saved, monkeypatch, tmp_path):
-    """A workspace that was moved while a frame waited for it; its folder now."""
-    disk = Refusing(work.dataset.folder)
-    monkeypatch.setattr(durable, "disk", disk)
-    dock.session.go_to(2)
-    saved(dock)
-    disk.refusing = False
-    return work.path.rename(tmp_path / "moved")
 
 
 def asked(dock, folder, qtbot):
