@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from wheels import Built, build_from_tracked_files, fresh_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WINDOWS = REPOSITORY / "tests" / "plugin"
 SHARED_DATA = Path(os.environ.get("LIGHTVESSEL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+
+# One commit has one verdict: made-up instances are the same in every run. HYPOTHESIS_PROFILE=default makes new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.hookimpl(tryfirst=True)
