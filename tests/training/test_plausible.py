@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_angiograms import SIDE, angiogram
 
@@ -64,15 +64,14 @@ def test_a_moved_mask_is_found_and_said_how_far(seed, pixels, way):
     frame, mask = angiogram(seed)
     down, right, back = way
     gone = mask[-pixels:] if down else mask[:, -pixels:] if right > 0 else mask[:, :pixels]
-    # Of what has mostly left the picture nobody can tell how far it went.
-    assume(gone.sum() < 0.4 * mask.sum())
     found = judge(frame, np.roll(mask, (down * pixels, right * pixels), (0, 1)))
     if not found.findings:
         assert found.contrast < 0.7, "a mask that was moved along a vessel may still lie on most of it"
-    elif codes(found) == ["polarity"]:
-        assert found.contrast < -0.3, "a mask that was moved onto brighter ground is asked about all the same"
     else:
-        assert codes(found) == ["misfit"] and "it fits" in found.text and f" {back}" in found.text
+        assert codes(found) == ["misfit"]
+        # Of what has mostly left the picture nobody can tell how far it went.
+        if gone.sum() < 0.45 * mask.sum():
+            assert "it fits" in found.text and f" {back}" in found.text
 
 
 @few
